@@ -1,0 +1,1 @@
+../../rdflow/__init__.py

@@ -1,0 +1,245 @@
+"""A checked kernel: every stream with its type, every line with the nest it runs. What is here is legal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from rdflow.dsl.axes import Cuts, Digit, Linear
+from rdflow.dsl.orders import Order, Writer
+from rdflow.dsl.program import Program, Tensor
+from rdflow.dsl.source import Source, Span
+
+Kind = Literal["f", "i", "b"]  # float32, int32, bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream: the tokens of one line, in an order."""
+
+    name: str
+    dtype: str
+    order: Order
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class TensorView:
+    """A tensor (a version of it) through index expressions: one per axis, over digits, plus a stream for a gather.
+
+    `base` is the version that a load denotes: the number of stores to the tensor above it.
+    """
+
+    tensor: Tensor
+    indices: tuple[Linear, ...]
+    gathers: tuple[Stream | None, ...]
+    version: int
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """An operation of an expression, in the names of netlist rows. Leaves: stream, result, index, const, reduced.
+
+    `args` are numbers of earlier ops of the list. `at_result` marks what is done once a result, after the reduction.
+    """
+
+    name: str
+    kind: Kind
+    args: tuple[int, ...] = ()
+    value: int | float = 0  # const; the number of the input (stream) or of the earlier result (result)
+    linear: Linear | None = None
+    at_result: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """`op` over digits: time digits in the order of the nest, all lanes or none, copies, sockets. `value` is what is reduced."""
+
+    op: str
+    time: tuple[Digit, ...]
+    lanes: tuple[Digit, ...]
+    copies: tuple[Digit, ...]
+    sockets: tuple[Digit, ...]
+    value: int
+    index: Linear | None = None  # argmax: the index value of the reduced axis
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One result of a compute line: its stream, its operations, the number of the one that is the result."""
+
+    stream: Stream
+    ops: tuple[Op, ...]
+    value: int
+    reduction: Reduction | None
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An operand: the stream, its order after renames, whether it is read once a result, and where its time ends in the nest.
+
+    `level`: loops of the nest (of the result's order where `at_result`) that its time digits span.
+    """
+
+    stream: Stream
+    order: Order
+    at_result: bool
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """AGCU streams from a tensor. `streams`: digits dealt over several AGCUs."""
+
+    stream: Stream
+    view: TensorView
+    streams: tuple[Digit, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A scratchpad. `source_order`: the source after renames of the view; `moves`: index of each source root where the
+    view shifts or flips it (else the identity). The first `tile` loops of the result are outside of a tile.
+    `queue`: the order is unchanged, tokens are readable one by one; `fifo`: the tile is one token."""
+
+    stream: Stream
+    source: Stream
+    moves: tuple[tuple[Digit, Linear], ...]
+    gathers: tuple[tuple[Digit, Stream], ...]
+    tile: int
+    queue: bool
+    depth: int
+    explicit_depth: bool
+    fifo: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """A `pcu` line. `nest`: loops of a copy; `lanes`: lanes inside it; `copies`, `sockets`: where the unit exists.
+
+    Systolic lines and outer products: `wide` and `narrow` are the numbers of the two inputs; the narrow one's lanes are the innermost loop of
+    the result. `chain`: PCUs that the line takes.
+    """
+
+    inputs: tuple[Input, ...]
+    results: tuple[Result, ...]
+    nest: tuple[Digit, ...]
+    lanes: tuple[Digit, ...]
+    copies: tuple[Digit, ...]
+    sockets: tuple[Digit, ...]
+    systolic: bool
+    outer: bool
+    wide: int
+    narrow: int
+    chain: int
+    span: Span
+
+    @property
+    def stream(self) -> Stream:
+        return self.results[0].stream
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """x = carry y from x0 over D. `initial` is a stream or a constant; `feedback` the name of y, defined below."""
+
+    stream: Stream
+    feedback: str
+    initial: Stream | float | int
+    over: tuple[Digit, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The next version of a tensor."""
+
+    source: Stream
+    view: TensorView
+    streams: tuple[Digit, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`split` or `merge` by a selector, over tiles: values only until the engine routes by data."""
+
+    stream: Stream
+    source: Stream
+    selector: Stream
+    merge: bool
+    expert: tuple[Digit, ...]
+    place: tuple[Digit, ...]
+    choice: tuple[Digit, ...]
+    tile: int
+    span: Span
+
+
+Line = Load | Hold | Compute | Carry | Store | Route
+
+
+@dataclass
+class Kernel:
+    """A checked kernel with its sizes."""
+
+    name: str
+    program: Program
+    lines: list[Line]
+    cuts: Cuts
+    lengths: dict[str, int]
+    tensors: dict[str, Tensor]
+    writer: Writer
+    sources: dict[str, Source] = field(default_factory=dict)
+
+    def stream(self, name: str) -> Stream:
+        """A stream by name; KeyError if there is none."""
+        return next(s for line in self.lines for s in streams_of(line) if s.name == name)
+
+    def granule(self, root: str) -> int:
+        """Elements of an axis that all copies together take in one round: loops run to a whole number of these."""
+        from math import lcm
+
+        parts = [d.stride * d.extent for line in self.lines for d in space_of(line) if d.root == root]
+        return lcm(1, *parts)
+
+
+def streams_of(line: Line) -> tuple[Stream, ...]:
+    """The streams that a line defines."""
+    match line:
+        case Compute(results=results):
+            return tuple(r.stream for r in results)
+        case Store():
+            return ()
+        case _:
+            return (line.stream,)
+
+
+def sources_of(line: Line) -> tuple[Stream, ...]:
+    """The streams that a line reads (a carry's feedback, defined below it, is not among them)."""
+    match line:
+        case Compute(inputs=inputs):
+            return tuple(i.stream for i in inputs)
+        case Hold(source=source, gathers=gathers):
+            return (source, *(s for _, s in gathers))
+        case Store(source=source, view=view):
+            return (source, *(g for g in view.gathers if g is not None))
+        case Load(view=view):
+            return tuple(g for g in view.gathers if g is not None)
+        case Carry(initial=initial):
+            return (initial,) if isinstance(initial, Stream) else ()
+        case Route(source=source, selector=selector):
+            return (source, selector)
+
+
+def space_of(line: Line) -> tuple[Digit, ...]:
+    """The digits over which a line's unit exists in copies."""
+    match line:
+        case Compute(copies=copies, sockets=sockets):
+            return copies + sockets
+        case Load(stream=stream, streams=streams) | Store(source=stream, streams=streams):
+            return stream.order.space + streams
+        case _:
+            return line.stream.order.space

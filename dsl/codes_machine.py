@@ -1,0 +1,76 @@
+"""Codes of machine files and of what does not fit: (code, title, why, wrong, right).
+
+`wrong` and `right` are programs for RDF206 and RDF207, machine files for all others.
+"""
+
+from __future__ import annotations
+
+MACHINE_CODES: tuple[tuple[str, str, str, str, str], ...] = (
+    (
+        "RDF201",
+        "A machine file has a key that nothing reads",
+        "Every number of the model is a key of the machine file, so a misspelt key would leave the number that you "
+        "meant to change as it was. The message lists the keys of the section.",
+        'base = "sn40l"\n[hbm]\nbandwith = "3.6TB/s"\n',
+        'base = "sn40l"\n[hbm]\nbandwidth = "3.6TB/s"\n',
+    ),
+    (
+        "RDF202",
+        "A value has the wrong unit, or is not a number",
+        "Sizes, bandwidths, frequencies and times carry their unit in the text, so that nobody mistakes GB for GiB or "
+        "nanoseconds for cycles. Counts, and what is named in cycles, are whole numbers without quotes.",
+        'base = "sn40l"\n[hbm]\nbandwidth = 1800\nchannels = "32"\n',
+        'base = "sn40l"\n[hbm]\nbandwidth = "1800GB/s"\nchannels = 32\n',
+    ),
+    (
+        "RDF203",
+        "A value is impossible",
+        "Hardware has at least one of each part, a vector has at most 32 lanes (a packet of 64 bytes), and a memory "
+        "channel moves at most 16 bursts of 64 bytes a cycle: the time of a burst is kept as a fraction with a "
+        "denominator of at most 16, so that the state of a busy channel recurs and long runs can be skipped exactly.",
+        'base = "sn40l"\n[hbm]\nchannels = 0\n',
+        'base = "sn40l"\n[hbm]\nchannels = 32\n',
+    ),
+    (
+        "RDF204",
+        "The machine file is not TOML",
+        "A machine file is TOML: sections in brackets, a key and a value a line, texts in quotes.",
+        "base = sn40l\n",
+        'base = "sn40l"\n',
+    ),
+    (
+        "RDF205",
+        "There is no such machine",
+        "A machine is given by the name of one that ships (`rdflow machines` lists them) or by the path of a TOML "
+        "file; a `base` is looked up in the same way, beside the file that names it.",
+        'base = "sn40"\n',
+        'base = "sn40l"\n',
+    ),
+    (
+        "RDF206",
+        "The kernel is larger than the socket",
+        "All units of a kernel are on the chip at once, each copy on PCUs, PMUs or AGCUs of its own. The table shows "
+        "what each unit takes. Copies are what costs most; what they buy, the profile of a smaller kernel shows.",
+        "param N = 1048576\naxis n = N\ntensor X: bf16[n] in hbm input\ntensor Y: bf16[n] in hbm output\n"
+        "kernel scale {\n    x = load X @2048 as [n/L @2048 | n%L]\n    y = pcu x * 2\n    store y @2048 -> Y\n}\n",
+        "param N = 1048576\naxis n = N\ntensor X: bf16[n] in hbm input\ntensor Y: bf16[n] in hbm output\n"
+        "kernel scale {\n    x = load X @16 as [n/L @16 | n%L]\n    y = pcu x * 2\n    store y @16 -> Y\n}\n",
+    ),
+    (
+        "RDF207",
+        "A memory tier is full",
+        "Tensors have fixed addresses: nothing is allocated while a program runs. What one socket holds is charged on "
+        "each socket unless the tensor has a digit `@socket`.",
+        "param N = 68719476736\naxis n = N\ntensor X: bf16[n] in hbm input\ntensor Y: bf16[n] in ddr output\n"
+        "kernel double {\n    x = load X as [n/L | n%L]\n    y = pcu x * 2\n    store y -> Y\n}\n",
+        "param N = 68719476736\naxis n = N\ntensor X: bf16[n] in ddr input\ntensor Y: bf16[n] in ddr output\n"
+        "kernel double {\n    x = load X as [n/L | n%L]\n    y = pcu x * 2\n    store y -> Y\n}\n",
+    ),
+    (
+        "RDF208",
+        "A machine file lacks a key",
+        "There are no hidden defaults: a machine has every number in its file or in the file that it is based on.",
+        'about = "half an SN40L"\n[node]\nsockets = 4\n',
+        'base = "sn40l"\nabout = "half an SN40L"\n[node]\nsockets = 4\n',
+    ),
+)

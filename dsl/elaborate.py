@@ -1,0 +1,309 @@
+"""From a checked kernel to a netlist: a unit for every line, its copies unrolled, their queues joined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import gcd, prod
+
+from rdflow.dsl.axes import Digit, Linear, without
+from rdflow.dsl.checked import Carry, Compute, Hold, Kernel, Line, Load, Route, Store, Stream, TensorView, space_of
+from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
+from rdflow.dsl.elaborate_compute import elaborate_compute
+from rdflow.dsl.elaborate_hold import elaborate_hold
+from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, plain
+from rdflow.dsl.masks import conditions
+from rdflow.dsl.netlist import Affine, Burst, Const, Gate, In, Mem, Netlist, Operand, Row, TensorUse, UnitInfo, ends
+from rdflow.dsl.orders import BYTES, PACKET_BYTES
+from rdflow.dsl.program import Tensor
+from rdflow.dsl.rows import Rows, lane_values
+
+
+def elaborate(kernel: Kernel) -> Netlist:
+    """The netlist of a kernel. Raises CompileError for what the engine does not execute (RDF080)."""
+    refuse(kernel)
+    return _Elaboration(kernel).run()
+
+
+def refuse(kernel: Kernel) -> None:
+    """Sockets, split and merge, and gathers on tiers are checked and evaluated, but not executed yet."""
+    found = []
+    for line in kernel.lines:
+        if isinstance(line, Route):
+            what = "`merge`" if line.merge else "`split`"
+            found.append(_later(kernel, line, f"{what} routes by data, which the engine does not execute yet"))
+        elif any(d.extent > 1 for d in _sockets(line)):
+            found.append(_later(kernel, line, "`@socket` needs several sockets, which the engine does not execute yet"))
+    if found:
+        raise CompileError(found, kernel.program.source)
+
+
+def _sockets(line: Line) -> tuple[Digit, ...]:
+    match line:
+        case Compute(sockets=sockets):
+            return sockets
+        case Store(source=source):
+            return source.order.sockets
+        case _:
+            return line.stream.order.sockets
+
+
+def _later(kernel: Kernel, line: Line, message: str) -> Diagnostic:
+    help = "`rdflow check` and the NumPy evaluator (rdflow.load(..).evaluate(..)) take it; run it with one socket, or without"
+    return Diagnostic("RDF080", message, (Label(line.span, "in this line"),), (), help)
+
+
+class _Elaboration:
+    """A kernel while its netlist is made."""
+
+    def __init__(self, kernel: Kernel):
+        self.kernel = kernel
+        self.nets = Nets(kernel)
+        self.tensors: dict[tuple[str, int], int] = {}  # (tensor, version) -> memory
+        self.uses: dict[str, int] = {}
+        self.feedback: list[tuple[Carry, list[Draft]]] = []
+
+    def run(self) -> Netlist:
+        for tensor in self.kernel.tensors.values():
+            self._use(tensor)
+        for line in self.kernel.lines:
+            self._line(line)
+        for carry, drafts in self.feedback:
+            self._close(carry, drafts)
+        return self.nets.finish()
+
+    def _line(self, line: Line) -> None:
+        match line:
+            case Load():
+                self._load(line)
+            case Store():
+                self._store(line)
+            case Hold():
+                elaborate_hold(self.nets, line)
+            case Compute():
+                elaborate_compute(self.nets, line, line.stream.name)
+            case Carry():
+                self._carry(line)
+
+    # -- memory --------------------------------------------------------------------------------------------------------
+
+    def _use(self, tensor: Tensor) -> int:
+        """The tensor as the netlist knows it: rows padded to whole bursts."""
+        strides: list[int] = []
+        step = BYTES[tensor.dtype]
+        for axis in reversed(tensor.axes):
+            strides.append(step)
+            step *= axis.length
+            if len(strides) == 1 and len(tensor.axes) > 1:
+                step = -(-step // PACKET_BYTES) * PACKET_BYTES
+        use = TensorUse(
+            tensor.name, tensor.shape, tensor.dtype, tensor.tier, tensor.direction, tuple(reversed(strides)), -(-step // PACKET_BYTES) * PACKET_BYTES
+        )
+        self.nets.netlist.tensors.append(use)
+        self.uses[tensor.name] = len(self.nets.netlist.tensors) - 1
+        return self.uses[tensor.name]
+
+    def _memory(self, tensor: Tensor, version: int) -> int:
+        """The words of one version of a tensor; version 0 holds what the kernel is given."""
+        key = (tensor.name, version)
+        if key not in self.tensors:
+            number = self.uses[tensor.name]
+            words = prod(tensor.shape) or 1
+            name = tensor.name + (f"#{version}" if version else "")
+            self.tensors[key] = self.nets.memory(name, words, number)
+        return self.tensors[key]
+
+    def _address(self, view: TensorView, strides: Sequence[int]) -> Linear:
+        total = Linear()
+        for index, stride in zip(view.indices, strides, strict=True):
+            total = total.plus(index.times(stride))
+        return total
+
+    def _elements(self, tensor: Tensor) -> list[int]:
+        strides, step = [], 1
+        for axis in reversed(tensor.axes):
+            strides.append(step)
+            step *= axis.length
+        return strides[::-1]
+
+    def _bursts(self, view: TensorView, order_lanes: Sequence[Digit]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Loops over the 64-byte bursts of a token and their address steps: one for each lane across a slow axis."""
+        strides = self.nets.netlist.tensors[self.uses[view.tensor.name]].strides
+        address = dict(self._address(view, strides).terms)
+        sizes: list[int] = []
+        steps: list[int] = []
+        span = BYTES[view.tensor.dtype]
+        for digit in reversed(order_lanes):
+            step = abs(address.get(digit, 0))
+            if step >= PACKET_BYTES and step > span:
+                sizes.insert(0, digit.extent)
+                steps.insert(0, step)
+            else:
+                span = max(span, step * (digit.extent - 1) + span)
+        others = [abs(c) for d, c in address.items() if d not in order_lanes]
+        shift = gcd(PACKET_BYTES, *others) if others else PACKET_BYTES
+        touched = -(-(span + PACKET_BYTES - shift) // PACKET_BYTES) if span + PACKET_BYTES - shift > PACKET_BYTES and span > shift else -(-span // PACKET_BYTES)
+        if touched > 1:
+            sizes.append(touched)
+            steps.append(PACKET_BYTES)
+        return tuple(sizes), tuple(steps)
+
+    def _mem(self, rows: Rows, view: TensorView, memory: int, lanes: Sequence[Digit], first_gather: int) -> Mem:
+        """The words of a token: address of its first lane, offsets of the others, gathers added."""
+        strides = self._elements(view.tensor)
+        linear = self._address(view, strides)
+        by_digit = dict(linear.terms)
+        outside = Linear(linear.const, tuple((d, c) for d, c in linear.terms if d not in lanes))
+        dynamic: list[tuple[Operand, int]] = []
+        for gather, stride in zip(view.gathers, strides, strict=True):
+            if gather is not None:
+                dynamic.append((In(first_gather + len(dynamic)), stride))
+        return Mem(memory, rows.draft.affine(outside), lane_values(lanes, by_digit), dynamic=tuple(dynamic))
+
+    def _checks(self, view: TensorView) -> list[tuple[Linear, Linear]]:
+        """Conditions for indices that may leave the tensor by a view: 0 <= index < length."""
+        found = []
+        for index, axis in zip(view.indices, view.tensor.axes, strict=True):
+            low = index.const + sum(min(0, c * (d.extent - 1)) for d, c in index.terms)
+            if low < 0:
+                found.append((Linear(-1), index))
+            plain_index = index.const == 0 and all(c > 0 for _, c in index.terms)
+            high = index.const + sum(max(0, c * (d.extent - 1)) for d, c in index.terms)
+            if not plain_index and high >= axis.length:
+                found.append((index, Linear(axis.length)))
+        return found
+
+    def _load(self, load: Load) -> None:
+        """A requester, a burst a firing, and a responder that pushes tokens in order."""
+        nets, view, order = self.nets, load.view, load.stream.order
+        unit = nets.unit(self._agcu(load.stream.name, "load", load, order.copies + load.streams))
+        memory = self._memory(view.tensor, view.version)
+        sizes, steps = self._bursts(view, order.lanes)
+        time = without(order.time, load.streams)
+        strides = nets.netlist.tensors[self.uses[view.tensor.name]].strides
+        address = self._address(view, strides)
+        base = Linear(address.const, tuple((d, c) for d, c in address.terms if d not in order.lanes))
+        endpoints: list[Endpoint] = []
+        pairs: list[tuple[Draft, Draft]] = []
+        for space in nets.copies((*order.space, *load.streams)):
+            request = nets.draft(f"{load.stream.name}.request", unit, "request", time, order, space, sizes)
+            respond = nets.draft(f"{load.stream.name}.respond", unit, "respond", time, order, space, sizes)
+            affine = request.affine(base)
+            by_loop = affine.by_loop[: len(time)] + steps
+            request.burst = Burst(self.uses[view.tensor.name], Affine(affine.const, by_loop))
+            pairs.append((request, respond))
+        self._gathers(view, [d for pair in pairs for d in pair], order.time)
+        for request, respond in pairs:
+            first = len(respond.inputs)
+            nets.token(request, respond, Gate(), Gate(), load.stream.name, server="memory")
+            rows = Rows(respond, order.lanes, ends(len(time), len(respond.loops)))
+            mem = self._mem(rows, view, memory, order.lanes, 0)
+            predicate = rows.predicate(self._checks(view))
+            value = rows.add("read", (mem, predicate) if predicate is not None else (mem,))
+            del first
+            endpoints.append(Endpoint(respond, rows.gate, value.index))
+        nets.sources[load.stream.name] = Source(load.stream.name, order.lanes, load.stream.dtype, tuple(endpoints))
+
+    def _gathers(self, view: TensorView, drafts: Sequence[Draft], time: Sequence[Digit]) -> None:
+        """Give the index streams of a view to the actors that address by them."""
+        for gather in view.gathers:
+            if gather is not None:
+                level = sum(1 for d in time if d in gather.order.time)
+                self.nets.connect(self.nets.sources[gather.name], [Sink(d, plain(level, d)) for d in drafts])
+
+    def _store(self, store: Store) -> None:
+        """Writes a token, a burst a firing; the acknowledgements bound what is outstanding."""
+        nets, view, order = self.nets, store.view, store.source.order
+        name = f"store.{store.source.name}"
+        unit = nets.unit(self._agcu(name, "store", store, order.copies + store.streams))
+        memory = self._memory(view.tensor, view.version + 1)
+        sizes, steps = self._bursts(view, order.lanes)
+        time = without(order.time, store.streams)
+        strides = nets.netlist.tensors[self.uses[view.tensor.name]].strides
+        address = self._address(view, strides)
+        base = Linear(address.const, tuple((d, c) for d, c in address.terms if d not in order.lanes))
+        drafts: list[Draft] = []
+        for space in nets.copies((*order.space, *store.streams)):
+            draft = nets.draft(name, unit, "store", time, order, space, sizes)
+            affine = draft.affine(base)
+            draft.burst = Burst(self.uses[view.tensor.name], Affine(affine.const, affine.by_loop[: len(time)] + steps))
+            drafts.append(draft)
+        source = nets.sources[store.source.name]
+        nets.connect(source, [Sink(d, plain(len(time), d)) for d in drafts])
+        self._gathers(view, drafts, order.time)
+        for draft in drafts:
+            self._written(draft, store, source, memory, time)
+            acknowledge = nets.draft(f"{name}.acknowledge", unit, "acknowledge", time, order, draft.space, sizes)
+            nets.token(draft, acknowledge, Gate(), Gate(), name, server="memory")
+
+    def _written(self, draft: Draft, store: Store, source: Source, memory: int, time: Sequence[Digit]) -> None:
+        """The row that writes a token's words, those outside of the tensor or its bounds left out."""
+        view, order = store.view, store.source.order
+        rows = Rows(draft, order.lanes, plain(len(time), draft))
+        value = rows.operand(0, source.lanes)
+        roots = [d.root for d in order.digits]
+        checks = conditions(self.nets, time, (*order.space, *store.streams), order.lanes, order, roots)
+        predicate = rows.predicate([*checks, *self._checks(view)])
+        out = self._mem(rows, view, memory, order.lanes, 1)
+        args = (value, predicate) if predicate is not None else (value,)
+        draft.rows.append(Row("write", out, args, rows.width, rows.gate))
+
+    def _agcu(self, name: str, verb: str, line: Load | Store, space: Sequence[Digit]) -> UnitInfo:
+        order = line.stream.order if isinstance(line, Load) else line.source.order
+        copies = max(1, prod(d.extent for d in space))
+        return UnitInfo(name, "agcu", verb, line.span, self.kernel.writer.order(order), copies, agcus=1)
+
+    # -- carries -------------------------------------------------------------------------------------------------------
+
+    def _carry(self, carry: Carry) -> None:
+        """Selects the initial value in the first iteration, the feedback after it."""
+        nets, order = self.nets, carry.stream.order
+        inside = order.time[1 + max((order.time.index(d) for d in carry.over), default=-1) :]
+        size = prod(d.extent for d in inside) * max(1, order.width * BYTES[carry.stream.dtype])
+        big = prod(d.extent for d in inside) > 16
+        info = UnitInfo(
+            carry.stream.name, "pmu" if big else "pcu", "carry", carry.span, nets.kernel.writer.order(order),
+            max(1, prod(d.extent for d in order.space)), 0 if big else 1, -(-size // (512 * 1024)) if big else 0, 0, size if big else 0,
+        )
+        unit = nets.unit(info)
+        drafts = []
+        endpoints = []
+        for space in nets.copies(order.space):
+            draft = nets.draft(carry.stream.name, unit, "carry", order.time, order, space)
+            draft.interval = 1
+            drafts.append(draft)
+        first = [Gate(first=d.mask(carry.over)) for d in drafts]
+        later = [Gate(not_first=d.mask(carry.over)) for d in drafts]
+        if isinstance(carry.initial, Stream):
+            nets.connect(nets.sources[carry.initial.name], [Sink(d, g) for d, g in zip(drafts, first, strict=True)])
+        for draft, start, after in zip(drafts, first, later, strict=True):
+            endpoints.append(self._selected(draft, carry, start, after))
+        nets.sources[carry.stream.name] = Source(carry.stream.name, order.lanes, carry.stream.dtype, tuple(endpoints))
+        self.feedback.append((carry, drafts))
+
+    def _selected(self, draft: Draft, carry: Carry, start: Gate, after: Gate) -> Endpoint:
+        order = carry.stream.order
+        out = draft.temp()
+        initial: Operand
+        if isinstance(carry.initial, Stream):
+            initial = Rows(draft, order.lanes).operand(0, self.nets.sources[carry.initial.name].lanes)
+            back: Operand = In(1)
+        else:
+            initial, back = Const(carry.initial), In(0)
+        rows = Rows(draft, order.lanes)
+        draft.rows.append(Row("copy", out, (initial,), rows.width, start))
+        draft.rows.append(Row("copy", out, (back,), rows.width, after))
+        return Endpoint(draft, Gate(), out.index)
+
+    def _close(self, carry: Carry, drafts: Sequence[Draft]) -> None:
+        """Connect the feedback, whose last iteration is dropped."""
+        order = carry.stream.order
+        inside = order.time[1 + max((order.time.index(d) for d in carry.over), default=-1) :]
+        slots = prod(d.extent for d in inside) + 16
+        source = self.nets.sources[carry.feedback]
+        sinks = [Sink(d, Gate(not_first=d.mask(carry.over))) for d in drafts]
+        self.nets.connect(source, sinks, slots=slots, not_last=carry.over)
+
+
+_Action = Callable[[Line], None]
+
+__all__ = ["elaborate", "refuse", "space_of"]

@@ -1,0 +1,268 @@
+"""Holds as actors: writers, a reader, tiles in banks, blocks and credits (A3)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+from rdflow.dsl.axes import Digit, Linear, size, without
+from rdflow.dsl.checked import Hold
+from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, Space, agree, plain
+from rdflow.dsl.netlist import Gate, In, Mem, Port, Row, UnitInfo, ends
+from rdflow.dsl.orders import BYTES
+from rdflow.dsl.rows import Rows, lane_values
+
+PMU_BYTES = 512 * 1024
+
+
+def elaborate_hold(nets: Nets, hold: Hold) -> None:
+    """Add the writers and the reader of every copy of a hold, and define its stream."""
+    _Hold(nets, hold).run()
+
+
+class _Hold:
+    """One hold while its actors are made."""
+
+    def __init__(self, nets: Nets, hold: Hold):
+        self.nets, self.hold = nets, hold
+        self.order = hold.stream.order
+        self.space = self.order.space
+        self.source = self._renamed_source()
+        self.tile = self.order.time[: hold.tile]
+        self.layout = self._layout()
+        self.words = max(1, prod(d.extent for d in self.layout))
+        self.strides = dict(zip(self.layout, _radix(self.layout), strict=True))
+        self.unit = nets.unit(self._info())
+
+    def _renamed_source(self) -> Source:
+        """The source's tokens in the digits of the hold."""
+        source = self.nets.sources[self.hold.source.name]
+        if not source.endpoints:
+            return source
+        original = self._original()
+        pairs = {a: b for a, b in zip(original, self.hold.source.order.digits, strict=True) if a != b}
+        return source.renamed(pairs)
+
+    def _original(self) -> tuple[Digit, ...]:
+        """The source's digits before the renames of the view."""
+        return self.nets.kernel.stream(self.hold.source.name).order.digits
+
+    def _layout(self) -> tuple[Digit, ...]:
+        """The digits of a tile as it lies in the scratchpad: the writer's loops, then what it gathers, then lanes."""
+        source = self.hold.source.order
+        outside = {*self.tile, *self.space}
+        return tuple(d for d in (*source.time, *source.space, *source.lanes) if d not in outside)
+
+    def run(self) -> None:
+        nets, hold = self.nets, self.hold
+        endpoints: list[Endpoint] = []
+        groups: dict[tuple[int, ...], list[Sink]] = {}
+        readers: list[Draft] = []
+        for space in nets.copies(self.space):
+            memory = nets.memory(f"{hold.stream.name}{list(space.values()) or ''}", self.words * hold.depth)
+            reader = self._reader(space)
+            writers = self._writers(space, memory, groups)
+            for writer in writers:
+                self._tokens(writer, reader)
+            readers.append(reader)
+            endpoints.append(self._read(reader, memory))
+        for key, sinks in groups.items():
+            part = tuple(e for e in self.source.endpoints if self._key(e) == key)
+            nets.connect(replace(self.source, endpoints=part), sinks)
+        for index in dict.fromkeys(index for _, index in hold.gathers):
+            level = sum(1 for d in self.order.time if d in index.order.time)
+            nets.connect(nets.sources[index.name], [Sink(r, plain(level, r)) for r in readers])
+        nets.sources[hold.stream.name] = Source(hold.stream.name, self.order.lanes, hold.stream.dtype, tuple(endpoints))
+
+    # -- actors --------------------------------------------------------------------------------------------------------
+
+    def _gathered(self) -> tuple[Digit, ...]:
+        """Copy digits of the source that lie inside of a tile: each has a writer of its own."""
+        if not self.source.endpoints:
+            return ()
+        return tuple(d for d in self.source.endpoints[0].draft.space if d not in self.space)
+
+    def _key(self, endpoint: Endpoint) -> tuple[int, ...]:
+        return tuple(endpoint.draft.space[d] for d in self._gathered())
+
+    def _writers(self, space: Space, memory: int, groups: dict[tuple[int, ...], list[Sink]]) -> list[Draft]:
+        """A writer for each copy of the source that this copy gathers, by address and so in any order."""
+        found = []
+        port = self._shared()
+        times = without(self.hold.source.order.time, (*self.space, *self._gathered()))
+        for endpoint in self.source.endpoints:
+            if not agree(endpoint.draft.space, space):
+                continue
+            own = {**space, **{d: endpoint.draft.space[d] for d in self._gathered()}}
+            name = f"{self.hold.stream.name}.write"
+            writer = self.nets.draft(name, self.unit, "write", times, self.hold.source.order, own)
+            writer.tile_level = self.hold.tile
+            groups.setdefault(self._key(endpoint), []).append(Sink(writer, plain(len(times), writer), port))
+            self._write(writer, memory, own)
+            found.append(writer)
+        return found
+
+    def _shared(self) -> tuple[str, int] | None:
+        """Several writers of one scratchpad share its write port: a server of its own for each copy."""
+        if prod(d.extent for d in self._gathered()) <= 1 or not self.hold.source.order.lanes:
+            return None
+        self.nets.netlist.servers += 1
+        return ("port", self.nets.netlist.servers - 1)
+
+    def _write(self, writer: Draft, memory: int, own: Space) -> None:
+        """Store a token: all its lanes, or the slice that this copy takes."""
+        have = self.source.lanes
+        kept = without(have, self.space)
+        rows = Rows(writer, kept)
+        value = rows.operand(self._data_port(writer), have, kept)
+        terms = {d: s for d, s in self.strides.items() if d in writer.digits or d in own}
+        address = writer.affine(Linear.of(0, terms))
+        lanes = lane_values(kept, self.strides)
+        out = Mem(memory, address, lanes, self.words, self.hold.depth)
+        writer.rows.append(Row("write", out, (value,), rows.width))
+
+    def _data_port(self, writer: Draft) -> int:
+        """The number that the data port will have: credits come first."""
+        return 1
+
+    def _reader(self, space: Space) -> Draft:
+        reader = self.nets.draft(
+            f"{self.hold.stream.name}.read", self.unit, "read", self.order.time, self.order, space
+        )
+        reader.tile_level = self.hold.tile
+        return reader
+
+    def _read(self, reader: Draft, memory: int) -> Endpoint:
+        """Give back a token: its words, 0 where a view leads outside."""
+        rows = Rows(reader, self.order.lanes)
+        moved = dict(self.hold.moves)
+        weights: dict[Digit, int] = {}
+        const = 0
+        checks: list[tuple[Digit, Linear]] = []
+        for digit, stride in self.strides.items():
+            linear = moved.get(digit, Linear(0, ((digit, 1),)))
+            const += stride * linear.const
+            for d, c in linear.terms:
+                weights[d] = weights.get(d, 0) + stride * c
+            if digit in moved and not _inside(linear, digit.extent):
+                checks.append((digit, linear))
+        loops = Linear.of(const, {d: w for d, w in weights.items() if d not in self.order.lanes})
+        lanes = lane_values(self.order.lanes, weights)
+        dynamic = self._dynamic()
+        mem = Mem(memory, reader.affine(loops), lanes, self.words, self.hold.depth, dynamic)
+        predicate = None
+        if checks:
+            low = rows.predicate([(Linear(-1), linear) for _, linear in checks])
+            high = rows.predicate([(linear, Linear(digit.extent)) for digit, linear in checks])
+            assert low is not None and high is not None
+            predicate = rows.add("and", (low, high))
+        value = rows.add("read", (mem, predicate) if predicate is not None else (mem,))
+        return Endpoint(reader, Gate(), value.index)
+
+    def _dynamic(self) -> tuple[tuple[In, int], ...]:
+        """Gathers: the index stream's value times the stride of the axis that it chooses."""
+        found = []
+        for number, index in enumerate(dict.fromkeys(index for _, index in self.hold.gathers)):
+            port = max(1, prod(d.extent for d in self._gathered())) + number
+            lowest = min((d for d, i in self.hold.gathers if i == index), key=lambda d: d.stride)
+            found.append((In(port), self.strides[lowest]))
+        return tuple(found)
+
+    # -- tokens --------------------------------------------------------------------------------------------------------
+
+    def _tokens(self, writer: Draft, reader: Draft) -> None:
+        """Credits for free tiles one way, blocks written the other way."""
+        hold, nets = self.hold, self.nets
+        tile, depth = hold.tile, hold.depth
+        nets.token(
+            reader, writer, ends(tile, len(reader.loops)), plain(tile, writer), "credit", slots=depth + 2, initial=depth
+        )
+        if hold.queue and not self._gathered():
+            tokens = depth * max(1, size(self.order.time[tile:])) + 2
+            nets.token(writer, reader, Gate(), Gate(), "written", slots=tokens)
+            return
+        counts = self._need(writer, reader)
+        if counts is None:
+            push, pop = ends(tile, len(writer.loops)), plain(tile, reader)
+            nets.token(writer, reader, push, pop, "written", slots=depth + 2)
+            return
+        queue = nets.queue(writer, reader, 0, "written", slots=depth * sum(counts) + 2)
+        writer.outputs.append(Port((queue,), ends(tile + 1, len(writer.loops))))
+        reader.inputs.append(Port((queue,), plain(tile + 1, reader), 1, counts=counts, counted=tile))
+
+    def _need(self, writer: Draft, reader: Draft) -> tuple[int, ...] | None:
+        """Blocks that each iteration of the reader's first loop waits for, beyond those before; None: the whole tile at once.
+
+        A block is one iteration of the writer's first loop inside of the tile.
+        """
+        tile = self.hold.tile
+        if len(writer.loops) <= tile or len(reader.loops) <= tile:
+            return None
+        if writer.loops[tile].limit is not None or reader.loops[tile].limit is not None:
+            return None
+        block, first = writer.digits[tile], reader.digits[tile]
+        assert block is not None and first is not None
+        moved = {d for d, _ in self.hold.moves}
+        if block in moved or self.hold.gathers:
+            return None
+        total = writer.loops[tile].size
+        need = [self._last_block(block, first, j, total) for j in range(reader.loops[tile].size)]
+        if need[0] >= total:
+            return None
+        counts, have = [], 0
+        for n in need:
+            counts.append(max(0, n - have))
+            have = max(have, n)
+        counts[-1] += total - have
+        return tuple(counts)
+
+    def _last_block(self, block: Digit, first: Digit, j: int, total: int) -> int:
+        """need(j): one more than the last block that iterations up to j read."""
+        if first == block:
+            return min(j + 1, total)
+        bound = self.order.bound(block.root)
+        top = block.stride * block.extent >= self.nets.kernel.lengths[block.root]
+        if bound is None or not top:
+            return total
+        most = bound.const + sum(c * (j if d == first else d.extent - 1 if c > 0 else 0) for d, c in bound.terms)
+        granule = self.nets.granules[block.root]
+        most = max(1, -(-most // granule) * granule)
+        return max(1, min(total, -(-most // block.stride)))
+
+    # -- the unit table ------------------------------------------------------------------------------------------------
+
+    def _info(self) -> UnitInfo:
+        hold = self.hold
+        copies = max(1, prod(d.extent for d in self.space))
+        held = self._elements() * BYTES[hold.stream.dtype] * hold.depth
+        order = self.nets.kernel.writer.order(self.order, hold.tile)
+        verb = "fifo" if hold.fifo else "pmu"
+        return UnitInfo(
+            hold.stream.name, "pmu", verb, hold.span, order, copies, 0, max(1, -(-held // PMU_BYTES)), 0, held
+        )
+
+    def _elements(self) -> int:
+        """Elements of a tile: what exists, not the padding of the last one."""
+        total = 1
+        for root in dict.fromkeys(d.root for d in self.layout):
+            digits = [d for d in self.layout if d.root == root]
+            extent = prod(d.extent for d in digits)
+            low = min(d.stride for d in digits)
+            total *= min(extent, -(-self.nets.kernel.lengths[root] // low))
+        return total
+
+
+def _inside(linear: Linear, extent: int) -> bool:
+    """Whether an index stays within 0 .. extent - 1."""
+    low = linear.const + sum(min(0, c * (d.extent - 1)) for d, c in linear.terms)
+    high = linear.const + sum(max(0, c * (d.extent - 1)) for d, c in linear.terms)
+    return low >= 0 and high < extent
+
+
+def _radix(digits: tuple[Digit, ...]) -> list[int]:
+    weights: list[int] = []
+    weight = 1
+    for digit in reversed(digits):
+        weights.append(weight)
+        weight *= digit.extent
+    return weights[::-1]

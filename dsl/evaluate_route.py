@@ -1,0 +1,81 @@
+"""Values of `split` and `merge`: a stable sort by the selector, and its inverse (A8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rdflow.dsl.axes import Digit, size
+from rdflow.dsl.checked import Route
+from rdflow.dsl.evaluate_arrays import Array, Numbers, Tokens, arranged, array, defined, pick, shape
+from rdflow.dsl.evaluate_frame import Frame
+
+
+def route(frame: Frame, line: Route) -> None:
+    frame.define(line.stream, merge(frame, line) if line.merge else split(frame, line))
+
+
+def split(frame: Frame, line: Route) -> Tokens:
+    """x at the n-th (token, choice) of the tile whose selector is e; places from count(e) on are not there."""
+    outer, chosen = selectors(frame, line)
+    experts, places = arranged(line.expert), arranged(line.place)
+    table = np.full((len(chosen), size(experts), size(places)), -1)
+    for row, selected in zip(table, chosen, strict=True):
+        for expert in range(size(experts)):
+            members = np.flatnonzero(selected == expert)[: size(places)]
+            row[expert, : len(members)] = members
+    digits = (*outer, *experts, *places)
+    token = array(digits, table.reshape(shape(digits)))
+    moves = parts(token, line.choice)
+    return Tokens(moved(frame.read(line.source).array, moves), Array(token.digits, token.numbers >= 0))
+
+
+def merge(frame: Frame, line: Route) -> Tokens:
+    """y at (e, n) for the token that is the n-th of expert e; 0 for a token that no expert has."""
+    outer, chosen = selectors(frame, line)
+    experts, places = arranged(line.expert), arranged(line.place)
+    table = np.full(chosen.shape, -1)
+    for row, selected in zip(table, chosen, strict=True):
+        for expert in range(size(experts)):
+            members = np.flatnonzero(selected == expert)[: size(places)]
+            row[members] = expert * size(places) + np.arange(len(members))
+    digits = (*outer, *line.choice)
+    return Tokens(
+        moved(frame.read(line.source).array, parts(array(digits, table.reshape(shape(digits))), (*experts, *places)))
+    )
+
+
+def selectors(frame: Frame, line: Route) -> tuple[tuple[Digit, ...], Numbers]:
+    """The selector by tile (its other digits) and by token of the tile, in the order in which tokens travel.
+
+    Tokens beyond the length or the bound of their axis select nothing: -1.
+    """
+    stream = line.selector
+    selected = frame.read(stream).array
+    exists = defined(stream.order.digits, stream.order.bounds, frame.lengths, frame.fixed)
+    outer = arranged(d for d in selected.digits if d not in line.choice)
+    if exists is not None:
+        outer = arranged((*outer, *(d for d in exists.digits if d not in line.choice)))
+    digits = (*outer, *line.choice)
+    numbers = selected.full(digits)
+    if exists is not None:
+        numbers = np.where(exists.along(digits), numbers, -1)
+    return outer, numbers.reshape(size(outer), size(line.choice))
+
+
+def parts(index: Array, digits: Sequence[Digit]) -> dict[Digit, Array]:
+    """A number as mixed-radix digits, the last the fastest; -1 in all of them for a number below 0."""
+    found: dict[Digit, Array] = {}
+    stride = 1
+    for digit in reversed(digits):
+        value = index.numbers // stride % digit.extent
+        found[digit] = Array(index.digits, np.where(index.numbers < 0, -1, value))
+        stride *= digit.extent
+    return found
+
+
+def moved(source: Array, moves: dict[Digit, Array]) -> Array:
+    """The source with some digits replaced by index values over others; 0 where these are -1."""
+    digits = arranged((*source.digits, *moves))
+    return pick(source.full(digits), [moves.get(d) or Array((d,), np.arange(d.extent)) for d in digits])

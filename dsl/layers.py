@@ -1,0 +1,180 @@
+"""Expands a layer call in place: axes are variables, matched against the arguments' types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from rdflow.dsl import syntax
+from rdflow.dsl.axes import Axis, Digit, runs, size
+from rdflow.dsl.checked import Stream
+from rdflow.dsl.constants import whole
+from rdflow.dsl.diagnostics import Label
+from rdflow.dsl.scope import Scope
+from rdflow.dsl.source import Source, Span
+
+CheckLines = Callable[[Scope, tuple[syntax.Line, ...]], None]
+
+
+def expand(scope: Scope, unit: syntax.Unit, call: syntax.LayerCall, check_lines: CheckLines) -> None:
+    """Check the layer's lines in a scope of its own and define the call's results."""
+    if call.layer.text not in scope.program.layers:
+        raise scope.report.unknown("layer or unit", call.layer.text, call.layer.span, [*scope.program.layers, "pcu", "pmu", "load"])
+    layer, source = scope.program.layers[call.layer.text]
+    inner = Scope(
+        scope.program,
+        scope.report,
+        scope.cuts,
+        {},
+        dict(scope.program.names) if source is scope.program.source else {k: v for k, v in scope.names.items() if k in ("L", "ST", "H")},
+        {},
+        lines=scope.lines,
+        versions=scope.versions,
+        path=scope.full(unit.names[0].text),
+        settled=scope.settled,
+        copied=scope.copied,
+    )
+    _bind(scope, inner, layer, call)
+    outside = (scope.report.origin, list(scope.report.callers))
+    scope.report.origin = source if source is not scope.program.source else outside[0]
+    scope.report.callers.append(Label(call.span, f"in this call of `{layer.name.text}`", outside[0]))
+    try:
+        check_lines(inner, layer.lines)
+        results = _results(inner, layer)
+    finally:
+        scope.report.origin, scope.report.callers = outside
+    if len(results) != len(unit.names):
+        raise scope.report.fail(
+            "RDF043",
+            f"`{layer.name.text}` returns {len(results)} streams, {len(unit.names)} are named",
+            [(unit.span, "called here")],
+        )
+    for name, stream in zip(unit.names, results, strict=True):
+        scope.define(stream, name.text)
+
+
+def _results(inner: Scope, layer: syntax.Layer) -> list[Stream]:
+    last = layer.lines[-1] if layer.lines else None
+    if not isinstance(last, syntax.Return):
+        raise inner.report.fail("RDF070", f"`{layer.name.text}` does not end in `return`", [(layer.name.span, "this layer")])
+    return [inner.stream(name.text, name.span) for name in last.names]
+
+
+def _bind(scope: Scope, inner: Scope, layer: syntax.Layer, call: syntax.LayerCall) -> None:
+    """Give every parameter its argument: streams and tensors bind axes, constants have defaults."""
+    given: dict[str, syntax.Expr] = {}
+    positional = [a for a in call.arguments if a.name is None]
+    names = [p.name.text for p in layer.parameters]
+    if len(positional) > len(names):
+        raise scope.report.fail(
+            "RDF070", f"`{layer.name.text}` takes {len(names)} arguments", [(call.span, f"{len(call.arguments)} here")]
+        )
+    given.update(zip(names, (a.value for a in positional), strict=False))
+    for argument in call.arguments:
+        if argument.name is not None:
+            if argument.name.text not in names:
+                raise scope.report.unknown(f"parameter of `{layer.name.text}`", argument.name.text, argument.span, names)
+            given[argument.name.text] = argument.value
+    for parameter in layer.parameters:
+        value = given.get(parameter.name.text, parameter.default)
+        if value is None:
+            raise scope.report.fail(
+                "RDF070",
+                f"`{layer.name.text}` needs `{parameter.name.text}`",
+                [(call.span, "not given here"), (call.layer.span, "called here")],
+                help=f"{layer.name.text}({', '.join(names)})",
+            )
+        _argument(scope, inner, parameter, value)
+
+
+def _argument(scope: Scope, inner: Scope, parameter: syntax.LayerParameter, value: syntax.Expr) -> None:
+    name = parameter.name.text
+    match parameter.type:
+        case syntax.Order() as formal:
+            if not isinstance(value, syntax.Ref):
+                raise scope.report.fail("RDF070", "a stream is expected", [(value.span, f"for `{name}`")])
+            stream = scope.stream(value.name, value.span)
+            _match_order(scope, inner, formal, stream, value.span)
+            inner.streams[name] = replace(stream)
+        case syntax.TensorType() as formal:
+            if not isinstance(value, syntax.Ref) or value.name not in scope.tensors:
+                text = getattr(value, "name", "this")
+                raise scope.report.unknown("tensor", str(text), value.span, list(scope.tensors))
+            tensor = scope.tensors[value.name]
+            if len(tensor.axes) != len(formal.places):
+                raise scope.report.fail(
+                    "RDF070",
+                    f"`{tensor.name}` has {len(tensor.axes)} axes, `{name}` has {len(formal.places)}",
+                    [(value.span, "given here"), (tensor.span, "declared here")],
+                )
+            own = []
+            for place, axis in zip(formal.places, tensor.axes, strict=True):
+                own.append(_bind_axis(scope, inner, place.term.axis.text, axis.root, axis.stride, axis.length, value.span))
+            inner.tensors[name] = replace(tensor, axes=tuple(own))
+        case None:
+            constant = scope.constant(value)
+            if constant is None:
+                raise scope.report.fail("RDF070", "a constant is expected", [(value.span, f"for `{name}`")])
+            inner.names[name] = constant
+
+
+def _match_order(scope: Scope, inner: Scope, formal: syntax.Order, stream: Stream, span: Span) -> None:
+    """Bind the axis variables of a parameter's order, place by place, to the digits of the argument's."""
+    copies = frozenset(stream.order.copies)
+    inner.copied = inner.copied | copies
+    time = _places(stream.order.time, copies)
+    lanes = runs(stream.order.lanes)
+    wanted_time, wanted_lanes = (*(formal.tile or ()), *formal.rest), formal.lanes
+    if len(time) != len(wanted_time) or len(lanes) != len(wanted_lanes):
+        raise scope.report.fail(
+            "RDF070",
+            f"`{stream.name}` does not travel as this layer expects",
+            [(span, f"{scope.show(stream.order)} is given"), (stream.span, "defined here")],
+            help="bring it to the layer's order with a pmu",
+        )
+    for place, digits in (*zip(wanted_time, time, strict=True), *zip(wanted_lanes, lanes, strict=True)):
+        term = place.term
+        over = whole(term.over, inner.names, {}, scope.report, "a divisor") if term.over is not None else 1
+        low, extent = digits[-1].stride, size(digits)
+        base = low // over
+        known = inner.axes.get(term.axis.text)
+        length = over * extent if term.modulo is None else (known.length if known else extent)
+        if term.modulo is not None and known is None:
+            length = _whole_length(scope, digits[0].root, base)
+        elif known is None and base * length >= scope.cuts.lengths[digits[0].root]:
+            length = scope.cuts.lengths[digits[0].root] // base
+        _bind_axis(scope, inner, term.axis.text, digits[0].root, base, length, span)
+
+
+def _places(time: tuple[Digit, ...], copies: frozenset[Digit]) -> list[tuple[Digit, ...]]:
+    """Runs of time digits; a gap filled by a copy digit does not part a run."""
+    filled: list[Digit] = []
+    for digit in time:
+        filled.append(digit)
+        below = next((c for c in copies if c.root == digit.root and c.stride * c.extent == digit.stride), None)
+        if below is not None:
+            filled.append(below)
+    return runs(filled)
+
+
+def _whole_length(scope: Scope, root: str, base: int) -> int:
+    """The length of the axis that starts at a stride: up to the next named axis of the root, else to its end."""
+    axes = [a for a in scope.axes.values() if a.root == root and a.stride == base]
+    return max((a.length for a in axes), default=scope.cuts.lengths[root] // base)
+
+
+def _bind_axis(scope: Scope, inner: Scope, name: str, root: str, stride: int, length: int, span: Span) -> Axis:
+    known = inner.axes.get(name)
+    if known is None:
+        inner.axes[name] = known = Axis(name, root, stride, length)
+    elif (known.root, known.stride) != (root, stride):
+        raise scope.report.fail(
+            "RDF070",
+            f"axis `{name}` of the layer would be both `{known.root}` and `{root}`",
+            [(span, "by this argument")],
+            help="the layer's axes take their meaning from the arguments: the same name must be the same axis",
+        )
+    return known
+
+
+__all__ = ["Source", "expand"]

@@ -1,0 +1,58 @@
+"""Which elements of a nest lie outside of their axis or bound, and must not count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import lcm
+
+from rdflow.dsl.axes import Digit, Linear
+from rdflow.dsl.joins import Nets
+from rdflow.dsl.orders import Order
+
+Condition = tuple[Linear, Linear]  # an index that must be smaller than a limit
+
+
+def conditions(
+    nets: Nets, loops: Sequence[Digit], space: Sequence[Digit], lanes: Sequence[Digit], order: Order, roots: Sequence[str]
+) -> list[Condition]:
+    """For each of these axes, what an element must satisfy, where the loops alone do not see to it."""
+    found: list[Condition] = []
+    for root in dict.fromkeys(roots):
+        digits = [d for d in (*loops, *space, *lanes) if d.root == root]
+        if not digits or not _complete(digits, nets.kernel.lengths[root]):
+            continue
+        index = Linear.of(0, {d: d.stride for d in digits})
+        length = nets.kernel.lengths[root]
+        bound = order.bound(root)
+        step = _step(nets, digits, lanes, root)
+        whole = length % step == 0
+        if not whole:
+            found.append((index, Linear(length)))
+        if bound is not None and not _multiple(bound, step):
+            found.append((index, bound))
+    return found
+
+
+def _complete(digits: Sequence[Digit], length: int) -> bool:
+    """Whether the digits together are the whole axis (a part of an axis has no end of its own)."""
+    size = 1
+    for digit in digits:
+        size *= digit.extent
+    return size >= length
+
+
+def _step(nets: Nets, digits: Sequence[Digit], lanes: Sequence[Digit], root: str) -> int:
+    """Elements that execution takes or leaves together: what lanes cover, and a round of the copies."""
+    length = nets.kernel.lengths[root]
+    covers = [d.stride * d.extent for d in lanes if d.root == root and d.stride * d.extent <= length]
+    ragged = [d for d in lanes if d.root == root and d.stride * d.extent > length]
+    finest = [d.stride for d in digits if d not in lanes]
+    step = lcm(nets.granules[root], *covers, *(finest[-1:] if ragged else ()))
+    if ragged or finest and nets.granules[root] > 1:
+        step = lcm(step, *(d.stride * d.extent for d in digits if d.stride * d.extent < length))
+    return step
+
+
+def _multiple(bound: Linear, step: int) -> bool:
+    """Whether a bound is a whole number of steps whatever its counters, and at least one."""
+    return bound.const > 0 and all(v % step == 0 for v in (bound.const, *(c for _, c in bound.terms)))

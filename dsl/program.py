@@ -1,0 +1,274 @@
+"""Declarations: params, axes, tensors, kernels, layers, the schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from rdflow.dsl import syntax
+from rdflow.dsl.axes import Axis
+from rdflow.dsl.constants import Value, evaluate, whole
+from rdflow.dsl.orders import BYTES
+from rdflow.dsl.report import Abandon, Reporter
+from rdflow.dsl.source import NOWHERE, Source, Span
+
+LANES = 32
+STAGES = 8
+PREDEFINED: dict[str, Value] = {"L": LANES, "ST": STAGES, "H": LANES // 2}
+TIERS = ("hbm", "ddr")
+
+Resolve = Callable[[str], Source | None]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor: its axes from the slowest to the fastest, where it lives, and whether a user gives or gets it."""
+
+    name: str
+    dtype: str
+    axes: tuple[Axis, ...]
+    sharded: tuple[bool, ...]
+    tier: str
+    direction: str | None
+    span: Span
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(a.length for a in self.axes)
+
+
+@dataclass
+class Program:
+    """A module with its declarations resolved. Kernels and the schedule are still trees: they are checked by launch."""
+
+    source: Source
+    module: syntax.Module
+    names: dict[str, Value] = field(default_factory=dict)
+    params: dict[str, Value] = field(default_factory=dict)
+    axes: dict[str, Axis] = field(default_factory=dict)
+    roots: dict[str, int] = field(default_factory=dict)
+    ragged: set[str] = field(default_factory=set)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    kernels: dict[str, syntax.Kernel] = field(default_factory=dict)
+    layers: dict[str, tuple[syntax.Layer, Source]] = field(default_factory=dict)
+    pools: dict[str, syntax.Pool] = field(default_factory=dict)
+    schedule: syntax.Schedule | None = None
+    spans: dict[str, Span] = field(default_factory=dict)
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Lengths of all axes by name."""
+        return {name: axis.length for name, axis in self.axes.items()}
+
+
+def declare(
+    module: syntax.Module, settings: Mapping[str, Value], report: Reporter, library: Resolve | None = None
+) -> Program:
+    """Resolve a module's declarations, with params set as `settings` say. Mistakes are reported; the rest is kept."""
+    program = Program(module.source, module, names=dict(PREDEFINED))
+    for item in module.items:
+        try:
+            _declare(program, item, settings, report, library)
+        except Abandon:
+            continue
+    for name in settings:
+        if name not in program.params:
+            report.unknown("param", name, NOWHERE, list(program.params))
+    return program
+
+
+def _declare(
+    program: Program, item: syntax.Item, settings: Mapping[str, Value], report: Reporter, library: Resolve | None
+) -> None:
+    match item:
+        case syntax.Param():
+            _param(program, item, settings, report)
+        case syntax.Axis():
+            _axis(program, item, report)
+        case syntax.Tensor():
+            _claim(program, item.name, report)
+            program.tensors[item.name.text] = tensor(program, item, report)
+        case syntax.Kernel():
+            _claim(program, item.name, report)
+            program.kernels[item.name.text] = item
+        case syntax.Layer():
+            _claim(program, item.name, report)
+            program.layers[item.name.text] = (item, program.source)
+        case syntax.Pool():
+            _claim(program, item.name, report)
+            program.pools[item.name.text] = item
+        case syntax.Use():
+            _use(program, item, report, library)
+        case syntax.Schedule():
+            if program.schedule is not None:
+                labels = [(item.span, "a second schedule"), (program.schedule.span, "the first one")]
+                raise report.fail("RDF011", "a program has one schedule", labels, help="put both into one `schedule { }`")
+            program.schedule = item
+
+
+def _claim(program: Program, name: syntax.Name, report: Reporter) -> None:
+    """Make sure that a name is new and not predefined."""
+    if name.text in PREDEFINED:
+        raise report.fail(
+            "RDF012",
+            f"`{name.text}` is predefined",
+            [(name.span, f"already {PREDEFINED[name.text]}")],
+            notes=["L is the lanes of a unit, ST its stages, H = L/2; orders are written with them"],
+            help=f"choose another name, as `{name.text.lower()}0`",
+        )
+    if name.text in program.spans:
+        labels = [(name.span, "declared again"), (program.spans[name.text], "first declared here")]
+        raise report.fail("RDF011", f"`{name.text}` is declared twice", labels, help="rename one of them")
+    program.spans[name.text] = name.span
+
+
+def _param(program: Program, item: syntax.Param, settings: Mapping[str, Value], report: Reporter) -> None:
+    name = item.name.text
+    _claim(program, item.name, report)
+    default = (
+        item.value.name
+        if isinstance(item.value, syntax.Ref) and item.value.name in BYTES
+        else evaluate(item.value, program.names, program.lengths, report)
+    )
+    value = settings.get(name, default)
+    if isinstance(default, str) != isinstance(value, str) or isinstance(value, str) and value not in BYTES:
+        report.add(
+            "RDF017",
+            f"`{name}` cannot be {value}",
+            [(item.span, f"its default is {default}")],
+            help=f"give {'a dtype: ' + ', '.join(BYTES) if isinstance(default, str) else 'a number'}",
+        )
+        value = default
+    program.names[name] = program.params[name] = value
+
+
+def _factors(expr: syntax.Expr) -> list[syntax.Ref] | None:
+    """The names of a product of names, or None."""
+    match expr:
+        case syntax.Ref():
+            return [expr]
+        case syntax.Binary("*", left, right):
+            a, b = _factors(left), _factors(right)
+            return a + b if a is not None and b is not None else None
+    return None
+
+
+def _axis(program: Program, item: syntax.Axis, report: Reporter) -> None:
+    name = item.name.text
+    factors = _factors(item.length)
+    product = factors is not None and len(factors) > 1 and all(f.name in program.axes for f in factors)
+    known = program.axes.get(name)
+    if known is None or not product:
+        _claim(program, item.name, report)
+    if not product:
+        length = whole(item.length, program.names, program.lengths, report, f"the length of axis `{name}`")
+        program.axes[name] = Axis(name, name, 1, length)
+        program.roots[name] = length
+    else:
+        assert factors is not None
+        _product(program, item, factors, report)
+    if item.ragged:
+        program.ragged.add(name)
+
+
+def _product(program: Program, item: syntax.Axis, factors: list[syntax.Ref], report: Reporter) -> None:
+    """`axis re = r * e`: the factors become intervals of the product, the last one the fastest."""
+    name = item.name.text
+    length = 1
+    for factor in factors:
+        length *= program.axes[factor.name].length
+    known = program.axes.get(name)
+    if known is not None and known.length != length:
+        labels = [(item.span, f"these factors make {length}"), (program.spans[name], f"`{name}` has {known.length}")]
+        raise report.fail("RDF015", f"the factors of `{name}` do not multiply to its length", labels)
+    whole_axis = known or Axis(name, name, 1, length)
+    program.axes[name] = whole_axis
+    program.roots.setdefault(whole_axis.root, length)
+    stride = 1
+    for factor in reversed(factors):
+        part = program.axes[factor.name]
+        if part.root != part.name or part.name == whole_axis.root:
+            labels = [(factor.span, "used again here"), (program.spans[part.name], f"already a digit of `{part.root}`")]
+            raise report.fail(
+                "RDF015",
+                f"`{part.name}` is already a digit of `{part.root}`",
+                labels,
+                help="declare another axis of the same length for the second product",
+            )
+        _adopt(program, part, whole_axis, stride)
+        stride *= part.length
+
+
+def _adopt(program: Program, part: Axis, product: Axis, stride: int) -> None:
+    """Make `part`, and all that are intervals of it, intervals of the product's root."""
+    for name, axis in list(program.axes.items()):
+        if axis.root == part.root:
+            program.axes[name] = Axis(name, product.root, product.stride * stride * axis.stride, axis.length)
+    program.roots.pop(part.root, None)
+
+
+def dtype(name: syntax.Name, names: Mapping[str, Value], report: Reporter) -> str:
+    """A dtype by name, or by a param whose value is one."""
+    value = names.get(name.text, name.text)
+    if not isinstance(value, str) or value not in BYTES:
+        raise report.fail(
+            "RDF016",
+            f"there is no dtype `{name.text}`",
+            [(name.span, "unknown dtype")],
+            help=f"use one of {', '.join(BYTES)}",
+        )
+    return value
+
+
+def tensor(program: Program, item: syntax.Tensor, report: Reporter) -> Tensor:
+    """A declared tensor with its axes."""
+    if item.type.dtype is None:
+        raise report.fail("RDF016", "a tensor needs a dtype", [(item.type.span, "as bf16[q, d]")])
+    element = dtype(item.type.dtype, program.names, report)
+    if item.tier.text not in TIERS:
+        raise report.fail(
+            "RDF016", f"there is no memory tier `{item.tier.text}`", [(item.tier.span, "unknown tier")], help="hbm or ddr"
+        )
+    axes, sharded = shape(program.axes, item.type, report)
+    return Tensor(item.name.text, element, axes, sharded, item.tier.text, item.direction, item.name.span)
+
+
+def shape(
+    axes: Mapping[str, Axis], type_: syntax.TensorType, report: Reporter
+) -> tuple[tuple[Axis, ...], tuple[bool, ...]]:
+    """The axes of a tensor type, and which of them are sharded over the sockets."""
+    found: list[Axis] = []
+    sharded: list[bool] = []
+    for place in type_.places:
+        term = place.term
+        if term.over is not None or term.modulo is not None or place.at not in (None, "socket"):
+            raise report.fail(
+                "RDF020",
+                "a tensor's axes are whole",
+                [(place.span, "a digit or copies here")],
+                notes=["how a tensor is cut is the business of the units that load and store it; only sockets shard it"],
+                help=f"write `{term.axis.text}`",
+            )
+        if term.axis.text not in axes:
+            raise report.unknown("axis", term.axis.text, term.span, list(axes))
+        found.append(axes[term.axis.text])
+        sharded.append(place.at == "socket")
+    return tuple(found), tuple(sharded)
+
+
+def _use(program: Program, item: syntax.Use, report: Reporter, library: Resolve | None) -> None:
+    """Bring a library file's layers into the program."""
+    from rdflow.dsl.parse import parse
+
+    path = ".".join(name.text for name in item.path)
+    source = library(path) if library else None
+    if source is None:
+        raise report.fail(
+            "RDF010", f"there is no library `{path}`", [(item.span, "unknown")], help="`rdflow layers` lists what ships"
+        )
+    module, found = parse(source)
+    report.found.extend(found)
+    for layer in module.items:
+        if isinstance(layer, syntax.Layer):
+            _claim(program, layer.name, report)
+            program.layers[layer.name.text] = (layer, source)

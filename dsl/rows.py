@@ -1,0 +1,144 @@
+"""Expressions as netlist rows: the same operations, over scratch vectors, with the gates of their rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from rdflow.dsl.axes import Digit, Linear
+from rdflow.dsl.checked import Op
+from rdflow.dsl.joins import Draft, lane_table
+from rdflow.dsl.netlist import LANES, Affine, Const, Gate, In, Index, Operand, Row, Temp
+
+LEAVES = ("stream", "result", "index", "const", "reduced")
+
+
+@dataclass
+class Rows:
+    """Appends the rows of one actor. `lanes`: the lane digits of its vectors; `gate`: when the rows at hand are done."""
+
+    draft: Draft
+    lanes: tuple[Digit, ...]
+    gate: Gate = Gate()
+    aligned: dict[tuple[int, tuple[int, ...]], Operand] = field(default_factory=dict)
+
+    @property
+    def width(self) -> int:
+        width = 1
+        for digit in self.lanes:
+            width *= digit.extent
+        return width
+
+    def add(self, op: str, args: Sequence[Operand], width: int | None = None, table: tuple[int, ...] = (), init: Gate = Gate()) -> Temp:
+        out = self.draft.temp()
+        self.draft.rows.append(Row(op, out, tuple(args), self.width if width is None else width, self.gate, init, table))
+        return out
+
+    def index(self, linear: Linear) -> Index:
+        """A linear form as an index value, lane by lane."""
+        by_digit = dict(linear.terms)
+        loops = Linear(linear.const, tuple((d, c) for d, c in linear.terms if d not in self.lanes))
+        offsets: tuple[int, ...] = ()
+        if any(d in by_digit for d in self.lanes):
+            offsets = lane_values(self.lanes, by_digit)
+        return Index(self.draft.affine(loops), offsets)
+
+    def operand(self, port: int, have: Sequence[Digit], want: Sequence[Digit] | None = None) -> Operand:
+        """The token of an input port, its lanes brought to those of this actor."""
+        wanted = self.lanes if want is None else tuple(want)
+        if not have:
+            return In(port)
+        table = lane_table(have, wanted, self.draft.space)
+        if table == tuple(range(len(table))) and len(table) == _size(have):
+            return In(port)
+        return self.add("lanes", (In(port),), width=len(table), table=table)
+
+    def narrow(self, port: int, have: Sequence[Digit], loops: Sequence[Digit]) -> Operand:
+        """One lane of a token, chosen by loops of this actor (an outer product that is not systolic)."""
+        linear: dict[Digit, int] = {}
+        weight, const = 1, 0
+        for digit in reversed(have):
+            if digit in loops:
+                linear[digit] = weight
+            else:
+                const += weight * self.draft.space.get(digit, 0)
+            weight *= digit.extent
+        chosen = Index(self.draft.affine(Linear.of(const, linear)))
+        return self.add("pick", (In(port), chosen), width=1)
+
+    def ops(
+        self,
+        ops: Sequence[Op],
+        value: int,
+        stream: Callable[[int], Operand],
+        result: Callable[[int], Operand],
+        reduced: Operand | None,
+        done: dict[int, Operand],
+        at_result: bool | None = None,
+    ) -> Operand:
+        """Append the rows that op `value` needs (those of one rate, if given) and return its operand."""
+        if value in done:
+            return done[value]
+        op = ops[value]
+        found: Operand
+        match op.name:
+            case "stream":
+                found = stream(int(op.value))
+            case "result":
+                found = result(int(op.value))
+            case "const":
+                found = Const(float(op.value) if op.kind == "f" else int(op.value))
+            case "index":
+                assert op.linear is not None
+                found = self.index(op.linear)
+            case "reduced":
+                assert reduced is not None
+                found = reduced
+            case _:
+                args = [self.ops(ops, a, stream, result, reduced, done, at_result) for a in op.args]
+                found = self.add(op.name, args)
+        done[value] = found
+        return found
+
+    def rounded(self, value: Operand, element: str) -> Temp:
+        """The value as it leaves the unit: rounded once, to nearest even."""
+        if element == "bf16":
+            return self.add("bf16", (value,))
+        if element == "int8":
+            return self.add("int8", (value,))
+        if isinstance(value, Temp):
+            return value
+        return self.add("copy", (value,))
+
+    def masked(self, value: Operand, kind: str, conditions: Sequence[tuple[Linear, Linear]], identity: float | int) -> Operand:
+        """The value where index < limit for all conditions, else the identity of a reduction."""
+        for index, limit in conditions:
+            valid = self.add("ilt", (self.index(index), self.index(limit)))
+            value = self.add("where", (valid, value, Const(identity)))
+        return value
+
+    def predicate(self, conditions: Sequence[tuple[Linear, Linear]]) -> Operand | None:
+        """Whether index < limit for all conditions; None where there are none."""
+        found: Operand | None = None
+        for index, limit in conditions:
+            valid = self.add("ilt", (self.index(index), self.index(limit)))
+            found = valid if found is None else self.add("and", (found, valid))
+        return found
+
+
+def lane_values(lanes: Sequence[Digit], weights: dict[Digit, int]) -> tuple[int, ...]:
+    """For each lane, the sum of weight * digit over the lane digits."""
+    values = [0]
+    for digit in lanes:
+        values = [v + weights.get(digit, 0) * i for v in values for i in range(digit.extent)]
+    return tuple(values)
+
+
+def _size(digits: Sequence[Digit]) -> int:
+    size = 1
+    for digit in digits:
+        size *= digit.extent
+    return size
+
+
+__all__ = ["LANES", "LEAVES", "Affine", "Rows", "lane_values"]

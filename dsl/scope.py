@@ -1,0 +1,226 @@
+"""What the names of a kernel stand for while its lines are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from rdflow.dsl import syntax
+from rdflow.dsl.axes import Axis, Cuts, Digit, Interval, Linear, interval, size, without
+from rdflow.dsl.checked import Line, Stream
+from rdflow.dsl.constants import Value, constant, whole
+from rdflow.dsl.orders import Order, Writer
+from rdflow.dsl.program import LANES, Program, Tensor
+from rdflow.dsl.report import Reporter
+from rdflow.dsl.source import Span
+
+
+@dataclass
+class Scope:
+    """Axes, constants, tensors and streams by name; the lines checked so far.
+
+    A layer call opens a scope of its own with `path` as the prefix of its names; cuts, lines and versions are shared.
+    """
+
+    program: Program
+    report: Reporter
+    cuts: Cuts
+    axes: dict[str, Axis]
+    names: dict[str, Value]
+    tensors: dict[str, Tensor]
+    streams: dict[str, Stream] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)  # names whose line has no type: their users are not blamed
+    lines: list[Line] = field(default_factory=list)
+    versions: dict[str, int] = field(default_factory=dict)
+    later: dict[str, Span] = field(default_factory=dict)
+    path: str = ""
+    settled: bool = False  # whether the cuts of an earlier pass were the last
+    copied: frozenset[Digit] = frozenset()  # digits that a layer's arguments have as copies: so do its lines
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        return {name: axis.length for name, axis in self.axes.items()}
+
+    @property
+    def writer(self) -> Writer:
+        constants = {LANES: "L", LANES // 4: "ST", LANES // 2: "H"}
+        return Writer(self.axes, {v: n for v, n in constants.items()})
+
+    def full(self, name: str) -> str:
+        return f"{self.path}.{name}" if self.path else name
+
+    # -- terms and orders ----------------------------------------------------------------------------------------------
+
+    def axis(self, name: syntax.Name) -> Axis:
+        if name.text not in self.axes:
+            raise self.report.unknown("axis", name.text, name.span, list(self.axes))
+        return self.axes[name.text]
+
+    def interval(self, term: syntax.Term) -> Interval:
+        """The interval of a root that a term names."""
+        axis = self.axis(term.axis)
+        over = self.whole(term.over, "a divisor") if term.over is not None else 1
+        modulo = self.whole(term.modulo, "an extent") if term.modulo is not None else None
+        return interval(axis, over, modulo, self.cuts.lengths)
+
+    def digits(self, term: syntax.Term) -> tuple[Digit, ...]:
+        return self.cuts.digits(self.interval(term))
+
+    def whole(self, expr: syntax.Expr, what: str) -> int:
+        return whole(expr, self.names, self.lengths, self.report, what)
+
+    def place(self, place: syntax.Place) -> tuple[tuple[Digit, ...], tuple[Digit, ...], tuple[Digit, ...]]:
+        """The digits of a place in time, in copies and on sockets."""
+        where = self.interval(place.term)
+        if place.at is None:
+            digits = self.cuts.digits(where)
+            return without(digits, self.copied), tuple(d for d in digits if d in self.copied), ()
+        if place.at == "socket":
+            return (), (), self.cuts.digits(where)
+        if isinstance(place.at, bool):
+            return (), self.cuts.digits(where), ()
+        assert not isinstance(place.at, str)
+        count = self.whole(place.at, "a number of copies")
+        middle = where.low * count
+        inner = self.cuts.digits(Interval(where.root, where.low, _least(middle, where.high)))
+        outer = self.cuts.digits(Interval(where.root, middle, where.high))
+        return outer, inner, ()
+
+    def order(self, order: syntax.Order) -> tuple[Order, int | None]:
+        """An order as written, and the number of its time digits before `;` (None without one)."""
+        time: list[Digit] = []
+        copies: list[Digit] = []
+        sockets: list[Digit] = []
+        bounds: list[tuple[str, Linear]] = []
+        tile = None
+        for group in (order.tile or (), order.rest):
+            for place in group:
+                outer, inner, chips = self.place(place)
+                time += outer
+                copies += inner
+                sockets += chips
+                if place.bound is not None:
+                    bounds.append((self.axis(place.term.axis).root, self.limit(place)))
+            if tile is None and order.tile is not None:
+                tile = len(time)
+        lanes = [d for place in order.lanes for d in self.digits(place.term)]
+        found = Order(tuple(time), tuple(copies), tuple(sockets), tuple(lanes), tuple(bounds))
+        self.well_formed(found, order.span)
+        return found, tile
+
+    def well_formed(self, order: Order, span: Span) -> None:
+        """Each digit once, and no more lanes than a token has."""
+        seen: set[Digit] = set()
+        for digit in order.digits:
+            if digit in seen:
+                name = self.writer.run((digit,))
+                raise self.report.fail(
+                    "RDF022",
+                    f"`{name}` stands twice in this order",
+                    [(span, f"{name} here")],
+                    notes=["a digit is a counter, the number of a copy, or a position in the packet: one of these"],
+                    help=f"leave one `{name}` out, or divide the other by its extent",
+                )
+            seen.add(digit)
+        lanes = size(order.lanes)
+        if lanes > LANES:
+            raise self.report.fail(
+                "RDF023",
+                f"a token has at most {LANES} lanes",
+                [(span, f"{lanes} lanes here")],
+                notes=["a unit is 32 lanes wide"],
+                help=f"put `{self.writer.run(order.lanes[-1:])}` modulo L on the lanes and the rest in time",
+            )
+
+    def limit(self, place: syntax.Place) -> Linear:
+        """The bound of a place, as a linear form over counters."""
+        assert place.bound is not None
+        value = self.linear(place.bound)
+        if value is None:
+            raise self.report.fail(
+                "RDF024",
+                "a bound is a whole number of counters and arguments",
+                [(place.bound.span, "not of the form a + b * counter")],
+                notes=["the counter's maximum comes from a register that the loops outside set"],
+                help="use numbers, params, arguments, and axes or their digits (`t/L`) with + - *",
+            )
+        return value
+
+    # -- linear forms --------------------------------------------------------------------------------------------------
+
+    def constant(self, expr: syntax.Expr) -> Value | None:
+        return constant(expr, self.names, self.lengths)
+
+    def linear(self, expr: syntax.Expr) -> Linear | None:
+        """An expression over axes as const + sum of digits; None if it is not one."""
+        value = self.constant(expr)
+        if value is not None:
+            return Linear(value) if isinstance(value, int) and not isinstance(value, bool) else None
+        match expr:
+            case syntax.Ref(name) if name in self.axes and name not in self.streams:
+                return self.term(name, 1, None)
+            case syntax.Binary("/", left, right):
+                return self._part(left, right, quotient=True)
+            case syntax.Binary("%", left, right):
+                return self._part(left, right, quotient=False)
+            case syntax.Binary("+" | "-" as op, left, right):
+                a, b = self.linear(left), self.linear(right)
+                return a.plus(b, 1 if op == "+" else -1) if a is not None and b is not None else None
+            case syntax.Binary("*", left, right):
+                a, b = self.linear(left), self.linear(right)
+                if a is None or b is None or a.terms and b.terms:
+                    return None
+                return a.times(b.const) if not b.terms else b.times(a.const)
+            case syntax.Unary("-", x):
+                inner = self.linear(x)
+                return inner.times(-1) if inner is not None else None
+        return None
+
+    def term(self, name: str, over: int, modulo: int | None) -> Linear:
+        return self.cuts.index(interval(self.axes[name], over, modulo, self.cuts.lengths))
+
+    def _part(self, left: syntax.Expr, right: syntax.Expr, quotient: bool) -> Linear | None:
+        """`axis / n`, `axis % m` or `axis / n % m` as an index."""
+        divisor = self.constant(right)
+        if not isinstance(divisor, int) or divisor < 1:
+            return None
+        if isinstance(left, syntax.Ref) and left.name in self.axes and left.name not in self.streams:
+            return self.term(left.name, divisor, None) if quotient else self.term(left.name, 1, divisor)
+        match left:
+            case syntax.Binary("/", syntax.Ref(name), by) if not quotient and name in self.axes:
+                over = self.constant(by)
+                return self.term(name, over, divisor) if isinstance(over, int) and over >= 1 else None
+        return None
+
+    # -- streams -------------------------------------------------------------------------------------------------------
+
+    def stream(self, name: str, span: Span) -> Stream:
+        """The stream of a name; silent where its line is already known to be wrong."""
+        from rdflow.dsl.report import Abandon
+
+        if name in self.streams:
+            return self.streams[name]
+        if name in self.broken:
+            raise Abandon
+        if name in self.later:
+            raise self.report.fail(
+                "RDF041",
+                f"`{name}` is used before it is defined",
+                [(span, "used here"), (self.later[name], "defined here")],
+                notes=["lines stand in the order in which data flows; only a carry reaches back"],
+                help=f"move the line down, or break the cycle: `x = carry {name} from 0 over ..`",
+            )
+        raise self.report.unknown("stream", name, span, list(self.streams))
+
+    def define(self, stream: Stream, name: str) -> None:
+        self.streams[name] = stream
+
+    def show(self, order: Order, tile: int | None = None) -> str:
+        return self.writer.order(order, tile)
+
+    def terms(self, digits: Iterable[Digit]) -> str:
+        return ", ".join(self.writer.digits(tuple(digits)))
+
+
+def _least(a: int, b: int | None) -> int:
+    return a if b is None else min(a, b)

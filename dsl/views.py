@@ -1,0 +1,163 @@
+"""Views: how a load, a hold or a store addresses what it reads or writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rdflow.dsl import syntax
+from rdflow.dsl.axes import Axis, Digit, Interval, Linear
+from rdflow.dsl.checked import Stream, TensorView
+from rdflow.dsl.orders import BYTES, PACKET_BYTES, Order
+from rdflow.dsl.program import LANES, Tensor
+from rdflow.dsl.scope import Scope
+
+
+def whole_axis(axis: Axis, scope: Scope) -> Interval:
+    end = axis.stride * axis.length
+    return Interval(axis.root, axis.stride, end if end < scope.cuts.lengths[axis.root] else None)
+
+
+def tensor_view(scope: Scope, view: syntax.View) -> TensorView:
+    """A tensor seen through the bindings of a view."""
+    name = view.name.text
+    if name not in scope.tensors:
+        if name in scope.streams:
+            raise scope.report.fail(
+                "RDF036",
+                f"`{name}` is a stream",
+                [(view.span, "a tensor is loaded or stored here"), (scope.streams[name].span, "this is a stream")],
+                help=f"streams are read by name: `pmu {name}` holds one, `pcu {name} ..` computes with it",
+            )
+        raise scope.report.unknown("tensor", name, view.name.span, list(scope.tensors))
+    tensor = scope.tensors[name]
+    bindings = {b.axis.text: b for b in view.bindings}
+    own = {a.name for a in tensor.axes}
+    for binding in view.bindings:
+        if binding.axis.text not in own:
+            raise scope.report.unknown(f"axis of `{name}`", binding.axis.text, binding.axis.span, sorted(own))
+    indices: list[Linear] = []
+    gathers: list[Stream | None] = []
+    for axis in tensor.axes:
+        index, gather = _index(scope, axis, bindings.get(axis.name))
+        indices.append(index)
+        gathers.append(gather)
+    return TensorView(tensor, tuple(indices), tuple(gathers), scope.versions.get(tensor.name, 0), view.span)
+
+
+def _index(scope: Scope, axis: Axis, binding: syntax.Binding | None) -> tuple[Linear, Stream | None]:
+    if binding is None:
+        return scope.cuts.index(whole_axis(axis, scope)), None
+    value = binding.value
+    if isinstance(value, syntax.Ref) and value.name in scope.streams:
+        return Linear(), scope.streams[value.name]
+    linear = scope.linear(value)
+    if linear is None:
+        names = [*scope.axes, *scope.streams, *scope.names]
+        if isinstance(value, syntax.Ref) and value.name not in names:
+            raise scope.report.unknown("axis, stream or constant", value.name, value.span, names)
+        raise scope.report.fail(
+            "RDF036",
+            "a view's index is linear in axes and arguments, or one scalar stream",
+            [(value.span, "neither")],
+            notes=["the address pipeline adds counters times strides"],
+        )
+    _link(scope, axis, value)
+    return linear, None
+
+
+def _link(scope: Scope, axis: Axis, value: syntax.Expr) -> None:
+    """A plain rename: both axes are cut at the same points."""
+    if isinstance(value, syntax.Ref) and value.name in scope.axes:
+        other = scope.axes[value.name]
+        if axis.length == other.length and axis.stride == other.stride == 1:
+            scope.cuts.link(axis.root, other.root)
+
+
+def digits_of(view: TensorView) -> tuple[Digit, ...]:
+    """The digits that a view covers, by axis of the tensor, outermost first."""
+    found: list[Digit] = []
+    for index in view.indices:
+        found.extend(sorted((d for d in index.digits if d not in found), key=lambda d: -d.stride))
+    return tuple(found)
+
+
+def memory_order(scope: Scope, view: TensorView) -> Order:
+    """The order in which a tensor lies in memory: its free axes, 64 bytes of the last one (32 lanes at most) on the lanes."""
+    width = min(LANES, PACKET_BYTES // BYTES[view.tensor.dtype])
+    free = [i for i, index in enumerate(view.indices) if index.terms]
+    if not free:
+        return Order()
+    last = view.tensor.axes[free[-1]]
+    low = min(d.stride for d in view.indices[free[-1]].digits)
+    root = view.indices[free[-1]].digits[0].root
+    whole_last = max(d.stride * d.extent for d in view.indices[free[-1]].digits)
+    if whole_last > low * width and last.length > width:
+        scope.cuts.add(root, low * width)
+    digits = digits_of(view)
+    lanes = tuple(d for d in digits if d.root == root and low <= d.stride < low * width and d in view.indices[free[-1]].digits)
+    time = tuple(d for d in digits if d not in lanes)
+    sockets = tuple(d for i in free if view.tensor.sharded[i] for d in view.indices[i].digits if d in time)
+    return Order(tuple(d for d in time if d not in sockets), (), sockets, lanes)
+
+
+@dataclass(frozen=True)
+class SourceView:
+    """A stream through a view: its order after renames, and what shifts, flips or gathers remain, by digit of the source."""
+
+    stream: Stream
+    order: Order
+    moves: tuple[tuple[Digit, Linear], ...]
+    gathers: tuple[tuple[Digit, Stream], ...]
+
+
+def stream_view(scope: Scope, view: syntax.View, moves_allowed: bool) -> SourceView:
+    """A stream seen through renames and, for holds, flips and shifts."""
+    stream = scope.stream(view.name.text, view.name.span)
+    order = stream.order
+    renames: dict[Digit, Digit] = {}
+    roots: dict[str, str] = {}
+    moves: list[tuple[Digit, Linear]] = []
+    gathers: list[tuple[Digit, Stream]] = []
+    for binding in view.bindings:
+        axis = scope.axis(binding.axis)
+        digits = scope.cuts.digits(whole_axis(axis, scope))
+        if not set(digits) <= set(order.digits):
+            labels = [(binding.span, f"`{axis.name}` is bound here"), (stream.span, f"`{stream.name}` is {scope.show(order)}")]
+            raise scope.report.fail("RDF036", f"`{stream.name}` has no axis `{axis.name}`", labels)
+        value = binding.value
+        if isinstance(value, syntax.Ref) and value.name in scope.axes and value.name not in scope.streams:
+            renames.update(_rename(scope, axis, scope.axes[value.name], digits, binding))
+            roots[axis.root] = scope.axes[value.name].root
+            continue
+        if not moves_allowed:
+            raise scope.report.fail(
+                "RDF036",
+                "only renames here",
+                [(binding.span, "this changes addresses")],
+                notes=["an operand of a pcu comes in the order in which it travels; a scratchpad has an address pipeline"],
+                help=f"hold it first: `h = pmu {stream.name}({axis.name} = ..) as [..]`",
+            )
+        if isinstance(value, syntax.Ref) and value.name in scope.streams:
+            gathers.extend((d, scope.streams[value.name]) for d in digits)
+            continue
+        linear = scope.linear(value)
+        if linear is None or len(digits) != 1:
+            raise scope.report.fail("RDF036", "this view is not linear in one digit", [(binding.span, "here")])
+        moves.append((digits[0], linear))
+    return SourceView(stream, order.renamed(renames, roots), tuple(moves), tuple(gathers))
+
+
+def _rename(
+    scope: Scope, axis: Axis, other: Axis, digits: tuple[Digit, ...], binding: syntax.Binding
+) -> dict[Digit, Digit]:
+    if axis.length != other.length:
+        raise scope.report.fail(
+            "RDF036",
+            f"`{axis.name}` has {axis.length} values and `{other.name}` {other.length}",
+            [(binding.span, "renamed here")],
+            help="only axes of one length are renamed into each other",
+        )
+    if axis.stride == other.stride == 1:
+        scope.cuts.link(axis.root, other.root)
+    renamed = scope.cuts.digits(whole_axis(other, scope))
+    return dict(zip(digits, renamed, strict=False)) if len(digits) == len(renamed) else {}

@@ -1,0 +1,1 @@
+"""The syntax of rdf programs: one Lark file, `rdf.lark`."""

@@ -1,0 +1,1 @@
+"""From a netlist and a machine to cycles, values and a profile."""

@@ -1,0 +1,436 @@
+"""A mapped netlist as flat tables, and what can be done with them: advance, count, look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rdflow.dsl.netlist import Actor, Affine, Gate, Loop, Netlist, Port, Queue
+from rdflow.interpreter.kernel import cache, engine, layout
+from rdflow.interpreter.kernel.layout import FAR, Tables, Values
+from rdflow.interpreter.mapped import Mapped
+from rdflow.interpreter.rows import Store, lower
+
+WINDOW = 1024  # cycles that actors run ahead where no server forbids it: fastest of those tried
+Table = NDArray[Any]
+
+
+class Status(IntEnum):
+    """What `advance` came to."""
+
+    RUNNING = engine.RUNNING
+    FINISHED = engine.FINISHED
+    DEADLOCK = engine.DEADLOCK
+
+
+@dataclass
+class Image:
+    """The tables of a run, and where things of the netlist are in them."""
+
+    mapped: Mapped
+    tables: Tables
+    values: Values | None
+    rank: NDArray[np.int64]  # by actor: its place in the tables
+    store: Store | None
+    status: Status = Status.RUNNING
+
+    @property
+    def time(self) -> int:
+        """Every firing before this cycle is done, and none after."""
+        return int(self.tables.clock[0]["time"])
+
+    @property
+    def cycles(self) -> int:
+        """Last cycle in which an actor fired, plus one."""
+        fired = self.tables.actors[self.tables.actors["firings"] > 0]
+        return int(fired["last"].max()) + 1 if fired.size else 0
+
+
+# -- building ----------------------------------------------------------------------------------------------------------
+
+
+class Pool:
+    """Numbers of many lists in one array, each list by its offset."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+
+    def add(self, numbers: tuple[int, ...]) -> int:
+        offset = len(self.numbers)
+        self.numbers.extend(numbers)
+        return offset
+
+    def affine(self, affine: Affine, depth: int) -> int:
+        """Constant, then a coefficient for each of `depth` loops."""
+        by_loop = affine.by_loop[:depth]
+        return self.add((affine.const, *by_loop, *(0,) * (depth - len(by_loop))))
+
+    def array(self) -> NDArray[np.int64]:
+        return np.array([*self.numbers, 0], dtype=np.int64)
+
+
+def ranks(netlist: Netlist) -> NDArray[np.int64]:
+    """Actors in the order in which tokens flow, so that one round of visits carries tokens far.
+
+    Queues that hold tokens at the start (credits) point backwards. Other cycles are cut where they are met.
+    """
+    sinks: list[list[int]] = [[] for _ in netlist.actors]
+    for queue in netlist.queues:
+        if queue.initial == 0:
+            sinks[queue.source].append(queue.sink)
+    finished: list[int] = []
+    seen: set[int] = set()
+    for root in range(len(netlist.actors)):
+        _descend(root, sinks, seen, finished)
+    rank = np.empty(len(netlist.actors), dtype=np.int64)
+    rank[finished[::-1]] = np.arange(len(finished))
+    return rank
+
+
+def _descend(root: int, sinks: list[list[int]], seen: set[int], finished: list[int]) -> None:
+    """Depth first from `root`; actors are finished after all that they feed."""
+    if root in seen:
+        return
+    seen.add(root)
+    path: list[tuple[int, Iterator[int]]] = [(root, iter(sinks[root]))]
+    while path:
+        actor, rest = path[-1]
+        following = next((s for s in rest if s not in seen), None)
+        if following is None:
+            finished.append(actor)
+            path.pop()
+        else:
+            seen.add(following)
+            path.append((following, iter(sinks[following])))
+
+
+def _gate(gate: Gate) -> dict[str, int]:
+    return {"first": gate.first, "last": gate.last, "not_first": gate.not_first, "not_last": gate.not_last}
+
+
+def _ring(slots: int) -> int:
+    """Places of a queue: a power of two."""
+    return 1 << max(0, slots - 1).bit_length()
+
+
+class Builder:
+    """Collects the tables of a mapped netlist."""
+
+    def __init__(self, mapped: Mapped) -> None:
+        self.mapped = mapped
+        self.netlist = mapped.netlist
+        self.rank = ranks(mapped.netlist)
+        self.affine, self.fan, self.counts = Pool(), Pool(), Pool()
+        self.loops: list[dict[str, int]] = []
+        self.bounds: list[dict[str, int]] = []
+        self.ports: list[dict[str, int]] = []
+        self.actors: list[dict[str, int]] = []
+
+    def add_loop(self, loop: Loop, outer: int) -> None:
+        bound = -1
+        if loop.limit is not None:
+            bound = len(self.bounds)
+            limit, base = self.affine.affine(loop.limit, outer), self.affine.affine(loop.base, outer)
+            self.bounds.append({"stride": loop.stride, "granule": loop.granule, "limit": limit, "base": base})
+        self.loops.append({"size": loop.size, "iterations": loop.size, "bound": bound})
+
+    def add_port(self, port: Port, actor: Actor) -> None:
+        depth = max(1, len(actor.loops))
+        first_loop = len(self.loops) - depth
+        chosen = len(port.queues) > 1
+        moving = chosen and len(port.select.by_loop) == depth and port.select.by_loop[-1] != 0
+        counting = bool(port.counts) and port.counted == depth - 1
+        queue = self.netlist.queues[port.queues[0]]
+        self.ports.append(
+            _gate(port.gate)
+            | {"packets": port.packets, "queue": port.queues[0], "current": port.queues[0], "width": queue.width}
+            | {"choices": len(port.queues), "fan": self.fan.add(port.queues), "varies": int(moving or counting)}
+            | {"select": self.affine.affine(port.select, depth)}
+            | {"counts": self.counts.add(port.counts) if port.counts else -1, "counted": first_loop + port.counted}
+            | {"holds": int(port.gate != Gate() or bool(port.counts)), "source": -1}
+        )
+
+    def add_actor(self, actor: Actor) -> None:
+        loops = actor.loops or (Loop(1),)
+        depth, start = len(loops), len(self.loops)
+        for level, loop in enumerate(loops):
+            self.add_loop(loop, level)
+        first_in = len(self.ports)
+        for port in actor.inputs + actor.outputs:
+            self.add_port(port, actor)
+        first_out = first_in + len(actor.inputs)
+        gates = [port.gate for port in actor.inputs + actor.outputs]
+        self.actors.append(
+            {"interval": actor.interval, "depth": depth, "loop": start, "inner": start + depth - 1}
+            | {"first_in": first_in, "last_in": first_out, "first_out": first_out, "last_out": len(self.ports)}
+            | split(gates, depth)
+            | {"waiting": layout.READY, "first": -1, "last": -1, "tile_level": min(actor.tile_level, depth), "shape": layout.PLAIN}
+            | self.burst(actor, depth)
+            | self.shape(actor)
+        )
+
+    def burst(self, actor: Actor, depth: int) -> dict[str, int]:
+        """Where the memory requests of an actor go."""
+        if actor.burst is None:
+            return {"channels": 1}
+        first, count, base = self.mapped.channels[actor.burst.tensor]
+        address = self.affine.affine(actor.burst.address, depth)
+        return {"burst": address, "channel": first, "channels": count, "base": base}
+
+    def shape(self, actor: Actor) -> dict[str, int]:
+        """Actors whose every firing does the same with at most one queue on each side have loops of their own."""
+        ports = actor.inputs + actor.outputs
+        same = all(p.gate == Gate() and len(p.queues) == 1 and not p.counts for p in ports)
+        served = any(self.netlist.queues[p.queues[0]].server is not None for p in actor.outputs)
+        shapes = {(1, 1): layout.MAP, (0, 1): layout.SOURCE, (1, 0): layout.SINK}
+        shape = shapes.get((len(actor.inputs), len(actor.outputs)), layout.PLAIN)
+        if shape == layout.PLAIN or not same or served:
+            return {}
+        return {"shape": shape, "interval": max(actor.interval, *(p.packets for p in ports))}
+
+    def server(self, queue: Queue) -> int:
+        match queue.server:
+            case None:
+                return layout.UNSERVED
+            case (_, number):
+                return self.mapped.port_server + int(number)
+            case _:
+                return layout.BY_ADDRESS
+
+    def queues(self) -> Table:
+        rows = []
+        places = 0
+        for queue, timing in zip(self.netlist.queues, self.mapped.queues, strict=True):
+            ring = _ring(max(timing.slots, queue.initial))
+            rows.append(
+                {"pushed": queue.initial, "available": queue.initial, "capacity": timing.slots, "mask": ring - 1}
+                | {"ring": places, "latency": timing.latency, "credit": timing.credit, "width": queue.width}
+                | {"source": int(self.rank[queue.source]), "sink": int(self.rank[queue.sink])}
+                | {"server": self.server(queue), "memory": int(queue.server == "memory"), "packets": queue.packets}
+                | {"first": timing.first, "tail": timing.tail}
+            )
+            places += ring
+        return layout.table(layout.QUEUE, rows)
+
+    def build(self) -> Tables:
+        for a in np.argsort(self.rank):
+            self.add_actor(self.netlist.actors[a])
+        actors = layout.table(layout.ACTOR, self.actors)[: len(self.actors)]
+        queues = self.queues()
+        servers = [{"numerator": s.numerator, "denominator": s.denominator, "last": -1} for s in self.mapped.servers]
+        rings = queues["mask"] + 1
+        places = int(rings.sum())
+        window, reach, calendar = self.lookahead()
+        clock = {"window": window, "reach": reach, "running": len(self.actors)}
+        tables = Tables(
+            clock=layout.table(layout.CLOCK, [clock]),
+            actors=actors,
+            loops=layout.table(layout.LOOP, self.loops),
+            bounds=layout.table(layout.BOUND, self.bounds),
+            ports=layout.table(layout.PORT, self.ports),
+            fan=self.fan.array(),
+            counts=self.counts.array(),
+            affine=self.affine.array(),
+            queues=queues,
+            servers=layout.table(layout.SERVER, servers),
+            ready=np.zeros(places, np.int64),
+            free=np.zeros(places, np.int64),
+            due=np.zeros(len(self.actors), np.int64),
+            pending=np.zeros(-(-len(self.actors) // 64), np.uint64),
+            calendar=np.full(calendar, -1, np.int64),
+            link=np.full(places, layout.DECIDED, np.int64),
+            target=np.zeros(places, np.int64),
+            owner=np.repeat(np.arange(queues.size), rings),
+            batch=np.zeros(queues.size, np.int64),
+            keys=np.zeros(queues.size, np.int64),
+            scratch=np.zeros((4, layout.BATCH), np.int64),
+        )
+        engine.start(tables)
+        return tables
+
+    def lookahead(self) -> tuple[int, int, int]:
+        """Cycles of a window; from a push to the nearest server; of the calendar.
+
+        A token that is pushed in a window must not be ready in it: first hop, its service and its tail are longer.
+        """
+        firsts, waits = [], []
+        for queue, timing in zip(self.netlist.queues, self.mapped.queues, strict=True):
+            if queue.server is not None:
+                firsts.append(timing.first)
+                waits.append(queue.packets * self.fastest(queue) + timing.tail)
+        if not firsts:
+            return WINDOW, 0, 1
+        window = max(1, min(WINDOW, min(firsts) + int(min(waits))))
+        return window, min(firsts), _ring(window + max(firsts) + 1)
+
+    def fastest(self, queue: Queue) -> float:
+        """Cycles a packet of the fastest server that the queue may pass."""
+        number = self.server(queue)
+        servers = self.mapped.servers if number < 0 else self.mapped.servers[number : number + 1]
+        return min(s.numerator / s.denominator for s in servers)
+
+
+def split(gates: list[Gate], depth: int) -> dict[str, int]:
+    """Whether the first and the last iteration of the innermost loop differ from the others for some gate."""
+    bit = 1 << (depth - 1)
+    return {
+        "split_first": int(any((g.first | g.not_first) & bit for g in gates)),
+        "split_last": int(any((g.last | g.not_last) & bit for g in gates)),
+    }
+
+
+def build(mapped: Mapped, values: Mapping[int, NDArray[Any]] | None = None) -> Image:
+    """The image of a mapped netlist at cycle 0. `values`: by tensor, what its memory holds; None: timing only."""
+    builder = Builder(mapped)
+    tables = builder.build()
+    if values is None:
+        return Image(mapped, tables, None, builder.rank, None)
+    store = lower(mapped.netlist, builder.rank, tables, builder.affine, values)
+    return Image(mapped, tables._replace(affine=builder.affine.array()), store.values, builder.rank, store)
+
+
+# -- running -----------------------------------------------------------------------------------------------------------
+
+
+def compile_needed(with_values: bool = False) -> bool:
+    """Whether the first `advance` will compile the engine, which takes some seconds."""
+    name = "advance_values" if with_values else "advance_timing"
+    return not getattr(engine, name).signatures and not cache.holds(name)
+
+
+def advance(image: Image, until: int = FAR) -> Status:
+    """Do every firing before cycle `until`, and none after."""
+    if image.values is None:
+        code = engine.advance_timing(image.tables, until)
+    else:
+        code = engine.advance_values(image.tables, image.values, until)
+    image.status = Status(code)
+    return image.status
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Of a run so far. Cycles, by actor: `memory` are those starved for a token that came through a memory channel.
+
+    By queue: tokens pushed and popped (those it held at the start are not pushed). By server: packets served.
+    """
+
+    firings: NDArray[np.int64]
+    busy: NDArray[np.int64]
+    starved: NDArray[np.int64]
+    blocked: NDArray[np.int64]
+    memory: NDArray[np.int64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    pushes: NDArray[np.int64]
+    pops: NDArray[np.int64]
+    packets: NDArray[np.int64]
+
+
+def counters(image: Image) -> Counters:
+    """What has been counted, in the netlist's order."""
+    actors = image.tables.actors[image.rank]
+    netlist = image.mapped.netlist
+    queues = image.tables.queues[: len(netlist.queues)]
+    initial = np.array([q.initial for q in netlist.queues], dtype=np.int64)
+    names = ("firings", "busy", "starved", "blocked", "memory", "first", "last")
+    return Counters(
+        **{name: actors[name].copy() for name in names},
+        pushes=queues["pushed"] - initial,
+        pops=queues["popped"].copy(),
+        packets=image.tables.servers["packets"][: len(image.mapped.servers)].copy(),
+    )
+
+
+# -- looking -----------------------------------------------------------------------------------------------------------
+
+
+def tokens(image: Image, queue: int) -> list[tuple[int | None, NDArray[np.float32] | None]]:
+    """Tokens in a queue, oldest first: the cycle at which each can be popped (None: not yet served), its lanes."""
+    row = image.tables.queues[queue]
+    result = []
+    for k in range(int(row["popped"]), int(row["pushed"])):
+        place = k & int(row["mask"])
+        at = int(row["ring"]) + place
+        decided = image.tables.link[at] == layout.DECIDED
+        words = None
+        if image.values is not None and row["width"] > 0:
+            start = int(row["word"]) + place * int(row["width"])
+            words = image.values.words[start : start + int(row["width"])].copy()
+        result.append((int(image.tables.ready[at]) if decided else None, words))
+    return result
+
+
+def counters_of(image: Image, actor: int) -> tuple[int, ...]:
+    """Loop counters of the actor's next firing (all 0 when it is done)."""
+    row = image.tables.actors[image.rank[actor]]
+    depth = len(image.mapped.netlist.actors[actor].loops)
+    return tuple(int(c) for c in image.tables.loops["counter"][row["loop"] : row["loop"] + depth])
+
+
+Wait = tuple[Literal["input", "output", "interval", "done"], int | None, int | None]
+
+
+def waiting(image: Image, actor: int) -> Wait:
+    """What the actor's next firing waits for, the queue, and until when (None: that is not known).
+
+    A queue without the token or the slot comes first; else it is what will be there last.
+    """
+    row = image.tables.actors[image.rank[actor]]
+    if row["waiting"] == layout.DONE:
+        return ("done", None, None)
+    waits = list(_waits(image, actor))
+    unknown = [w for w in waits if w[2] is None]
+    if unknown:
+        return unknown[0]
+    latest: Wait = ("interval", None, int(row["next"]))
+    for wait in waits:
+        if wait[2] is not None and latest[2] is not None and wait[2] > latest[2]:
+            latest = wait
+    return latest
+
+
+def _waits(image: Image, actor: int) -> Iterator[Wait]:
+    """Every port of the next firing: its queue, and when its tokens or its slot are there."""
+    subject = image.mapped.netlist.actors[actor]
+    row = image.tables.actors[image.rank[actor]]
+    indices = counters_of(image, actor)
+    for port in subject.inputs + subject.outputs:
+        if not port.gate.open(int(row["at_first"]), int(row["at_last"])):
+            continue
+        queue = port.queues[port.select.at(indices) if len(port.queues) > 1 else 0]
+        if port in subject.outputs:
+            yield ("output", queue, _slot(image, queue))
+        else:
+            count = port.counts[indices[port.counted]] if port.counts else 1
+            if count:
+                yield ("input", queue, _arrival(image, queue, count))
+
+
+def _arrival(image: Image, queue: int, count: int) -> int | None:
+    """When the first `count` tokens of a queue can be popped."""
+    row = image.tables.queues[queue]
+    if row["available"] - row["popped"] < count:
+        return None
+    places = row["ring"] + (row["popped"] + np.arange(count) & row["mask"])
+    return int(image.tables.ready[places].max())
+
+
+def _slot(image: Image, queue: int) -> int | None:
+    """When the next slot of a queue is free."""
+    row = image.tables.queues[queue]
+    if row["pushed"] - row["popped"] >= row["capacity"]:
+        return None
+    return int(image.tables.free[row["ring"] + (row["pushed"] - row["capacity"] & row["mask"])])
+
+
+def memory_words(image: Image, memory: int) -> NDArray[np.float32]:
+    """The words of a memory as float32; `.view(np.int32)` where they are integers."""
+    assert image.store is not None and image.values is not None, "a run without values has no words"
+    start = image.store.memories[memory]
+    return image.values.words[start : start + image.mapped.netlist.memories[memory].words].copy()

@@ -1,0 +1,12 @@
+"""The engine's compiled loops: numba and numpy only."""
+
+from numba import config
+
+from rdflow.interpreter.kernel import cache
+
+_before = config.CACHE_DIR
+config.CACHE_DIR = str(cache.folder())  # numba asks for it when a function is decorated
+try:
+    from rdflow.interpreter.kernel import engine as engine
+finally:
+    config.CACHE_DIR = _before

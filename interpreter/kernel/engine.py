@@ -1,0 +1,105 @@
+"""The engine: windows of cycles in which actors run ahead, then the servers, then the next window.
+
+Tokens and slots carry the cycles at which they can be used, so the order of visits does not change the result. A window
+is no longer than the shortest way through a server, so what is decided at its end cannot reach into it.
+"""
+
+from numba import njit
+from numba.cpython.unsafe.numbers import trailing_zeros
+from numpy import uint64, uintp
+
+from rdflow.interpreter.kernel.layout import FAR, PLAIN
+from rdflow.interpreter.kernel.nest import restart
+from rdflow.interpreter.kernel.servers import serve
+from rdflow.interpreter.kernel.visits import visit, visit_simple
+
+RUNNING, FINISHED, DEADLOCK = range(3)
+
+
+@njit(error_model="numpy", nogil=True, _nrt=False)
+def summon(due, pending, end):
+    """Mark the actors that can fire before `end`. How many there are, and when the first of the others can."""
+    count = 0
+    others = FAR
+    for a in range(due.size):
+        if due[uintp(a)] < end:
+            due[uintp(a)] = FAR
+            pending[uintp(a >> 6)] |= uint64(1) << uint64(a & 63)
+            count += 1
+        else:
+            others = min(others, due[uintp(a)])
+    return count, others
+
+
+@njit(error_model="numpy", nogil=True, _nrt=False)
+def visit_all(tables, values, end):
+    """Visit the marked actors, in rank order and round again, until nobody can fire before `end`."""
+    pending = tables.pending
+    found = True
+    while found:
+        found = False
+        for w in range(pending.size):
+            position = uint64(0)
+            while position < uint64(64):
+                later = pending[uintp(w)] >> position
+                if later == uint64(0):
+                    break
+                position += uint64(trailing_zeros(later))
+                pending[uintp(w)] &= ~(uint64(1) << position)
+                a = w * 64 + int(position)
+                position += uint64(1)
+                found = True
+                if values is None and tables.actors[uintp(a)].shape != PLAIN:
+                    visit_simple(a, end, tables)
+                else:
+                    visit(a, end, tables, values)
+
+
+@njit(error_model="numpy", nogil=True, _nrt=False)
+def outcome(clock):
+    """The status when no actor has a next firing."""
+    return FINISHED if clock.running == 0 else DEADLOCK
+
+
+@njit(error_model="numpy", nogil=True, _nrt=False)
+def run_until(tables, values, until):
+    """Do every firing before `until` and none after. The status."""
+    clock = tables.clock[0]
+    while True:
+        end = min(clock.time + clock.window, until)
+        count, others = summon(tables.due, tables.pending, end)
+        if count == 0 and clock.requests == 0:
+            if others == FAR:
+                return outcome(clock)
+            if clock.time >= until:
+                return RUNNING
+            clock.time = min(others, until)
+            continue
+        if clock.running == 0:
+            serve(tables, FAR)
+            return FINISHED
+        if clock.time >= until:
+            return RUNNING
+        visit_all(tables, values, end)
+        clock.served = max(clock.served, clock.time + clock.reach)
+        serve(tables, end + clock.reach)
+        clock.time = end
+
+
+@njit(cache=True, error_model="numpy", nogil=True, _nrt=False)
+def advance_timing(tables, until):
+    """Cycles only."""
+    return run_until(tables, None, until)
+
+
+@njit(cache=True, error_model="numpy", nogil=True, _nrt=False)
+def advance_values(tables, values, until):
+    """Cycles and values."""
+    return run_until(tables, values, until)
+
+
+@njit(cache=True, error_model="numpy", nogil=True, _nrt=False)
+def start(tables):
+    """Every nest at its first iteration."""
+    for a in range(tables.actors.size):
+        restart(tables.actors[uintp(a)], 0, tables.loops, tables.bounds, tables.affine)

@@ -1,0 +1,111 @@
+"""The tables of an image: what the compiled loops read and write. All numbers are int64, all times absolute cycles."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+FAR = 1 << 62  # a cycle that never comes
+BATCH = 64  # firings committed at once, at most
+VALUE_BATCH = 16  # the same where values are computed: the temporaries of a batch stay in the nearest cache
+
+READY, DONE = -1, -2  # Actor.waiting: for nothing but time; nothing left to do. Else the queue it waits for.
+PLAIN, MAP, SOURCE, SINK = range(4)  # Actor.shape: the general case, and three with their own loops
+UNSERVED, BY_ADDRESS = -1, -2  # Queue.server: none; the memory channel of the burst's address
+DECIDED = -2  # link of a token that has been served
+VECTOR = 32  # words from one temporary of a firing to that of the next
+
+
+def record(fields: str) -> np.dtype:
+    return np.dtype([(name, np.int64) for name in fields.split()])
+
+
+CLOCK = record(
+    "time "  # every firing before it is done
+    "window "  # cycles that actors may run ahead
+    "reach "  # shortest way from a push to a server
+    "served "  # requests that arrive before this cycle have been decided
+    "requests "  # tokens under way to a server
+    "running "  # actors that are not done
+)
+ACTOR = record(
+    "next "  # the interval of the last firing is over
+    "interval depth loop inner shape first_in last_in first_out last_out "  # ports: inputs, then outputs
+    "at_first at_last "  # bit l: loop l is at counter 0, at its last iteration
+    "split_first split_last "  # the ports or rows of the innermost loop's first (last) iteration differ
+    "single "  # no batches: a row needs what the firing before stored
+    "waiting tile_level tiles "
+    "burst channel channels base "  # affine of the byte address; first server and number of channels
+    "first_row last_row "
+    "firings busy starved blocked memory first last"
+)
+LOOP = record("counter iterations size bound")
+BOUND = record("stride granule limit base")
+PORT = record(
+    "first last not_first not_last "  # the gate
+    "packets queue choices fan select varies "  # varies: queue or count differ from firing to firing
+    "counts counted "  # tokens by the counter of this loop (-1: always one)
+    "taken current "  # of the batch under way: tokens a firing, queue
+    "word step "  # where the token of the batch's first firing is; words to that of the next
+    "held width source holds"
+)
+QUEUE = record(
+    "pushed available popped "  # tokens since the start; available: with a known cycle, without a gap
+    "capacity mask ring latency credit source sink memory server packets first tail word width"
+)
+SERVER = record("numerator denominator free last packets")  # free: in cycles / denominator
+ROW = record(
+    "op first last not_first not_last init_first init_last init_not_first init_not_last "
+    "width out a b c table count"  # out, a, b, c: operands
+)
+OPERAND = record(
+    "kind word step port affine "
+    "stride lanes low high "  # lane l is at l * stride, or at lanes[l]; the least and the greatest of these
+    "bank banks start size dynamic dynamics"
+)
+FIXED, TOKEN, MEMORY = range(3)  # Operand.kind
+
+
+def table(dtype: np.dtype, rows: list) -> np.ndarray:
+    """Rows (fields by name) as one array; one row of zeros where there are none: no index is out of bounds."""
+    result = np.zeros(max(1, len(rows)), dtype)
+    for i, row in enumerate(rows):
+        for name, number in row.items():
+            result[i][name] = number
+    return result
+
+
+class Tables(NamedTuple):
+    """Structure and state of the timing."""
+
+    clock: np.ndarray
+    actors: np.ndarray  # in topological rank
+    loops: np.ndarray
+    bounds: np.ndarray
+    ports: np.ndarray
+    fan: np.ndarray  # queues of the ports that have a choice
+    counts: np.ndarray
+    affine: np.ndarray  # constant and coefficients of every affine
+    queues: np.ndarray
+    servers: np.ndarray
+    ready: np.ndarray  # by token place: cycle at which it can be popped (on its way to a server: arrival there)
+    free: np.ndarray  # by token place: cycle at which the pop of that place frees its slot
+    due: np.ndarray  # by actor: cycle of its next firing as far as known, else FAR
+    pending: np.ndarray  # bit map of the actors to visit
+    calendar: np.ndarray  # by arrival cycle: first of the tokens that arrive then
+    link: np.ndarray  # by token place: the next one in the calendar, DECIDED
+    target: np.ndarray  # by token place: its server
+    owner: np.ndarray  # by token place: its queue
+    batch: np.ndarray  # requests of a cycle, to sort
+    keys: np.ndarray
+    scratch: np.ndarray  # by firing of a batch: ready, ready through memory, free, fired
+
+
+class Values(NamedTuple):
+    """Words and what is done with them; `ints` is the same store as `words`."""
+
+    words: np.ndarray
+    ints: np.ndarray
+    rows: np.ndarray
+    operands: np.ndarray
+    lanes: np.ndarray
+    dynamics: np.ndarray  # pairs: operand, stride

@@ -1,0 +1,405 @@
+"""A visit of an actor: it fires as often as its tokens, its slots and the end of the window allow."""
+
+from numba import njit
+from numpy import uint64, uintp
+
+from rdflow.interpreter.kernel.layout import (
+    BATCH,
+    BY_ADDRESS,
+    DONE,
+    MAP,
+    PLAIN,
+    READY,
+    SOURCE,
+    UNSERVED,
+    VALUE_BATCH,
+)
+from rdflow.interpreter.kernel.nest import INLINE, affine_at, is_open, step, stretch
+from rdflow.interpreter.kernel.servers import request
+from rdflow.interpreter.kernel.values import bind_input, execute, hold, push_words
+
+
+@njit(**INLINE)
+def wake(a, q, actors, pending):
+    """Mark actor `a` for a visit if queue `q` is what it waits for."""
+    actor = actors[uintp(a)]
+    if actor.waiting == q:
+        actor.waiting = READY
+        pending[uintp(a >> 6)] |= uint64(1) << uint64(a & 63)
+
+
+@njit(**INLINE)
+def count_firings(actor, fired, interval, first, last):
+    """The counters that every firing moves."""
+    if actor.firings == 0:
+        actor.first = first
+    actor.firings += fired
+    actor.busy += fired * interval
+    actor.last = last
+
+
+@njit(**INLINE)
+def go_on(actor, fired, tables):
+    """Step the nest; the actor may now be done."""
+    if step(actor, tables.loops[uintp(actor.inner)], fired, tables.loops, tables.bounds, tables.affine):
+        actor.waiting = DONE
+        tables.clock[0].running -= 1
+
+
+@njit(**INLINE)
+def run_map(actor, source, sink, n, end, ready, free):
+    """Up to n firings before `end` of an actor with one queue in and one out: their number, the cycle of the next."""
+    t = actor.next
+    starved = 0
+    blocked = 0
+    fired = 0
+    following = 0
+    while fired < n:
+        get = uintp(source.ring + ((source.popped + fired) & source.mask))
+        slot = uintp(sink.ring + ((sink.pushed + fired - sink.capacity) & sink.mask))
+        arrived = max(t, ready[get])
+        following = max(arrived, free[slot])
+        if following >= end:
+            break
+        starved += arrived - t
+        blocked += following - arrived
+        free[get] = following + source.credit
+        ready[uintp(sink.ring + ((sink.pushed + fired) & sink.mask))] = following + sink.latency
+        t = following + actor.interval
+        fired += 1
+    actor.next = t
+    actor.blocked += blocked
+    count_starved(actor, source, starved)
+    return fired, following
+
+
+@njit(**INLINE)
+def run_source(actor, sink, n, end, ready, free):
+    """The same without an input."""
+    t = actor.next
+    blocked = 0
+    fired = 0
+    following = 0
+    while fired < n:
+        following = max(t, free[uintp(sink.ring + ((sink.pushed + fired - sink.capacity) & sink.mask))])
+        if following >= end:
+            break
+        blocked += following - t
+        ready[uintp(sink.ring + ((sink.pushed + fired) & sink.mask))] = following + sink.latency
+        t = following + actor.interval
+        fired += 1
+    actor.next = t
+    actor.blocked += blocked
+    return fired, following
+
+
+@njit(**INLINE)
+def run_sink(actor, source, n, end, ready, free):
+    """The same without an output."""
+    t = actor.next
+    starved = 0
+    fired = 0
+    following = 0
+    while fired < n:
+        get = uintp(source.ring + ((source.popped + fired) & source.mask))
+        following = max(t, ready[get])
+        if following >= end:
+            break
+        starved += following - t
+        free[get] = following + source.credit
+        t = following + actor.interval
+        fired += 1
+    actor.next = t
+    count_starved(actor, source, starved)
+    return fired, following
+
+
+@njit(**INLINE)
+def count_starved(actor, source, cycles):
+    """Waits for a token: those that came through a memory channel are kept apart."""
+    if source.memory:
+        actor.memory += cycles
+    else:
+        actor.starved += cycles
+
+
+@njit(**INLINE)
+def visit_simple(a, end, tables):
+    """A visit where each firing pops the one input, pushes the one output, or both."""
+    actor = tables.actors[uintp(a)]
+    inner = tables.loops[uintp(actor.inner)]
+    pops = actor.shape != SOURCE
+    pushes = actor.shape <= SOURCE
+    get = tables.ports[uintp(actor.first_in)].queue if pops else 0
+    put = tables.ports[uintp(actor.first_out)].queue if pushes else 0
+    source = tables.queues[uintp(get)]
+    sink = tables.queues[uintp(put)]
+    while actor.waiting != DONE:
+        n = inner.iterations - inner.counter
+        limit = -1
+        if pops and source.available - source.popped < n:
+            n = source.available - source.popped
+            limit = get
+        if pushes and sink.capacity - sink.pushed + sink.popped < n:
+            n = sink.capacity - sink.pushed + sink.popped
+            limit = put
+        start = actor.next
+        if actor.shape == MAP:
+            fired, following = run_map(actor, source, sink, n, end, tables.ready, tables.free)
+        elif actor.shape == SOURCE:
+            fired, following = run_source(actor, sink, n, end, tables.ready, tables.free)
+        else:
+            fired, following = run_sink(actor, source, n, end, tables.ready, tables.free)
+        if fired > 0:
+            first = start
+            if actor.firings == 0 and pushes:
+                first = tables.ready[uintp(sink.ring + (sink.pushed & sink.mask))] - sink.latency
+            elif actor.firings == 0:
+                first = tables.free[uintp(source.ring + (source.popped & source.mask))] - source.credit
+            count_firings(actor, fired, actor.interval, first, actor.next - actor.interval)
+            if pops:
+                source.popped += fired
+                wake(source.source, get, tables.actors, tables.pending)
+            if pushes:
+                sink.pushed += fired
+                sink.available = sink.pushed
+                wake(sink.sink, put, tables.actors, tables.pending)
+            go_on(actor, fired, tables)
+        if fired < n:
+            tables.due[uintp(a)] = following
+            return
+        if limit >= 0:
+            actor.waiting = limit
+            return
+
+
+@njit(**INLINE)
+def narrow(n, limit, room, q):
+    """Firings that queue q allows too, and the queue that limits them."""
+    if room < n:
+        return room, q
+    return n, limit
+
+
+@njit(**INLINE)
+def choose(port, actor, tables):
+    """The queue of the port in this firing."""
+    if port.choices == 1:
+        return port.queue
+    pick = affine_at(tables.affine, port.select, tables.loops, actor.loop, actor.depth)
+    return tables.fan[uintp(port.fan + pick)]
+
+
+@njit(**INLINE)
+def taken(port, tables):
+    """Tokens that an open port moves in this firing."""
+    if port.counts < 0:
+        return 1
+    return tables.counts[uintp(port.counts + tables.loops[uintp(port.counted)].counter)]
+
+
+@njit(error_model="numpy", nogil=True, _nrt=False)
+def plan(actor, tables, values):
+    """Bind the ports of the next firings: how many there are room for, the queue that limits them, their interval."""
+    inner = tables.loops[uintp(actor.inner)]
+    n = min(stretch(actor, inner), BATCH)
+    if values is not None:
+        n = 1 if actor.single else min(n, VALUE_BATCH)
+    limit = -1
+    interval = actor.interval
+    for p in range(actor.first_in, actor.last_out):
+        port = tables.ports[uintp(p)]
+        port.taken = 0
+        if is_open(port, actor.at_first, actor.at_last):
+            count = taken(port, tables)
+            if port.varies and n > 1:
+                n = 1
+                limit = -1
+            if count > 0:
+                q = choose(port, actor, tables)
+                port.taken = count
+                port.current = q
+                queue = tables.queues[uintp(q)]
+                if p < actor.last_in:
+                    n, limit = narrow(n, limit, (queue.available - queue.popped) // count, q)
+                else:
+                    n, limit = narrow(n, limit, queue.capacity - queue.pushed + queue.popped, q)
+                interval = max(interval, port.packets)
+                if values is not None and n > 0:
+                    at = queue.popped if p < actor.last_in else queue.pushed
+                    room = queue.mask + 1 - (at & queue.mask) if count == 1 else 1
+                    n, limit = narrow(n, limit, room, -1)
+    return n, limit, interval
+
+
+@njit(**INLINE)
+def gather_inputs(port, queue, n, row, scratch, ready):
+    """Raise `scratch[row]` to the cycles at which the tokens of n firings are there."""
+    for j in range(n):
+        latest = scratch[uintp(row), uintp(j)]
+        for k in range(queue.popped + j * port.taken, queue.popped + (j + 1) * port.taken):
+            latest = max(latest, ready[uintp(queue.ring + (k & queue.mask))])
+        scratch[uintp(row), uintp(j)] = latest
+
+
+@njit(**INLINE)
+def gather_outputs(queue, n, scratch, free):
+    """Raise `scratch[2]` to the cycles at which the slots of n firings are free."""
+    for j in range(n):
+        place = queue.ring + ((queue.pushed + j - queue.capacity) & queue.mask)
+        scratch[uintp(2), uintp(j)] = max(scratch[uintp(2), uintp(j)], free[uintp(place)])
+
+
+@njit(error_model="numpy", nogil=True, _nrt=False)
+def gather(actor, n, tables):
+    """When tokens and slots of the next n firings are there."""
+    scratch = tables.scratch
+    for j in range(n):
+        scratch[uintp(0), uintp(j)] = 0
+        scratch[uintp(1), uintp(j)] = 0
+        scratch[uintp(2), uintp(j)] = 0
+    for p in range(actor.first_in, actor.last_in):
+        port = tables.ports[uintp(p)]
+        if port.taken > 0:
+            queue = tables.queues[uintp(port.current)]
+            gather_inputs(port, queue, n, queue.memory, scratch, tables.ready)
+    for p in range(actor.first_out, actor.last_out):
+        port = tables.ports[uintp(p)]
+        if port.taken > 0:
+            gather_outputs(tables.queues[uintp(port.current)], n, scratch, tables.free)
+
+
+@njit(**INLINE)
+def run(actor, n, end, interval, scratch):
+    """Up to n firings before `end`; their cycles in `scratch[3]`. How many, and the cycle of the next."""
+    t = actor.next
+    starved = 0
+    memory = 0
+    blocked = 0
+    fired = 0
+    following = 0
+    while fired < n:
+        j = uintp(fired)
+        plain = max(t, scratch[uintp(0), j])
+        arrived = max(plain, scratch[uintp(1), j])
+        following = max(arrived, scratch[uintp(2), j])
+        if following >= end:
+            break
+        if arrived > plain:
+            memory += arrived - t
+        else:
+            starved += arrived - t
+        blocked += following - arrived
+        scratch[uintp(3), j] = following
+        t = following + interval
+        fired += 1
+    actor.next = t
+    actor.starved += starved
+    actor.memory += memory
+    actor.blocked += blocked
+    return fired, following
+
+
+@njit(**INLINE)
+def pop(port, queue, q, fired, tables):
+    """Take the tokens of the firings out of the queue."""
+    for j in range(fired):
+        cycle = tables.scratch[uintp(3), uintp(j)] + queue.credit
+        for k in range(queue.popped + j * port.taken, queue.popped + (j + 1) * port.taken):
+            tables.free[uintp(queue.ring + (k & queue.mask))] = cycle
+    queue.popped += fired * port.taken
+    wake(queue.source, q, tables.actors, tables.pending)
+
+
+@njit(**INLINE)
+def push(queue, q, fired, tables):
+    """Put the tokens of the firings into the queue."""
+    for j in range(fired):
+        place = uintp(queue.ring + ((queue.pushed + j) & queue.mask))
+        tables.ready[place] = tables.scratch[uintp(3), uintp(j)] + queue.latency
+    queue.pushed += fired
+    queue.available = queue.pushed
+    wake(queue.sink, q, tables.actors, tables.pending)
+
+
+@njit(error_model="numpy", nogil=True, _nrt=False)
+def push_served(actor, queue, q, fired, tables):
+    """The same for a queue that passes a server: the tokens become requests."""
+    server = queue.server
+    address = 0
+    pace = 0
+    if server == BY_ADDRESS:
+        address = actor.base + affine_at(tables.affine, actor.burst, tables.loops, actor.loop, actor.depth)
+        pace = tables.affine[uintp(actor.burst + actor.depth)]
+    for j in range(fired):
+        if queue.server == BY_ADDRESS:
+            server = actor.channel + (address // 64) % actor.channels
+            address += pace
+        place = queue.ring + ((queue.pushed + j) & queue.mask)
+        arrival = tables.scratch[uintp(3), uintp(j)] + queue.first
+        request(
+            tables.clock[0], place, arrival, server, tables.ready, tables.link, tables.target, tables.calendar
+        )
+    queue.pushed += fired
+
+
+@njit(error_model="numpy", nogil=True, _nrt=False)
+def commit(actor, fired, tables):
+    """Move the tokens of the firings."""
+    for p in range(actor.first_in, actor.last_in):
+        port = tables.ports[uintp(p)]
+        if port.taken > 0:
+            pop(port, tables.queues[uintp(port.current)], port.current, fired, tables)
+    for p in range(actor.first_out, actor.last_out):
+        port = tables.ports[uintp(p)]
+        if port.taken > 0:
+            queue = tables.queues[uintp(port.current)]
+            if queue.server == UNSERVED:
+                push(queue, port.current, fired, tables)
+            else:
+                push_served(actor, queue, port.current, fired, tables)
+
+
+@njit(error_model="numpy", nogil=True, _nrt=False)
+def compute(actor, fired, tables, values):
+    """What the firings compute, before their tokens move."""
+    for p in range(actor.first_in, actor.last_in):
+        port = tables.ports[uintp(p)]
+        bind_input(port, tables.queues[uintp(port.current)])
+    execute(actor, fired, tables, values)
+    for p in range(actor.first_out, actor.last_out):
+        port = tables.ports[uintp(p)]
+        if port.taken > 0 and port.source >= 0:
+            push_words(port, tables.queues[uintp(port.current)], fired, values.ints)
+    for p in range(actor.first_in, actor.last_in):
+        port = tables.ports[uintp(p)]
+        if port.taken > 0 and port.holds:
+            hold(port, fired, values.ints)
+
+
+@njit(error_model="numpy", nogil=True, _nrt=False)
+def visit(a, end, tables, values):
+    """A visit of any actor."""
+    actor = tables.actors[uintp(a)]
+    while actor.waiting != DONE:
+        n, limit, interval = plan(actor, tables, values)
+        if n == 0:
+            actor.waiting = limit
+            return
+        gather(actor, n, tables)
+        fired, following = run(actor, n, end, interval, tables.scratch)
+        if fired > 0:
+            first = tables.scratch[uintp(3), uintp(0)]
+            count_firings(actor, fired, interval, first, tables.scratch[uintp(3), uintp(fired - 1)])
+            if values is not None:
+                compute(actor, fired, tables, values)
+            commit(actor, fired, tables)
+            go_on(actor, fired, tables)
+        if fired < n:
+            tables.due[uintp(a)] = following
+            return
+        if limit >= 0 and actor.waiting != DONE:
+            queue = tables.queues[uintp(limit)]
+            if queue.source != queue.sink:
+                actor.waiting = limit
+                return

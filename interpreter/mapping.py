@@ -1,0 +1,154 @@
+"""From a netlist and a machine to cycles: places, routes, and with them what every queue takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rdflow.dsl.diagnostics import CompileError
+from rdflow.dsl.netlist import Actor, Netlist, Queue
+from rdflow.interpreter.allocate import UnitCopy, bases, socket_errors, tier_errors, unit_copies, within_unit
+from rdflow.interpreter.machine import Machine, Tier
+from rdflow.interpreter.mapped import Mapped, QueueTiming, Server
+from rdflow.interpreter.place import Site, place
+from rdflow.interpreter.route import Route, Switch, hops, route
+
+CREDIT_SOURCES = ("read", "drain")
+"""kinds whose queues inside a unit give room back: with the last read, not when its value is out of the pipeline"""
+
+
+@dataclass(frozen=True)
+class Floorplan:
+    """Where everything is: the sites of each (unit, copy), the switches that each queue passes (empty inside a unit),
+    and the sum of the lengths of all routes in hops."""
+
+    sites: dict[tuple[int, int], tuple[Site, ...]]
+    routes: list[Route]
+    wire_length: int
+
+
+def map_netlist(netlist: Netlist, machine: Machine) -> tuple[Mapped, Floorplan]:
+    """Cycles, addresses and servers for a kernel on one socket; its floor plan beside.
+
+    Raises CompileError (RDF206, RDF207) if the socket or a memory tier is too small.
+    """
+    mistakes = [*socket_errors(netlist, machine), *tier_errors(netlist, machine)]
+    if mistakes:
+        raise CompileError(mistakes)
+    copies = unit_copies(netlist, machine)
+    placed = place(netlist, machine, copies)
+    plan = _floorplan(netlist, copies, placed)
+    firsts = _first_servers(machine)
+    queues = [_timing(netlist, machine, q, way) for q, way in zip(netlist.queues, plan.routes, strict=True)]
+    return Mapped(netlist, queues, _servers(netlist, machine), _channels(netlist, machine), firsts["port"]), plan
+
+
+def _floorplan(netlist: Netlist, copies: list[UnitCopy], placed: list[tuple[Site, ...]]) -> Floorplan:
+    at: dict[int, Switch] = {}
+    for copy, taken in zip(copies, placed, strict=True):
+        at.update(dict.fromkeys(copy.actors, taken[0].switch))
+    routes = [() if within_unit(netlist, q.source, q.sink) else route(at[q.source], at[q.sink]) for q in netlist.queues]
+    named = {(copy.unit, copy.copy): taken for copy, taken in zip(copies, placed, strict=True)}
+    return Floorplan(named, routes, sum(_hops(way) for way in routes))
+
+
+def _hops(way: Route) -> int:
+    """Links of a route: none inside a unit."""
+    return hops(way[0], way[-1]) if way else 0
+
+
+# -- queues ------------------------------------------------------------------------------------------------------------
+
+
+def _timing(netlist: Netlist, machine: Machine, queue: Queue, way: Route) -> QueueTiming:
+    """The cycles of a queue.
+
+    latency: the producer's pipeline and the wire, at least a cycle. credit: the wire back, nothing inside a unit.
+    slots: as the queue says, else what the FIFO, the pipeline and the wires of both ways hold, at least 2 tokens.
+    """
+    pipeline, wire = _pipeline(netlist, machine, queue), _hops(way) * machine.network.hop
+    if queue.server == "memory":
+        return _memory_timing(machine, queue, machine.tiers[_tier_of(netlist, queue)], credit=wire)
+    slots = queue.slots if queue.slots is not None else _slots(machine, queue, pipeline, wire)
+    latency = max(1, pipeline + wire)
+    tail = 0 if queue.server is None else machine.pmu.write_latency
+    return QueueTiming(latency, wire, slots, first=latency, tail=tail)
+
+
+def _slots(machine: Machine, queue: Queue, pipeline: int, wire: int) -> int:
+    depth = machine.pcu.fifo if queue.depth is None else queue.depth
+    return max(2, (depth + pipeline + 2 * wire) // queue.packets)
+
+
+def _memory_timing(machine: Machine, queue: Queue, tier: Tier, credit: int) -> QueueTiming:
+    """A request: from the AGCU to the controller, then the channel, then the tier's latency.
+
+    Room for the bursts that an AGCU may have under way. `latency` (unloaded, without the burst) is for information.
+    """
+    first, tail = machine.agcu.to_memory, machine.cycles(tier.latency)
+    slots = tier.outstanding if queue.slots is None else queue.slots
+    return QueueTiming(first + tail, credit, slots, first, tail)
+
+
+def _pipeline(netlist: Netlist, machine: Machine, queue: Queue) -> int:
+    """Cycles from a firing of the source to its token at the edge of the unit; a credit inside a unit takes one."""
+    source = netlist.actors[queue.source]
+    if source.kind in CREDIT_SOURCES and within_unit(netlist, queue.source, queue.sink):
+        return 1
+    return pipeline_cycles(source, netlist.units[source.unit].kind, machine)
+
+
+def pipeline_cycles(actor: Actor, occupies: str, machine: Machine) -> int:
+    """Cycles from a firing to its token, by kind of actor.
+
+    pcu, systolic, drain: a cycle each of `Actor.stages`, which counts chains and tails already. write, read: the PMU's
+    latencies. request, respond, store, acknowledge: the AGCU's. carry: it computes nothing, but unused stages of a PCU
+    still count; in a PMU it takes the latency of a read.
+    """
+    match actor.kind:
+        case "pcu" | "systolic" | "drain":
+            return actor.stages
+        case "write":
+            return machine.pmu.write_latency
+        case "read":
+            return machine.pmu.read_latency
+        case "request" | "respond" | "store" | "acknowledge":
+            return machine.agcu.latency
+        case "carry":
+            return machine.pcu.stages if occupies == "pcu" else machine.pmu.read_latency
+    raise AssertionError(f"no latency for actors of kind {actor.kind}")
+
+
+# -- servers -----------------------------------------------------------------------------------------------------------
+
+
+def _first_servers(machine: Machine) -> dict[str, int]:
+    """The number of the first server of each tier, and of the first port."""
+    firsts, free = {}, 0
+    for name, tier in machine.tiers.items():
+        firsts[name] = free
+        free += tier.channels
+    return firsts | {"port": free}
+
+
+def _servers(netlist: Netlist, machine: Machine) -> list[Server]:
+    """The channels of every tier, then the write ports of PMUs, which take a packet a cycle each."""
+    found = []
+    for name, tier in machine.tiers.items():
+        service = machine.cycles_per_burst(tier)
+        found += [Server(f"{name}[{i}]", service.numerator, service.denominator) for i in range(tier.channels)]
+    return found + [Server(f"port[{i}]", 1, machine.pmu.write_ports) for i in range(netlist.servers)]
+
+
+def _channels(netlist: Netlist, machine: Machine) -> list[tuple[int, int, int]]:
+    firsts = _first_servers(machine)
+    return [
+        (firsts[tensor.tier], machine.tiers[tensor.tier].channels, base)
+        for tensor, base in zip(netlist.tensors, bases(netlist, machine), strict=True)
+    ]
+
+
+def _tier_of(netlist: Netlist, queue: Queue) -> str:
+    """The tier that the bursts of a memory queue go to."""
+    burst = netlist.actors[queue.source].burst
+    assert burst is not None, f"actor {netlist.actors[queue.source].name} has no burst for its memory queue"
+    return netlist.tensors[burst.tensor].tier

@@ -1,0 +1,1 @@
+"""Programs that ship with rdflow; `rdflow programs` lists them."""

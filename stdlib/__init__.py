@@ -1,0 +1,1 @@
+"""Layers of the standard library, written in the language."""

@@ -1,0 +1,583 @@
+"""A second interpreter of the mapped netlist, deliberately naive: cycle by cycle, every actor every cycle.
+
+It follows the contract (`rdflow.dsl.netlist`, `rdflow.interpreter.mapped`) to the letter and shares no code with the
+product's engine. Actors are visited in another random order each cycle: the result may not depend on it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import ceil
+from types import MappingProxyType
+
+import numpy as np
+from rdflow.dsl import numerics
+from rdflow.dsl.netlist import (
+    LANES,
+    Actor,
+    Affine,
+    Burst,
+    Const,
+    In,
+    Index,
+    Mem,
+    Operand,
+    Port,
+    Queue,
+    Row,
+    Temp,
+)
+from rdflow.interpreter.mapped import Mapped, QueueTiming, Server
+
+Words = np.ndarray
+"""Lanes of a value: 32-bit patterns in an int32 array, of length 1 when every lane holds the same."""
+
+
+# -- what comes out ----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Counts:
+    """What an actor did. `first` and `last` are the cycles of its first and last firing, -1 if there was none."""
+
+    firings: int = 0
+    busy: int = 0
+    starved: int = 0
+    blocked: int = 0
+    memory: int = 0
+    first: int = -1
+    last: int = -1
+
+
+@dataclass
+class Outcome:
+    """The state at the stop. A token whose service is not decided yet has ready cycle None."""
+
+    status: str
+    cycles: int
+    actors: list[Counts]
+    pushes: list[int]
+    pops: list[int]
+    served: list[int]
+    memories: list[Words]
+    tokens: list[list[tuple[int | None, Words]]]
+
+
+# -- queues and servers ------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Token:
+    ready: int | None
+    value: Words
+
+
+@dataclass
+class Fifo:
+    """The tokens on their way, and for each free slot the cycle from which it is free."""
+
+    queue: Queue
+    timing: QueueTiming
+    tokens: deque[Token] = field(default_factory=deque)
+    slots: deque[int] = field(default_factory=deque)
+    pushes: int = 0
+    pops: int = 0
+
+    def __post_init__(self) -> None:
+        self.tokens.extend(Token(0, nothing()) for _ in range(self.queue.initial))
+        self.slots.extend(0 for _ in range(self.timing.slots - self.queue.initial))
+
+    def has(self, count: int, t: int) -> bool:
+        """The oldest `count` tokens are all there and ready."""
+        return len(self.tokens) >= count and all(
+            token.ready is not None and token.ready <= t for token in list(self.tokens)[:count]
+        )
+
+    def has_slot(self, t: int) -> bool:
+        return bool(self.slots) and self.slots[0] <= t
+
+
+@dataclass
+class Shop:
+    """A server at work: tokens in order of arrival, ties in rotating order after the last queue served."""
+
+    server: Server
+    free: Fraction = Fraction(0)
+    last: int = -1
+    served: int = 0
+
+    def serve(self, arrival: int, waiting: list[tuple[int, Token]], fifos: list[Fifo]) -> int:
+        """Serve the tokens (with their queues) that arrive in one cycle; the latest cycle at which one is ready."""
+        latest = 0
+        for number, token in sorted(waiting, key=lambda w: (w[0] - self.last - 1) % len(fifos)):
+            packets = fifos[number].queue.packets
+            start = max(Fraction(arrival), self.free)
+            self.free = start + packets * Fraction(self.server.numerator, self.server.denominator)
+            token.ready = ceil(self.free) + fifos[number].timing.tail
+            self.last = number
+            self.served += packets
+            latest = max(latest, token.ready)
+        return latest
+
+
+# -- an actor at work --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Worker:
+    """An actor and where it stands: the counters of its next firing and the ports that take part in it."""
+
+    actor: Actor
+    counters: list[int]
+    held: list[Words]
+    tn: int = 0
+    tiles: int = 0
+    done: bool = False
+    waits: dict[str, int] = field(default_factory=lambda: {"input": 0, "output": 0})
+    counts: Counts = field(default_factory=Counts)
+    at_first: int = 0
+    at_last: int = 0
+    pops: list[tuple[int, int, int]] = field(default_factory=list)
+    """(input port, queue, tokens) of the next firing"""
+    pushes: list[tuple[Port, int]] = field(default_factory=list)
+    """(output port, queue) of the next firing"""
+    interval: int = 1
+
+    def look(self) -> None:
+        """Work out the next firing from the counters alone."""
+        actor, counters = self.actor, tuple(self.counters)
+        self.at_first = sum(1 << l for l, i in enumerate(counters) if i == 0)
+        self.at_last = sum(1 << l for l, loop in enumerate(actor.loops) if counters[l] == loop.iterations(counters) - 1)
+        inputs = [(n, p, tokens(p, counters)) for n, p in enumerate(actor.inputs) if self.opens(p)]
+        self.pops = [(n, chosen(p, counters), count) for n, p, count in inputs if count > 0]
+        self.pushes = [(p, chosen(p, counters)) for p in actor.outputs if self.opens(p)]
+        active = [p for _, p, count in inputs if count > 0] + [p for p, _ in self.pushes]
+        self.interval = max([actor.interval, *(p.packets for p in active)])
+
+    def opens(self, port: Port | Row) -> bool:
+        return port.gate.open(self.at_first, self.at_last)
+
+    def advance(self) -> None:
+        """On to the next iteration of the nest."""
+        depth = len(self.counters)
+        tile = ((1 << depth) - 1) & ~((1 << self.actor.tile_level) - 1)
+        if self.at_last & tile == tile:
+            self.tiles += 1
+        for l in reversed(range(depth)):
+            if not self.at_last >> l & 1:
+                self.counters[l] += 1
+                self.look()
+                return
+            self.counters[l] = 0
+        self.done = True
+
+
+def tokens(port: Port, counters: tuple[int, ...]) -> int:
+    """How many tokens an open input port pops."""
+    return port.counts[counters[port.counted]] if port.counts else 1
+
+
+def chosen(port: Port, counters: tuple[int, ...]) -> int:
+    """The queue that a port uses in this firing."""
+    return port.queues[port.select.at(counters) if len(port.queues) > 1 else 0]
+
+
+# -- the run -----------------------------------------------------------------------------------------------------------
+
+
+def simulate(
+    mapped: Mapped,
+    values: dict[int, np.ndarray] | None = None,
+    until: int | None = None,
+    limit: int = 10**7,
+    seed: int = 0,
+) -> Outcome:
+    """Run to the end, or until all firings before cycle `until` are done. Without `values` nothing is computed.
+    `seed` sets the order of visits, which changes nothing."""
+    run = Run(mapped, values, seed)
+    t = 0
+    while True:
+        if run.finished():
+            return run.outcome("finished")
+        if t == until:
+            return run.outcome("stopped", t)
+        if not run.cycle(t) and t >= run.horizon:
+            return run.outcome("deadlock")
+        t += 1
+        if t > limit:
+            raise RuntimeError(f"no end after {limit} cycles")
+
+
+class Run:
+    """The whole state. `horizon`: no time in the state is later."""
+
+    def __init__(self, mapped: Mapped, values: dict[int, np.ndarray] | None, seed: int) -> None:
+        netlist = mapped.netlist
+        self.mapped = mapped
+        self.values = values is not None
+        self.fifos = [Fifo(q, t) for q, t in zip(netlist.queues, mapped.queues, strict=True)]
+        self.shops = [Shop(s) for s in mapped.servers]
+        self.arrivals: dict[int, dict[int, list[tuple[int, Token]]]] = {}
+        self.memories = [filled(m.words, m.tensor, values or {}) for m in netlist.memories]
+        self.workers = [Worker(a, [0] * len(a.loops), [nothing() for _ in a.inputs]) for a in netlist.actors]
+        for worker in self.workers:
+            worker.look()
+        self.horizon = 0
+        self.last = -1
+        self.order = random.Random(seed)
+
+    def finished(self) -> bool:
+        return all(w.done for w in self.workers)
+
+    def cycle(self, t: int) -> bool:
+        """All that happens in cycle t; whether anything fired. A slot may be freed and used in the same cycle, so
+        actors are visited until no more fire."""
+        for server, waiting in self.arrivals.pop(t, {}).items():
+            self.horizon = max(self.horizon, self.shops[server].serve(t, waiting, self.fifos))
+        idle = [w for w in self.workers if not w.done and t >= w.tn]
+        fired = False
+        while True:
+            self.order.shuffle(idle)
+            still = [w for w in idle if not self.fires(w, t)]
+            if len(still) == len(idle):
+                break
+            idle, fired = still, True
+        for worker in idle:
+            worker.waits["output" if self.fed(worker, t) else "input"] += 1
+        return fired
+
+    def fed(self, worker: Worker, t: int) -> bool:
+        return all(self.fifos[q].has(count, t) for _, q, count in worker.pops)
+
+    def fires(self, worker: Worker, t: int) -> bool:
+        """Fire if it may."""
+        if not self.fed(worker, t) or not all(self.fifos[q].has_slot(t) for _, q in worker.pushes):
+            return False
+        self.count(worker, t)
+        for n, q, count in worker.pops:
+            worker.held[n] = self.pop(q, count, t)
+        temps = self.compute(worker) if self.values else {}
+        for port, q in worker.pushes:
+            value = temps[port.source] if self.values and port.source >= 0 else nothing()
+            self.push(worker, q, value[: self.fifos[q].queue.width], t)
+        worker.tn = t + worker.interval
+        self.last = t
+        self.horizon = max(self.horizon, worker.tn)
+        worker.advance()
+        return True
+
+    def count(self, worker: Worker, t: int) -> None:
+        counts, waits = worker.counts, worker.waits
+        if self.waits_for_memory(worker):
+            counts.memory += waits["input"]
+        else:
+            counts.starved += waits["input"]
+        counts.blocked += waits["output"]
+        worker.waits = {"input": 0, "output": 0}
+        counts.firings += 1
+        counts.busy += worker.interval
+        counts.first = t if counts.first < 0 else counts.first
+        counts.last = t
+
+    def waits_for_memory(self, worker: Worker) -> bool:
+        """The token that was ready last, strictly, came through a memory channel."""
+        latest = {True: -1, False: -1}
+        for _, q, count in worker.pops:
+            fifo = self.fifos[q]
+            memory = fifo.queue.server == "memory"
+            latest[memory] = max([latest[memory], *(token.ready or 0 for token in list(fifo.tokens)[:count])])
+        return latest[True] > latest[False]
+
+    def pop(self, q: int, count: int, t: int) -> Words:
+        """Take `count` tokens and give their slots back; the value of the last."""
+        fifo = self.fifos[q]
+        value = nothing()
+        for _ in range(count):
+            value = fifo.tokens.popleft().value
+            fifo.slots.append(t + fifo.timing.credit)
+            fifo.pops += 1
+        self.horizon = max(self.horizon, t + fifo.timing.credit)
+        return value
+
+    def push(self, worker: Worker, q: int, value: Words, t: int) -> None:
+        fifo = self.fifos[q]
+        fifo.slots.popleft()
+        fifo.pushes += 1
+        server = self.server(fifo.queue, worker)
+        arrival = t + (fifo.timing.latency if server is None else fifo.timing.first)
+        token = Token(arrival if server is None else None, value)
+        fifo.tokens.append(token)
+        if server is not None:
+            self.arrivals.setdefault(arrival, {}).setdefault(server, []).append((q, token))
+        self.horizon = max(self.horizon, arrival)
+
+    def server(self, queue: Queue, worker: Worker) -> int | None:
+        if queue.server is None:
+            return None
+        if queue.server != "memory":
+            return self.mapped.port_server + int(queue.server[1])
+        burst = worker.actor.burst
+        assert isinstance(burst, Burst)
+        first, count, base = self.mapped.channels[burst.tensor]
+        return first + (base + burst.address.at(tuple(worker.counters))) // 64 % count
+
+    def compute(self, worker: Worker) -> dict[int, Words]:
+        firing = Firing(worker, self.memories)
+        for row in worker.actor.rows:
+            if worker.opens(row):
+                firing.do(row)
+        return firing.temps
+
+    def outcome(self, status: str, until: int = 0) -> Outcome:
+        """Tokens on their way to a server are served where no firing to come can get in before them: at a stop, those
+        that arrive sooner than the shortest way to a server takes from there, at the end all."""
+        ways = [f.timing.first for f in self.fifos if f.queue.server is not None]
+        for t in sorted(self.arrivals):
+            if status != "stopped" or t < until + min(ways):
+                for server, waiting in self.arrivals[t].items():
+                    self.shops[server].serve(t, waiting, self.fifos)
+        return Outcome(
+            status,
+            self.last + 1,
+            [w.counts for w in self.workers],
+            [f.pushes for f in self.fifos],
+            [f.pops for f in self.fifos],
+            [s.served for s in self.shops],
+            self.memories,
+            [[(token.ready, token.value) for token in f.tokens] for f in self.fifos],
+        )
+
+
+# -- values ------------------------------------------------------------------------------------------------------------
+
+
+def nothing() -> Words:
+    return np.zeros(0, np.int32)
+
+
+def filled(words: int, tensor: int | None, values: dict[int, np.ndarray]) -> Words:
+    """A memory at the start: the words of its tensor, or zeros."""
+    memory = np.zeros(words, np.int32)
+    if tensor is not None and tensor in values:
+        given = values[tensor].reshape(-1)
+        given = given.astype(np.float32 if given.dtype.kind == "f" else np.int32)
+        memory[: given.size] = given.view(np.int32)
+    return memory
+
+
+Unary = Callable[[np.ndarray], np.ndarray]
+Binary = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def bools(test: Binary) -> Binary:
+    return lambda a, b: test(a, b).astype(np.int32)
+
+
+FLOAT_BINARY: MappingProxyType[str, Binary] = MappingProxyType(
+    {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide}
+    | {"max": numerics.maximum, "min": numerics.minimum}
+    | {"lt": bools(np.less), "le": bools(np.less_equal), "eq": bools(np.equal), "ne": bools(np.not_equal)}
+)
+FLOAT_UNARY: MappingProxyType[str, Unary] = MappingProxyType(
+    {"neg": np.negative, "abs": np.abs, "sqrt": np.sqrt, "toint": numerics.toint}
+    | {"exp": numerics.exp, "log": numerics.log, "rsqrt": numerics.rsqrt, "bf16": numerics.bf16}
+    | {"sigmoid": numerics.sigmoid, "tanh": numerics.tanh}
+)
+INT_BINARY: MappingProxyType[str, Binary] = MappingProxyType(
+    {"iadd": np.add, "isub": np.subtract, "imul": np.multiply}
+    | {"idiv": numerics.floordiv, "imod": numerics.floormod, "imax": np.maximum, "imin": np.minimum}
+    | {"ilt": bools(np.less), "ile": bools(np.less_equal), "ieq": bools(np.equal), "ine": bools(np.not_equal)}
+    | {"and": bools(np.logical_and), "or": bools(np.logical_or)}
+)
+INT_UNARY: MappingProxyType[str, Unary] = MappingProxyType(
+    {
+        "ineg": np.negative,
+        "iabs": np.abs,
+        "not": lambda a: (a == 0).astype(np.int32),
+        "tofloat": lambda a: a.astype(np.float32),
+        "int8": numerics.wrap8,
+    }
+)
+INT_EXTREMES = np.iinfo(np.int32)
+FOLDS: MappingProxyType[str, tuple[str, float | int]] = MappingProxyType(
+    {
+        "sum": ("add", 0.0),
+        "max": ("max", -np.inf),
+        "min": ("min", np.inf),
+        "isum": ("iadd", 0),
+        "imax": ("imax", INT_EXTREMES.min),
+        "imin": ("imin", INT_EXTREMES.max),
+    }
+)
+
+
+def words(value: np.ndarray) -> Words:
+    return np.ascontiguousarray(value).view(np.int32)
+
+
+def floats(value: Words) -> np.ndarray:
+    return value.view(np.float32)
+
+
+def constant(value: float | int) -> Words:
+    return np.array([value], np.int32) if isinstance(value, int) else words(np.array([value], np.float32))
+
+
+def elementwise(op: str, args: list[Words]) -> Words:
+    """An elementwise operation on operands of equal length."""
+    with np.errstate(all="ignore"):
+        if op == "copy":
+            return args[0].copy()
+        if op == "where":
+            return np.where(args[0] != 0, args[1], args[2])
+        if op in FLOAT_UNARY:
+            return words(FLOAT_UNARY[op](floats(args[0])))
+        if op in INT_UNARY:
+            return words(INT_UNARY[op](args[0]))
+        if op in FLOAT_BINARY:
+            return words(FLOAT_BINARY[op](floats(args[0]), floats(args[1])))
+        return words(INT_BINARY[op](args[0], args[1]))
+
+
+def tree(op: str, values: Words) -> Words:
+    """Combine by halves, padded with the identity to a power of two."""
+    combine, identity = FOLDS[op]
+    size = 1 << (len(values) - 1).bit_length()
+    values = np.concatenate([values, np.repeat(constant(identity), size - len(values))])
+    while size > 1:
+        size //= 2
+        values = elementwise(combine, [values[:size], values[size:]])
+    return values
+
+
+def tree_argmax(values: Words, indices: Words) -> Words:
+    """The lowest index of the largest value."""
+    pairs = zip(floats(values).tolist(), indices.tolist(), strict=True)
+    return constant(min(pairs, key=lambda pair: (-pair[0], pair[1]))[1])
+
+
+class Firing:
+    """The rows of one firing."""
+
+    def __init__(self, worker: Worker, memories: list[Words]) -> None:
+        self.worker = worker
+        self.counters = tuple(worker.counters)
+        self.memories = memories
+        self.temps: dict[int, Words] = {}
+
+    def do(self, row: Row) -> None:
+        if isinstance(row.out, Temp):
+            self.temps[row.out.index] = self.result(row)
+        elif row.op == "write":
+            self.write(row, row.out)
+        elif row.op == "systolic":
+            self.systolic(row, row.out)
+        elif row.op == "fold.argmax":
+            self.fold_argmax(row, row.out)
+        else:
+            self.fold(row, row.out)
+
+    def result(self, row: Row) -> Words:
+        """The lanes that a row puts into a temporary."""
+        if row.op == "read":
+            assert isinstance(row.args[0], Mem)
+            return self.read(row.args[0], row.width, self.lanes(row.args[1], row.width) if row.args[1:] else None)
+        if row.op == "lanes":
+            source = self.lanes(row.args[0])
+            return source[list(row.table[: row.width])] if len(source) > 1 else np.repeat(source, row.width)
+        if row.op == "pick":
+            index = int(self.lanes(row.args[1])[0])
+            source = self.lanes(row.args[0])
+            return np.repeat(source[index if len(source) > 1 else 0], row.width)
+        args = [self.lanes(a, row.width) for a in row.args]
+        if row.op == "tree.argmax":
+            return tree_argmax(args[0], args[1])
+        if row.op.startswith("tree."):
+            return tree(row.op.removeprefix("tree."), args[0])
+        return elementwise(row.op, args)
+
+    # operands
+
+    def lanes(self, operand: Operand, width: int | None = None) -> Words:
+        """An operand, of one lane or as long as it is; widened or cut to `width` where that is given."""
+        match operand:
+            case Temp(index):
+                value = self.temps[index]
+            case In(port):
+                value = self.worker.held[port]
+            case Const(number):
+                value = constant(number)
+            case Index(affine, by_lane):
+                value = np.array([affine.at(self.counters) + l for l in by_lane or (0,)], np.int32)
+            case Mem():
+                value = self.read(operand, len(operand.lanes), None)
+        if width is None:
+            return value
+        return np.repeat(value, width) if len(value) == 1 else value[:width]
+
+    def addresses(self, mem: Mem, width: int) -> np.ndarray:
+        address = mem.address.at(self.counters) + self.worker.tiles % mem.banks * mem.bank
+        for operand, stride in mem.dynamic:
+            address += int(self.lanes(operand)[0]) * stride
+        return address + np.array(mem.lanes[:width], np.int64)
+
+    def read(self, mem: Mem, width: int, predicate: Words | None) -> Words:
+        memory = self.memories[mem.memory]
+        addresses = self.addresses(mem, width)
+        inside = (addresses >= 0) & (addresses < len(memory))
+        if predicate is not None:
+            inside &= predicate != 0
+        value = np.zeros(width, np.int32)
+        value[inside] = memory[addresses[inside]]
+        return value
+
+    # results in memory
+
+    def put(self, mem: Mem, width: int, value: Words, predicate: Words | None = None, offset: int = 0) -> None:
+        memory = self.memories[mem.memory]
+        addresses = self.addresses(mem, width) + offset
+        inside = (addresses >= 0) & (addresses < len(memory))
+        if predicate is not None:
+            inside &= predicate != 0
+        memory[addresses[inside]] = value[inside]
+
+    def starts(self, row: Row) -> bool:
+        return row.init.open(self.worker.at_first, self.worker.at_last)
+
+    def write(self, row: Row, out: Mem) -> None:
+        predicate = self.lanes(row.args[1], row.width) if row.args[1:] else None
+        self.put(out, row.width, self.lanes(row.args[0], row.width), predicate)
+
+    def fold(self, row: Row, out: Mem) -> None:
+        combine, identity = FOLDS[row.op.removeprefix("fold.")]
+        before = np.repeat(constant(identity), row.width) if self.starts(row) else self.read(out, row.width, None)
+        self.put(out, row.width, elementwise(combine, [before, self.lanes(row.args[0], row.width)]))
+
+    def fold_argmax(self, row: Row, out: Mem) -> None:
+        value, index = (self.lanes(a, row.width) for a in row.args)
+        if self.starts(row):
+            best, at = np.repeat(constant(-np.inf), row.width), index
+        else:
+            best = self.read(out, row.width, None)
+            at = self.read(shifted(out, LANES), row.width, None)
+        wins = floats(value) > floats(best)
+        self.put(out, row.width, np.where(wins, value, best))
+        self.put(out, row.width, np.where(wins, index, at), offset=LANES)
+
+    def systolic(self, row: Row, out: Mem) -> None:
+        a, b = self.lanes(row.args[0], row.width), self.lanes(row.args[1])
+        for r, lane in enumerate(row.table):
+            place = shifted(out, r * LANES)
+            before = np.zeros(row.width, np.int32) if self.starts(row) else self.read(place, row.width, None)
+            scale = np.repeat(b[lane if len(b) > 1 else 0], row.width)
+            self.put(place, row.width, elementwise("add", [before, elementwise("mul", [a, scale])]))
+
+
+def shifted(mem: Mem, words: int) -> Mem:
+    """The same place some words further on."""
+    address = Affine(mem.address.const + words, mem.address.by_loop)
+    return Mem(mem.memory, address, mem.lanes, mem.bank, mem.banks, mem.dynamic)

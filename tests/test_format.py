@@ -1,0 +1,96 @@
+"""Formatting: canonical, idempotent, and never a change of meaning."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.lark import from_lark
+from lark import Lark
+
+from rdflow.dsl.format import format_module
+from rdflow.dsl.parse import parse
+from rdflow.dsl.source import Source, Span
+
+
+def bare(node: Any) -> Any:
+    """A tree without its spans, to compare what two texts mean."""
+    if dataclasses.is_dataclass(node):
+        fields = [getattr(node, field.name) for field in dataclasses.fields(node)]
+        return type(node).__name__, *(bare(value) for value in fields if not isinstance(value, Span | Source))
+    return tuple(map(bare, node)) if isinstance(node, tuple) else (type(node), node)
+
+
+def formatted(text: str) -> str:
+    """The canonical text, after checking what must hold of every program."""
+    module, diagnostics = parse(Source("test.rdf", text))
+    assert not diagnostics, diagnostics
+    once = format_module(module)
+    again, diagnostics = parse(Source("once.rdf", once))
+    assert not diagnostics, (diagnostics, once)
+    assert bare(again.items) == bare(module.items), once
+    assert sorted(c.text for c in again.comments) == sorted(c.text for c in module.comments), once
+    assert format_module(again) == once
+    return once
+
+
+# -- random programs ---------------------------------------------------------------------------------------------------
+
+
+STARTS = ["params", "axes", "tensors", "use", "pool", "kernel", "layer", "schedule", "unit", "store", "launch", "for", "if"]
+
+
+@cache
+def texts() -> dict[str, st.SearchStrategy[str]]:
+    """Texts of the grammar by rule. Words get blanks around them: the lexer asks for them where the grammar does not."""
+    rules = (files("rdflow.grammar") / "rdf.lark").read_text(encoding="utf-8").replace("%ignore", "//")
+    lark = Lark(rules, parser="lalr", lexer="basic", start=STARTS)
+    spelled = {t.name: st.just(f" {t.pattern.value} ") for t in lark.terminals if t.pattern.type == "str"}
+    spelled["NAME"] = st.sampled_from([" a ", " bc ", " x1 ", " expert "])
+    spelled["NUMBER"] = st.sampled_from([" 0 ", " 32 ", " 1.50 ", " 1e-5 "])
+    spelled["_NEWLINE"] = st.just("\n")
+    return {start: from_lark(lark, start=start, explicit=used_by(lark, start, spelled)) for start in STARTS}
+
+
+def used_by(lark: Lark, start: str, spelled: dict[str, Any]) -> dict[str, Any]:
+    """Hypothesis refuses a terminal that cannot be reached from the rule."""
+    _, rules, _ = lark.grammar.compile([start], ())
+    used = {symbol.name for rule in rules for symbol in rule.expansion}
+    return {name: strategy for name, strategy in spelled.items() if name in used}
+
+
+def items() -> st.SearchStrategy[str]:
+    """One declaration; kernels and schedules also with many lines, which the grammar alone would seldom draw."""
+    plain = [texts()[start] for start in STARTS[:8]]
+    lines = st.lists(texts()["unit"] | texts()["store"], min_size=2, max_size=5)
+    statements = st.lists(texts()["launch"] | texts()["for"] | texts()["if"], max_size=4)
+    kernels = lines.map(lambda drawn: "kernel k {\n" + "\n".join(drawn) + "\n}")
+    schedules = statements.map(lambda drawn: "schedule {" + "\n".join(drawn) + "}")
+    return st.one_of(*plain, kernels, kernels, kernels, schedules).filter(readable)
+
+
+def readable(text: str) -> bool:
+    """The grammar is wider than the language in two places: mixed arguments, and digits in reductions."""
+    return not parse(Source("test.rdf", text))[1]
+
+
+@st.composite
+def commented(draw: st.DrawFn) -> str:
+    """A random program with line breaks and comments wherever they may stand."""
+    pieces = []
+    for count, character in enumerate("\n".join(draw(st.lists(items(), max_size=4)))):
+        choice = draw(st.integers(0, 5)) if character in "\n,{" else 0
+        after = {3: f"\n  # own {count}\n", 4: f" # behind {count}\n", 5: "\n\n\n"}.get(choice, "")
+        pieces.append(character + after)
+    return "".join(pieces)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(commented().filter(readable))
+def test_any_program_round_trips(text: str) -> None:
+    formatted(text)
