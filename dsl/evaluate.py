@@ -12,11 +12,22 @@ from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import ArrayLike
-
-from rdflow.dsl import numerics
 from rdflow.dsl.axes import Digit
 from rdflow.dsl.check import Checked
-from rdflow.dsl.checked import Carry, Compute, Hold, Kernel, Line, Load, Route, Store, Stream, sources_of, streams_of
+from rdflow.dsl.checked import (
+    Carry,
+    Compute,
+    Hold,
+    Kernel,
+    Line,
+    Load,
+    Route,
+    Store,
+    Stream,
+    TensorView,
+    sources_of,
+    streams_of,
+)
 from rdflow.dsl.evaluate_arrays import Array, Fixed, Numbers, Tokens, constant, stacked
 from rdflow.dsl.evaluate_compute import compute
 from rdflow.dsl.evaluate_frame import Frame
@@ -51,12 +62,7 @@ def _launch(checked: Checked, call: LaunchCall, memory: dict[str, Numbers]) -> N
     for name, argument in zip(kernel.tensors, given, strict=True):
         fixed = dict(argument.fixed)
         axes = checked.program.tensors[argument.tensor].axes
-        at = tuple(fixed.get(a.name, slice(None)) for a in axes)
-        views[name] = (
-            np.asarray(memory[argument.tensor][at]) if len(fixed) == len(axes) else memory[argument.tensor][at]
-        )
-        if len(fixed) == len(axes):
-            views[name] = memory[argument.tensor][(*at, ...)]
+        views[name] = memory[argument.tensor][(*(fixed.get(a.name, slice(None)) for a in axes), ...)]
     results = evaluate_kernel(kernel, views)
     for name in {line.view.tensor.name for line in kernel.lines if isinstance(line, Store)}:
         views[name][...] = results[name]
@@ -89,7 +95,7 @@ def _run(kernel: Kernel, tensors: Mapping[str, Numbers]) -> Frame:
     versions = {(name, 0): _given(tensor, tensors.get(name)) for name, tensor in kernel.tensors.items()}
     frame = Frame(kernel, versions)
     with np.errstate(all="ignore"):
-        run_lines(frame, kernel.lines, frozenset())
+        run_lines(frame, kernel.lines)
     return frame
 
 
@@ -100,9 +106,9 @@ def _given(tensor: Tensor, values: Numbers | None) -> Numbers:
 # -- lines -------------------------------------------------------------------------------------------------------------
 
 
-def run_lines(frame: Frame, lines: Sequence[Line], driven: frozenset[str]) -> None:
-    """Evaluate lines in the order in which they depend on each other; the carries named in `driven` have their values."""
-    for group in groups(lines, driven):
+def run_lines(frame: Frame, lines: Sequence[Line]) -> None:
+    """Evaluate lines in the order in which they depend on each other."""
+    for group in groups(lines):
         if any(isinstance(line, Carry) for line in group):
             run_carried(frame, group)
         else:
@@ -127,21 +133,21 @@ def run_line(frame: Frame, line: Line) -> None:
             assert_never(line)
 
 
-def groups(lines: Sequence[Line], driven: frozenset[str]) -> list[list[Line]]:
+def groups(lines: Sequence[Line]) -> list[list[Line]]:
     """Lines that depend on each other in a cycle together, every group behind those that it reads."""
-    reach = _reach(lines, driven)
+    reach = _reach(lines)
     cycles: dict[int, list[int]] = {}
     for i in range(len(lines)):
-        first = next(j for j in range(i + 1) if j == i or reach[i] >> j & 1 and reach[j] >> i & 1)
+        first = next(j for j in range(i + 1) if j == i or (reach[i] >> j & reach[j] >> i & 1))
         cycles.setdefault(first, []).append(i)
     ordered = sorted(cycles.values(), key=lambda group: (reach[group[0]].bit_count(), group[0]))
     return [[lines[i] for i in group] for group in ordered]
 
 
-def _reach(lines: Sequence[Line], driven: frozenset[str]) -> list[int]:
+def _reach(lines: Sequence[Line]) -> list[int]:
     """For each line a bit set of the lines that it depends on, over any number of steps (itself included)."""
     makers = {s.name: i for i, line in enumerate(lines) for s in streams_of(line)}
-    reach = [1 << i | _sources(lines, i, makers, driven) for i in range(len(lines))]
+    reach = [1 << i | _sources(lines, i, makers) for i in range(len(lines))]
     for middle in range(len(lines)):
         for i, known in enumerate(reach):
             if known >> middle & 1:
@@ -149,18 +155,20 @@ def _reach(lines: Sequence[Line], driven: frozenset[str]) -> list[int]:
     return reach
 
 
-def _sources(lines: Sequence[Line], number: int, makers: Mapping[str, int], driven: frozenset[str]) -> int:
+def _sources(lines: Sequence[Line], number: int, makers: Mapping[str, int]) -> int:
     line = lines[number]
     names = {s.name for s in sources_of(line)}
     if isinstance(line, Carry):
         names.add(line.feedback)
     found = sum(1 << makers[name] for name in names if name in makers)
     if isinstance(line, Load | Store):
-        for i, other in enumerate(lines):
-            earlier = isinstance(other, Store) and other.view.version < line.view.version
-            if earlier and other.view.tensor.name == line.view.tensor.name:
-                found |= 1 << i
+        stores = [i for i, other in enumerate(lines) if isinstance(other, Store) and _precedes(other.view, line.view)]
+        found |= sum(1 << i for i in stores)
     return found
+
+
+def _precedes(store: TensorView, access: TensorView) -> bool:
+    return store.tensor.name == access.tensor.name and store.version < access.version
 
 
 # -- carries -----------------------------------------------------------------------------------------------------------
@@ -179,7 +187,7 @@ def run_carried(frame: Frame, group: Sequence[Line]) -> None:
         inner = frame.inside(fixed)
         for carry in driven:
             inner.define(carry.stream, before.get(carry.stream.name) or _initial(inner, carry))
-        run_lines(inner, rest, frozenset(c.stream.name for c in driven))
+        run_lines(inner, rest)
         before = {c.stream.name: inner.entries[c.feedback].tokens.at(inner.fixed) for c in driven}
         for name, found in slices.items():
             found.append(inner.entries[name].tokens)

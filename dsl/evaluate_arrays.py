@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
 from rdflow.dsl.axes import Digit, Linear
 from rdflow.dsl.orders import Order
 

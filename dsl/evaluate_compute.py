@@ -1,11 +1,11 @@
-"""Values of compute lines: expressions element by element, the reduction in the order in which the hardware does it (A11)."""
+"""Values of compute lines: expressions element by element, reductions in the order of the hardware (A4, A11)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
-
 from rdflow.dsl.axes import Linear, size
 from rdflow.dsl.checked import Compute, Op, Reduction, Result
 from rdflow.dsl.evaluate_arrays import Array, Tokens, affine, arranged, constant, defined, every, position
@@ -25,9 +25,7 @@ def compute(frame: Frame, line: Compute) -> None:
 def _input(frame: Frame, line: Compute, number: int) -> Tokens:
     """An operand under the line's names of its digits."""
     operand = line.inputs[number]
-    entry = frame.entries[operand.stream.name]
-    stream = type(operand.stream)(entry.stream.name, entry.stream.dtype, operand.order, entry.stream.span)
-    return frame.read(stream)
+    return frame.read(replace(operand.stream, order=operand.order))
 
 
 class _Result:

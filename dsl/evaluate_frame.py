@@ -22,7 +22,7 @@ class Entry:
 
 @dataclass
 class Frame:
-    """A kernel's values. Inside a carried loop a frame of its own holds one iteration: `fixed` are the loop's digits."""
+    """A kernel's values. In a carried loop a frame of its own holds one iteration: `fixed` are the loop's digits."""
 
     kernel: Kernel
     versions: dict[tuple[str, int], Numbers]

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-
 from rdflow.dsl import numerics
 from rdflow.dsl.checked import Kind
 from rdflow.dsl.evaluate_arrays import Numbers
@@ -16,6 +15,10 @@ Function = Callable[..., Numbers]
 
 def _truth(compare: Function) -> Function:
     return lambda *x: np.asarray(compare(*x)).astype(np.int32)
+
+
+def _where(condition: Numbers, x: Numbers, y: Numbers) -> Numbers:
+    return np.where(condition != 0, x, y)
 
 
 _COMPARISONS: dict[str, Function] = {"lt": np.less, "le": np.less_equal, "eq": np.equal, "ne": np.not_equal}
@@ -50,7 +53,7 @@ OPERATIONS: dict[str, Function] = {
     "and": _truth(np.logical_and),
     "or": _truth(np.logical_or),
     "not": _truth(np.logical_not),
-    "where": lambda c, x, y: np.where(np.asarray(c) != 0, x, y),
+    "where": _where,
     "tofloat": lambda x: np.asarray(x).astype(np.float32),
     "toint": numerics.toint,
 }

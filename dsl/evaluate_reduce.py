@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, product
 
 import numpy as np
-
 from rdflow.dsl.axes import Digit, size
 from rdflow.dsl.checked import Compute, Op, Reduction
 from rdflow.dsl.evaluate_arrays import Array, Numbers, arranged, array, shape
@@ -60,7 +59,7 @@ class Nest:
         return cut
 
     def _placed(self, values: Array) -> Numbers:
-        return np.ascontiguousarray(values.along((*self.kept[: self.cut], *self.time, *self.rest)))
+        return np.asarray(values.along((*self.kept[: self.cut], *self.time, *self.rest)), order="C")
 
     def _hoisted(self, ops: Sequence[tuple[int, Op]]) -> list[tuple[int, Op]]:
         """Evaluate what does not change over the loops once; the operations that are left."""
@@ -180,7 +179,7 @@ def _in_front(found: Array, digits: Sequence[Digit]) -> tuple[tuple[Digit, ...],
 
 
 def tree(values: Numbers, rule: Monoid, padded: bool) -> Numbers:
-    """Combine along the first dimension by halves: x[i] with x[i + n/2]. Without padding a missing partner is passed over."""
+    """Combine along the first dimension by halves, x[i] with x[i + n/2]; without padding, if there is a partner."""
     n = 1 << (len(values) - 1).bit_length()
     if padded and n > len(values):
         values = np.concatenate([values, np.full((n - len(values), values.shape[1]), rule.identity)])

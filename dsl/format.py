@@ -304,15 +304,16 @@ class _Printer:
             return self.block(header, start, search, statement.then, statement.span.end, depth)
         self.open(header, Span(start, start), self.brace(search), depth)
         self.statements(statement.then, depth + 1)
-        self.flush(then - 1, depth + 1)
-        self.flush(word.end(), depth + 1)
         self.otherwise(statement, then - 1, word.end(), depth)
 
     def otherwise(self, statement: syntax.If, start: int, after: int, depth: int) -> None:
-        chained = self.bare[after:].lstrip().startswith("if")
+        chained = re.match(r"\s*if\b", self.bare[after:])
+        inner = statement.otherwise[0] if chained else None
+        search = inner.condition.span.end if isinstance(inner, syntax.If) else after
+        self.flush(self.brace(search), depth + 1)
         self.opening = True
-        if chained and isinstance(statement.otherwise[0], syntax.If):
-            return self.conditional(statement.otherwise[0], start, "} else ", depth)
+        if isinstance(inner, syntax.If):
+            return self.conditional(inner, start, "} else ", depth)
         self.open("} else", Span(start, start), self.brace(after), depth)
         self.statements(statement.otherwise, depth + 1)
         self.close(statement.span.end, depth)

@@ -29,6 +29,7 @@ STARTERS = DECLARATIONS | STATEMENTS | {"STORE", "RETURN"}
 ARITHMETIC = {"PLUS", "MINUS", "STAR", "SLASH", "PERCENT"}
 OPERATORS = ARITHMETIC | {"LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL", "EQUAL", "UNEQUAL", "AND", "OR"}
 SOFT_NAMES = {"LAYER", "KERNEL", "POOL", "USE", "INPUT", "OUTPUT", "CACHED", "EVICT", "SOFTWARE", "HARDWARE"}  # words, yet also good names
+NAMES = SOFT_NAMES | {"NAME"}
 
 CLOSERS = {"(": ")", "[": "]", "{": "}"}
 JOINS_NEXT = OPERATORS | {"NOT", "COMMA", "EQUALS", "AS", "ARROW"}  # a line that ends with one goes on
@@ -89,13 +90,14 @@ def lay_out(tokens: list[Token]) -> Iterator[Token]:
     """
     opened: list[Token] = []
     last = Token("_NEWLINE", "\n")
+    in_names = True  # only names so far: `s1, m` goes on behind the comma, whatever follows
     for i, token in enumerate(tokens):
         ends_line = token.type == "_NEWLINE" or (token.type == "SEMICOLON" and not opened)
-        if token.type in ("LBRACE", "RBRACE") or (ends_line and _begins_line(tokens, i + 1, last)):
+        if token.type in ("LBRACE", "RBRACE") or (ends_line and not in_names and _begins_line(tokens, i + 1, last)):
             yield from map(_unclosed, opened)
             opened.clear()
         if ends_line:
-            if opened or last.type in ("_NEWLINE", "LBRACE") or _joins(tokens, i + 1, last):
+            if opened or last.type in ("_NEWLINE", "LBRACE") or _joins(tokens, i + 1, last, in_names):
                 continue
             token = _newline(token)
         elif token.type == "RBRACE" and last.type not in ("_NEWLINE", "LBRACE"):
@@ -105,6 +107,7 @@ def lay_out(tokens: list[Token]) -> Iterator[Token]:
         elif token.type in ("RPAR", "RSQB") and opened:
             opened.pop()
         yield token
+        in_names = token.type in ("_NEWLINE", "LBRACE") or (in_names and token.type in NAMES | {"COMMA"})
         last = token
     yield from map(_unclosed, opened)
     if last.type != "_NEWLINE":
@@ -113,24 +116,27 @@ def lay_out(tokens: list[Token]) -> Iterator[Token]:
 
 def _begins_line(tokens: list[Token], i: int, last: Token) -> bool:
     """Whether a line certainly begins at token i, whatever brackets or operators came before."""
-    kinds = [token.type for token in tokens[i : i + 3]] + ["$END"] * 3
-    if kinds[0] in STARTERS:
-        return kinds[1] not in ("LSQB", "EQUALS", "COMMA")
-    while kinds[0] == "NAME" and kinds[1] == "COMMA":
+    first, second, third = _kinds(tokens, i)
+    if first in STARTERS and second not in ("LSQB", "EQUALS", "COMMA"):
+        return first not in SOFT_NAMES or second in NAMES
+    while first in NAMES and second == "COMMA":
         i += 2
-        kinds = [token.type for token in tokens[i : i + 3]] + ["$END"] * 3
-    if kinds[0] != "NAME" or kinds[1] != "EQUALS":
-        return False
-    return kinds[2] in VERBS or last.type not in ("COMMA", "LPAR")
+        first, second, third = _kinds(tokens, i)
+    return first in NAMES and second == "EQUALS" and (third in VERBS or last.type not in ("COMMA", "LPAR"))
 
 
-def _joins(tokens: list[Token], i: int, last: Token) -> bool:
+def _kinds(tokens: list[Token], i: int) -> list[str]:
+    """The types of three tokens."""
+    return ([token.type for token in tokens[i : i + 3]] + ["$END"] * 3)[:3]
+
+
+def _joins(tokens: list[Token], i: int, last: Token, in_names: bool) -> bool:
     """Whether the line that begins at token i belongs to the one that ended with `last`."""
     while i < len(tokens) and tokens[i].type == "_NEWLINE":
         i += 1
     if i < len(tokens) and tokens[i].type in JOINS_PREVIOUS:
         return True
-    return last.type in JOINS_NEXT and not _begins_line(tokens, i, last)
+    return last.type in JOINS_NEXT and (in_names or not _begins_line(tokens, i, last))
 
 
 def _newline(token: Token, at_end: bool = False) -> Token:

@@ -309,8 +309,8 @@ class Builder:
     def clamped(self, draft: Draft, a: Value, bound: float, gate: Gate) -> Value:
         if a.kind == "i" or a.bound <= bound or self.wild:
             return a
-        a = self.row(draft, "min", a, constant(bound), kind="f", bound=a.bound, gate=gate)
-        return self.row(draft, "max", a, constant(-bound), kind="f", bound=bound, gate=gate)
+        a = self.row(draft, "min", a, constant(float(bound)), kind="f", bound=a.bound, gate=gate)
+        return self.row(draft, "max", a, constant(-float(bound)), kind="f", bound=bound, gate=gate)
 
     def floating(self, draft: Draft, a: Value, gate: Gate) -> Value:
         return a if a.kind == "f" else self.row(draft, "tofloat", a, kind="f", bound=2.0**31, gate=gate)

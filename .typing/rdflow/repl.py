@@ -1,0 +1,1 @@
+../../rdflow/repl.py

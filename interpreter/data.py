@@ -1,0 +1,83 @@
+"""Values of tensors as the engine takes them: given by a user, or random with a fixed seed."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
+from rdflow.dsl.numerics import bf16
+from rdflow.dsl.program import Program, Tensor
+
+Array = NDArray[Any]
+SEED = 0
+FLOATS = ("bf16", "f32")
+
+
+def prepared(program: Program, inputs: Mapping[str, Any], seed: int = SEED) -> dict[str, Array]:
+    """A float32 or int32 array for every tensor of a program: inputs as given, missing ones random, the rest zero.
+
+    Raises CompileError with every input that has a wrong name, shape or dtype (RDF301 to RDF303).
+    """
+    mistakes = [_unknown(program, name) for name in inputs if name not in program.tensors]
+    found: dict[str, Array] = {}
+    for tensor in program.tensors.values():
+        given = inputs.get(tensor.name)
+        if given is None or isinstance(given, int):
+            own = seed if given is None else given
+            found[tensor.name] = random(tensor, own) if tensor.direction == "input" or given is not None else zeros(tensor)
+            continue
+        array = np.asarray(given)
+        mistake = _mistake(tensor, array)
+        if mistake is not None:
+            mistakes.append(mistake)
+        else:
+            found[tensor.name] = stored(tensor, array)
+    if mistakes:
+        raise CompileError(mistakes, program.source)
+    return found
+
+
+def stored(tensor: Tensor, array: Array) -> Array:
+    """An array in the form of its tensor's dtype: bf16 rounded to nearest even and kept as float32."""
+    if tensor.dtype == "bf16":
+        return bf16(array.astype(np.float32))
+    return np.ascontiguousarray(array.astype(np.float32 if tensor.dtype == "f32" else np.int32))
+
+
+def random(tensor: Tensor, seed: int = SEED) -> Array:
+    """Standard normal floats, integers from 0 to 7; every tensor has a generator of its own, from the seed and its name."""
+    generator = np.random.default_rng([seed, zlib.crc32(tensor.name.encode())])
+    if tensor.dtype in FLOATS:
+        return stored(tensor, generator.standard_normal(tensor.shape, dtype=np.float32))
+    high = 2 if tensor.dtype == "bool" else 8
+    return generator.integers(0, high, tensor.shape, dtype=np.int32)
+
+
+def zeros(tensor: Tensor) -> Array:
+    return np.zeros(tensor.shape, np.float32 if tensor.dtype in FLOATS else np.int32)
+
+
+def _unknown(program: Program, name: str) -> Diagnostic:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(program.tensors), n=1)
+    help = f"did you mean `{near[0]}`?" if near else f"tensors of this program: {', '.join(program.tensors)}"
+    return Diagnostic("RDF301", f"the program has no tensor `{name}`", (), (), help)
+
+
+def _mistake(tensor: Tensor, array: Array) -> Diagnostic | None:
+    label = Label(tensor.span, f"`{tensor.name}` is {tensor.dtype}{list(tensor.shape)}")
+    if array.shape != tensor.shape:
+        message = f"the values for `{tensor.name}` have shape {array.shape}, the tensor has {tensor.shape}"
+        return Diagnostic("RDF302", message, (label,), (), "transpose or cut the array, or change the params that give the lengths")
+    whole = array.dtype.kind in "iub"
+    floating = array.dtype.kind == "f" or array.dtype.name in ("bfloat16", "float16")
+    if tensor.dtype in FLOATS and not (floating or whole) or tensor.dtype not in FLOATS and not whole:
+        message = f"the values for `{tensor.name}` are {array.dtype}, the tensor is {tensor.dtype}"
+        return Diagnostic("RDF303", message, (label,), (), f"convert them: array.astype({'float' if tensor.dtype in FLOATS else 'int'})")
+    return None

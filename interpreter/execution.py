@@ -1,0 +1,165 @@
+"""Executes a program on a machine: its launches in order, each to the end or to any cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rdflow.dsl.check import Checked
+from rdflow.dsl.checked import Kernel
+from rdflow.dsl.coalesce import coalesce
+from rdflow.dsl.diagnostics import CompileError
+from rdflow.dsl.elaborate import elaborate
+from rdflow.dsl.launches import LaunchCall, LaunchSpec, TensorArgument, calls
+from rdflow.dsl.netlist import Netlist
+from rdflow.dsl.report import Reporter
+from rdflow.interpreter.faults import deadlock
+from rdflow.interpreter.image import Image, Status, advance, build, memory_words
+from rdflow.interpreter.machine import Machine
+from rdflow.interpreter.mapped import Mapped
+from rdflow.interpreter.mapping import Floorplan, map_netlist
+
+Array = NDArray[Any]
+SLICE = 2_000_000  # cycles between two looks at the progress of a long launch
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A kernel mapped to a machine."""
+
+    kernel: Kernel
+    mapped: Mapped
+    floorplan: Floorplan
+
+    @property
+    def netlist(self) -> Netlist:
+        return self.mapped.netlist
+
+
+@dataclass
+class Launched:
+    """A launch: its image and when it started, in cycles of execution since the start of the program."""
+
+    call: LaunchCall
+    compiled: Compiled
+    image: Image
+    start: int
+    host_seconds: float = 0.0
+
+    @property
+    def end(self) -> int:
+        return self.start + self.image.cycles
+
+
+@dataclass
+class Execution:
+    """A program under way. `values`: the tensors, float32 or int32 (None: timing only)."""
+
+    checked: Checked
+    machine: Machine
+    values: dict[str, Array] | None
+    launched: list[Launched] = field(default_factory=list)
+    compiled: dict[LaunchSpec, Compiled] = field(default_factory=dict)
+    _calls: list[LaunchCall] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._calls = calls(self.checked.program, Reporter())
+
+    @property
+    def finished(self) -> bool:
+        done = not self.launched or self.launched[-1].image.status is Status.FINISHED
+        return done and len(self.launched) == len(self._calls)
+
+    @property
+    def current(self) -> Launched | None:
+        """The launch that runs now, or the last one."""
+        return self.launched[-1] if self.launched else None
+
+    @property
+    def time(self) -> int:
+        """Cycles executed: launches follow one another; what lies between them is not execution."""
+        last = self.current
+        if last is None:
+            return 0
+        return last.end if last.image.status is Status.FINISHED else last.start + last.image.time
+
+    def advance(self, until: int | None = None, progress: Callable[[Execution], None] | None = None) -> None:
+        """Execute every firing before cycle `until` (None: to the end).
+
+        Raises CompileError with RDF401 where the kernel that runs deadlocks.
+        """
+        while not self.finished and (until is None or self.time < until):
+            launched = self._running()
+            goal = launched.image.time + SLICE if until is None else min(until - launched.start, launched.image.time + SLICE)
+            began = perf_counter()
+            status = advance(launched.image, goal)
+            launched.host_seconds += perf_counter() - began
+            if status is Status.DEADLOCK:
+                raise CompileError([deadlock(launched.image)], self.checked.program.source)
+            if status is Status.FINISHED:
+                self._collect(launched)
+            if progress is not None:
+                progress(self)
+
+    def compile(self, spec: LaunchSpec) -> Compiled:
+        """The mapped kernel of a launch, made once for each signature."""
+        if spec not in self.compiled:
+            kernel = self.checked.kernels[spec]
+            netlist = coalesce(elaborate(kernel))
+            try:
+                mapped, floorplan = map_netlist(netlist, self.machine)
+            except CompileError as error:
+                raise CompileError(error.diagnostics, self.checked.program.source) from None
+            self.compiled[spec] = Compiled(kernel, mapped, floorplan)
+        return self.compiled[spec]
+
+    def _running(self) -> Launched:
+        last = self.current
+        if last is not None and last.image.status is not Status.FINISHED:
+            return last
+        call = self._calls[len(self.launched)]
+        compiled = self.compile(call.spec)
+        image = build(compiled.mapped, self._given(call, compiled))
+        self.launched.append(Launched(call, compiled, image, last.end if last is not None else 0))
+        return self.launched[-1]
+
+    # -- tensors -------------------------------------------------------------------------------------------------------
+
+    def _given(self, call: LaunchCall, compiled: Compiled) -> Mapping[int, Array] | None:
+        """The values of the kernel's tensors, by number; None for timing alone."""
+        if self.values is None:
+            return None
+        return {i: np.ascontiguousarray(self._slice(call, use.name)) for i, use in enumerate(compiled.netlist.tensors)}
+
+    def _slice(self, call: LaunchCall, name: str) -> Array:
+        """What a kernel's tensor is in the program: itself, or the part of the argument that its view leaves free."""
+        assert self.values is not None
+        argument = self._argument(call, name)
+        if argument is None:
+            return self.values[name]
+        axes = self.checked.program.tensors[argument.tensor].axes
+        fixed = dict(argument.fixed)
+        return self.values[argument.tensor][tuple(fixed.get(a.name, slice(None)) for a in axes)]
+
+    def _argument(self, call: LaunchCall, name: str) -> TensorArgument | None:
+        parameters = self.checked.program.kernels[call.spec.kernel].parameters
+        found = (a for p, a in zip(parameters, call.arguments, strict=True) if p.name.text == name)
+        return next(found, None)
+
+    def _collect(self, launched: Launched) -> None:
+        """Bring what the kernel stored back to the program's tensors: the last version of each."""
+        if self.values is None:
+            return
+        netlist = launched.compiled.netlist
+        for number, memory in enumerate(netlist.memories):
+            if memory.tensor is None or "#" not in memory.name:
+                continue
+            use = netlist.tensors[memory.tensor]
+            words = memory_words(launched.image, number)
+            array = words if use.dtype in ("bf16", "f32") else words.view(np.int32)
+            self._slice(launched.call, use.name)[...] = array[: max(1, int(np.prod(use.shape)))].reshape(use.shape)

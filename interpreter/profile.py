@@ -1,0 +1,287 @@
+"""What a run says about a program: cycles by unit and cause, bytes by tier, the limiter, the roofline point.
+
+Every figure is counted from what ran. A unit's cycles add up: busy + starved + blocked + memory + link + idle =
+cycles x copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from rdflow.dsl.netlist import Netlist, UnitInfo
+from rdflow.interpreter.allocate import unit_table
+from rdflow.interpreter.execution import Compiled, Execution, Launched
+from rdflow.interpreter.image import Counters, counters
+from rdflow.interpreter.machine import Machine
+
+BURST = 64
+MAIN = ("pcu", "systolic", "carry", "read", "respond", "store")  # of a unit's actors, the one whose cycles are the unit's
+SATURATED = 0.85  # busier than this, a unit or a tier is what limits
+
+
+@dataclass(frozen=True)
+class UnitProfile:
+    """A unit: cycles over all its copies by what it did or waited for."""
+
+    name: str
+    kind: str
+    verb: str
+    order: str
+    copies: int
+    firings: int
+    busy: int
+    starved: int
+    blocked: int
+    memory: int
+    link: int
+    idle: int
+    flops: int
+
+    @property
+    def total(self) -> int:
+        return self.busy + self.starved + self.blocked + self.memory + self.link + self.idle
+
+    @property
+    def utilization(self) -> float:
+        return self.busy / self.total if self.total else 0.0
+
+
+@dataclass(frozen=True)
+class TierProfile:
+    """A memory tier: bytes moved, bytes a second at peak and achieved over the kernel."""
+
+    read: int
+    written: int
+    peak: float
+    achieved: float
+
+    @property
+    def utilization(self) -> float:
+        return self.achieved / self.peak if self.peak else 0.0
+
+
+@dataclass(frozen=True)
+class KernelProfile:
+    """A kernel over all its launches."""
+
+    name: str
+    launches: int
+    cycles: int
+    seconds: float
+    flops: int
+    tiers: dict[str, TierProfile]
+    sram_bytes: int
+    units: tuple[UnitProfile, ...]
+    resources: dict[str, int]
+    limiter: str
+    bound: str
+    why: str
+    peak_flops: float
+    paper_bytes: int
+
+    @property
+    def bytes(self) -> int:
+        """Bytes to and from HBM and DDR."""
+        return sum(t.read + t.written for t in self.tiers.values())
+
+    @property
+    def intensity(self) -> float:
+        """FLOP per byte of HBM and DDR traffic."""
+        return self.flops / self.bytes if self.bytes else 0.0
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A program on a machine."""
+
+    kernels: tuple[KernelProfile, ...]
+    tiers: dict[str, TierProfile]
+    cycles: int
+    seconds: float
+    flops: int
+    firings: int
+    host_seconds: float
+    schedule: tuple[dict[str, object], ...]
+
+    @property
+    def intensity(self) -> float:
+        moved = sum(t.read + t.written for t in self.tiers.values())
+        return self.flops / moved if moved else 0.0
+
+
+def profile(execution: Execution) -> Profile:
+    """The profile of what has run so far."""
+    machine = execution.machine
+    groups: dict[str, list[Launched]] = {}
+    for launched in execution.launched:
+        groups.setdefault(launched.call.spec.kernel, []).append(launched)
+    kernels = tuple(_kernel(name, group, machine) for name, group in groups.items())
+    cycles = execution.time
+    seconds = cycles / float(machine.socket.clock)
+    tiers = {name: _sum((k.tiers[name] for k in kernels), seconds) for name in machine.tiers}
+    return Profile(
+        kernels,
+        tiers,
+        cycles,
+        seconds,
+        sum(k.flops for k in kernels),
+        sum(int(counters(l.image).firings.sum()) for l in execution.launched),
+        sum(l.host_seconds for l in execution.launched),
+        tuple(_entry(l, machine) for l in execution.launched),
+    )
+
+
+def _entry(launched: Launched, machine: Machine) -> dict[str, object]:
+    """A line of the schedule's timeline: execution in cycles, and what the launch costs beside it (a fit)."""
+    rows = unit_table(launched.compiled.netlist, machine)
+    configured = sum((r.pcus + r.pmus) * r.copies for r in rows)
+    return {
+        "what": f"launch {launched.call.spec.kernel}",
+        "start": launched.start,
+        "end": launched.end,
+        "boundary_cycles_fitted": machine.boundary_cycles(configured),
+    }
+
+
+def _sum(parts: Iterable[TierProfile], seconds: float) -> TierProfile:
+    found = list(parts)
+    read, written = sum(t.read for t in found), sum(t.written for t in found)
+    peak = found[0].peak if found else 0.0
+    return TierProfile(read, written, peak, (read + written) / seconds if seconds else 0.0)
+
+
+def _kernel(name: str, group: list[Launched], machine: Machine) -> KernelProfile:
+    compiled = group[0].compiled
+    netlist = compiled.netlist
+    counted = [counters(l.image) for l in group]
+    cycles = sum(l.image.cycles if l.image.cycles else 0 for l in group)
+    spent = [max(l.image.cycles, 0) for l in group]
+    units = tuple(_units(netlist, counted, spent))
+    seconds = cycles / float(machine.socket.clock)
+    flops = sum(u.flops for l in group for u in l.compiled.netlist.units)
+    tiers = _tiers(netlist, counted, machine, seconds)
+    limiter, bound, why = _limit(netlist, units, tiers)
+    return KernelProfile(
+        name,
+        len(group),
+        cycles,
+        seconds,
+        flops,
+        tiers,
+        _sram(netlist, counted),
+        units,
+        _resources(compiled, machine),
+        limiter,
+        bound,
+        why,
+        _peak(machine),
+        _distinct(netlist) * len(group),
+    )
+
+
+def _peak(machine: Machine) -> float:
+    """FLOP a second of a socket: lanes x stages multiply-adds a cycle in every PCU."""
+    return float(machine.pcus * machine.pcu.lanes * machine.pcu.stages * 2 * machine.socket.clock)
+
+
+def _units(netlist: Netlist, counted: list[Counters], cycles: list[int]) -> Iterable[UnitProfile]:
+    for number, info in enumerate(netlist.units):
+        actors = [i for i, a in netlist.actors_of(number) if a.kind in MAIN]
+        index = np.array(actors, dtype=np.int64)
+        sums = {n: sum(int(getattr(c, n)[index].sum()) for c in counted) for n in ("firings", "busy", "starved", "blocked", "memory")}
+        total = sum(cycles) * len(actors)
+        idle = total - sum(v for n, v in sums.items() if n != "firings")
+        yield UnitProfile(
+            info.name, info.kind, info.verb, info.order, len(actors), **sums, link=0, idle=idle, flops=info.flops * len(counted)
+        )
+
+
+def _tiers(netlist: Netlist, counted: list[Counters], machine: Machine, seconds: float) -> dict[str, TierProfile]:
+    """Bytes by tier, from the bursts that AGCUs requested and stored."""
+    moved = {name: [0, 0] for name in machine.tiers}
+    for number, queue in enumerate(netlist.queues):
+        if queue.server != "memory":
+            continue
+        actor = netlist.actors[queue.source]
+        assert actor.burst is not None
+        tier = netlist.tensors[actor.burst.tensor].tier
+        moved[tier][actor.kind == "store"] += BURST * sum(int(c.pushes[number]) for c in counted)
+    found = {}
+    for name, tier in machine.tiers.items():
+        read, written = moved[name]
+        peak = float(Fraction(BURST * tier.channels) / machine.cycles_per_burst(tier) * machine.socket.clock)
+        found[name] = TierProfile(read, written, peak, (read + written) / seconds if seconds else 0.0)
+    return found
+
+
+def _distinct(netlist: Netlist) -> int:
+    """Bytes of the tensors that the kernel loads or stores, each counted once."""
+    used = {a.burst.tensor for a in netlist.actors if a.burst is not None}
+    return sum(netlist.tensors[t].bytes for t in used)
+
+
+def _sram(netlist: Netlist, counted: list[Counters]) -> int:
+    """Bytes written to and read from scratchpads, in whole packets."""
+    total = 0
+    for number, actor in enumerate(netlist.actors):
+        if actor.kind in ("write", "read"):
+            ports = actor.inputs if actor.kind == "write" else actor.outputs
+            size = max((p.packets for p in ports), default=1)
+            total += BURST * size * sum(int(c.firings[number]) for c in counted)
+    return total
+
+
+def _resources(compiled: Compiled, machine: Machine) -> dict[str, int]:
+    rows = unit_table(compiled.netlist, machine)
+    return {name: sum(getattr(r, name + "s") * r.copies for r in rows) for name in ("pcu", "pmu", "agcu")}
+
+
+# -- what limits -------------------------------------------------------------------------------------------------------
+
+
+def _limit(
+    netlist: Netlist, units: tuple[UnitProfile, ...], tiers: dict[str, TierProfile]
+) -> tuple[str, str, str]:
+    """The busiest thing, what kind of bound that is, and a sentence with the waits around it."""
+    if not units:
+        return "", "latency", "nothing ran"
+    tier = max(tiers, key=lambda t: tiers[t].utilization)
+    most = max(u.utilization for u in units)
+    busiest = max((u for u in units if u.utilization > 0.97 * most), key=lambda u: (u.kind == "pcu", u.kind == "pmu", u.utilization))
+    if tiers[tier].utilization > SATURATED or tiers[tier].utilization >= busiest.utilization:
+        share = tiers[tier].utilization
+        return tier, tier, f"{tier.upper()} moves {share:.0%} of its peak; {_waiting(units)}"
+    bound = {"pcu": "compute", "pmu": "sram", "agcu": "agcu"}[busiest.kind]
+    if busiest.utilization < 0.5:
+        bound = "latency"
+    equal = [u.name for u in units if u.kind == busiest.kind and u.utilization > 0.97 * most and u is not busiest]
+    also = f", as are {', '.join(equal)}" if equal else ""
+    sentence = f"`{busiest.name}` is busy {busiest.utilization:.1%} of the time{also}; {_chain(netlist, units, busiest)}"
+    return busiest.name, bound, sentence
+
+
+def _waiting(units: tuple[UnitProfile, ...]) -> str:
+    waits = max(units, key=lambda u: u.memory / u.total if u.total else 0.0)
+    return f"`{waits.name}` waits for it {waits.memory / waits.total:.0%} of the time" if waits.total else "nothing waits"
+
+
+def _chain(netlist: Netlist, units: tuple[UnitProfile, ...], limiter: UnitProfile) -> str:
+    """Who is held up by the limiter: producers that are blocked, consumers that are starved."""
+    number = next(i for i, u in enumerate(netlist.units) if u.name == limiter.name)
+    before, after = set(), set()
+    for queue in netlist.queues:
+        source, sink = netlist.actors[queue.source].unit, netlist.actors[queue.sink].unit
+        if source != sink and sink == number:
+            before.add(source)
+        if source != sink and source == number:
+            after.add(sink)
+    parts = [f"`{units[u].name}` is blocked behind it {units[u].blocked / units[u].total:.0%}" for u in sorted(before) if units[u].blocked]
+    parts += [f"`{units[u].name}` waits for it {units[u].starved / units[u].total:.0%}" for u in sorted(after) if units[u].starved]
+    return ", ".join(parts[:3]) or "nothing waits for it"
+
+
+__all__ = ["KernelProfile", "Profile", "TierProfile", "UnitInfo", "UnitProfile", "profile"]

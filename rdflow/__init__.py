@@ -1,0 +1,7 @@
+"""rdflow: write, run and profile streaming-dataflow programs on a modelled accelerator."""
+
+from rdflow.api import Program, Result, Verification, find, load, loads, programs
+from rdflow.dsl.diagnostics import CompileError, Diagnostic
+
+__version__ = "0.1.0"
+__all__ = ["CompileError", "Diagnostic", "Program", "Result", "Verification", "find", "load", "loads", "programs"]

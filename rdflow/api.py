@@ -1,0 +1,199 @@
+"""The Python face: load a program, run it, profile it, put it on another machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rdflow.dsl.check import Checked, check
+from rdflow.dsl.constants import Value
+from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
+from rdflow.dsl.source import Source
+
+if TYPE_CHECKING:  # what runs things takes numba along, which takes time to import
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rdflow.interpreter.execution import Execution
+    from rdflow.interpreter.machine import Machine
+    from rdflow.interpreter.profile import KernelProfile, Profile
+
+MACHINE = "sn40l"
+Progress = Callable[["Execution"], None]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Outputs held against the NumPy evaluator: bit-equal (NaN equal to NaN), or the largest difference."""
+
+    passed: bool
+    max_abs_error: float
+    tolerance: float
+    tensor: str | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run. `outputs`: float32 (bf16 and f32 tensors) or int32 arrays by name."""
+
+    outputs: dict[str, NDArray[Any]]
+    profile: Profile
+    verification: Verification | None
+
+    @property
+    def cycles(self) -> int:
+        return self.profile.cycles
+
+    @property
+    def seconds(self) -> float:
+        return self.profile.seconds
+
+    @property
+    def kernels(self) -> tuple[KernelProfile, ...]:
+        return self.profile.kernels
+
+
+@dataclass(frozen=True)
+class Program:
+    """A checked program on a machine."""
+
+    checked: Checked
+    machine: Machine
+    settings: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return Path(self.checked.program.source.name).stem
+
+    @property
+    def warnings(self) -> list[Diagnostic]:
+        return [d for d in self.checked.diagnostics if d.severity is Severity.WARNING]
+
+    def on(self, machine: Machine | str) -> Program:
+        """The same program on another machine: a Machine, the name of one, or a TOML file."""
+        from rdflow.interpreter.machine import load_machine
+
+        return replace(self, machine=load_machine(machine) if isinstance(machine, str) else machine)
+
+    def inputs(self, given: Mapping[str, Any] | None = None, seed: int = 0) -> dict[str, NDArray[Any]]:
+        """Values of all tensors: as given, the other inputs random from `seed`, the rest zero."""
+        from rdflow.interpreter.data import prepared
+
+        return prepared(self.checked.program, given or {}, seed)
+
+    def execution(self, values: Mapping[str, NDArray[Any]] | None = None) -> Execution:
+        """The program at cycle 0, to be advanced to any cycle. Without values: timing only."""
+        from rdflow.interpreter.execution import Execution
+
+        copies = None if values is None else {name: array.copy() for name, array in values.items()}
+        return Execution(self.checked, self.machine, copies)
+
+    def run(self, verify: bool = False, seed: int = 0, progress: Progress | None = None, **given: Any) -> Result:
+        """Execute with values, cycle by cycle. `verify` holds the outputs against the NumPy evaluator."""
+        from rdflow.interpreter.profile import profile
+
+        values = self.inputs(given, seed)
+        execution = self.execution(values)
+        execution.advance(progress=progress)
+        assert execution.values is not None
+        outputs = {n: execution.values[n] for n, t in self.checked.program.tensors.items() if t.direction != "input"}
+        verification = self._verified(values, outputs) if verify else None
+        return Result(outputs, profile(execution), verification)
+
+    def profile(self, progress: Progress | None = None) -> Profile:
+        """Execute without values: the same cycles, faster."""
+        from rdflow.interpreter.profile import profile
+
+        execution = self.execution()
+        execution.advance(progress=progress)
+        return profile(execution)
+
+    def evaluate(self, seed: int = 0, **given: Any) -> dict[str, NDArray[Any]]:
+        """What NumPy says: the values of all tensors after the program, without any machine."""
+        from rdflow.dsl.evaluate import evaluate
+
+        return evaluate(self.checked, self.inputs(given, seed))
+
+    def _verified(self, inputs: Mapping[str, NDArray[Any]], outputs: Mapping[str, NDArray[Any]]) -> Verification:
+        import numpy as np
+
+        from rdflow.dsl.evaluate import evaluate
+
+        wanted = evaluate(self.checked, inputs)
+        worst, where, passed = 0.0, None, True
+        for name, found in outputs.items():
+            if not equal(found, wanted[name]):
+                passed = False
+                with np.errstate(invalid="ignore"):
+                    error = float(np.nanmax(np.abs(found.astype(np.float64) - wanted[name]), initial=0.0))
+                if where is None or error > worst:
+                    worst, where = error, name
+        return Verification(passed, worst, 0.0, where)
+
+
+def equal(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    """Whether all elements are the same number, NaN counted as one."""
+    import numpy as np
+
+    return a.shape == b.shape and bool(np.all((a == b) | (np.not_equal(a, a) & np.not_equal(b, b))))
+
+
+def programs() -> dict[str, str]:
+    """The programs that ship: name and the first line of the header."""
+    folder = resources.files("rdflow.programs")
+    found = {}
+    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
+        if entry.name.endswith(".rdf"):
+            first = entry.read_text(encoding="utf-8").splitlines()[0]
+            name = entry.name.removesuffix(".rdf")
+            found[name] = first.lstrip("# ").removeprefix(f"{name}:").strip()
+    return found
+
+
+def find(program: str | Path) -> Source:
+    """The text of a program: a file by path, or a shipped one by name. Raises CompileError (RDF304) if there is none."""
+    path = Path(program)
+    if path.is_file():
+        try:
+            return Source(str(program), path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise CompileError([Diagnostic("RDF304", f"cannot read `{program}`: {error}")]) from None
+    shipped = resources.files("rdflow.programs") / f"{path.name}.rdf"
+    if len(path.parts) == 1 and shipped.is_file():
+        return Source(f"{path.name}.rdf", shipped.read_text(encoding="utf-8"))
+    from difflib import get_close_matches
+
+    near = get_close_matches(path.stem, list(programs()), n=1)
+    help = f"did you mean `{near[0]}`?" if near else "`rdflow programs` lists those that ship; a file is given by its path"
+    raise CompileError([Diagnostic("RDF304", f"there is no program `{program}`", (), (), help)])
+
+
+def library(path: str) -> Source | None:
+    """A file of the standard library: `std.norm` is stdlib/norm.rdf."""
+    parts = path.split(".")
+    if len(parts) != 2 or parts[0] != "std":
+        return None
+    entry = resources.files("rdflow.stdlib") / f"{parts[1]}.rdf"
+    return Source(f"std/{parts[1]}.rdf", entry.read_text(encoding="utf-8")) if entry.is_file() else None
+
+
+def loads(text: str, name: str = "<text>", **params: Value) -> Program:
+    """A program from a text. Raises CompileError, which prints as the command line does."""
+    return _program(Source(name, text), params)
+
+
+def load(program: str | Path, **params: Value) -> Program:
+    """A program from a file, or a shipped one by name, with params set. Raises CompileError."""
+    return _program(find(program), params)
+
+
+def _program(source: Source, params: Mapping[str, Value]) -> Program:
+    from rdflow.interpreter.machine import load_machine
+
+    checked = check(source, params, library)
+    if checked.errors:
+        raise CompileError(checked.diagnostics, source)
+    return Program(checked, load_machine(MACHINE), dict(params))
