@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from rdflow.dsl import syntax
@@ -23,13 +24,16 @@ from rdflow.dsl.constants import Value
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
 from rdflow.dsl.launches import LaunchSpec, launches
 from rdflow.dsl.layers import expand
+from rdflow.dsl.orders import Order
 from rdflow.dsl.parse import parse
-from rdflow.dsl.program import Program, Resolve, Tensor, declare, dtype
+from rdflow.dsl.program import PREDEFINED, Program, Resolve, Tensor, declare, dtype
 from rdflow.dsl.report import Abandon, Reporter
 from rdflow.dsl.scope import Scope
-from rdflow.dsl.source import Source
+from rdflow.dsl.source import Source, Span
 
+FROM_CUTS = {"RDF022", "RDF023", *(f"RDF03{i}" for i in range(10)), "RDF054"}  # what a bad cut alone may lead to
 PASSES = 8  # cut points settle in two or three
+_GOES_ON = ("+", "-", "*", "/", "%", "=", ",", "(", "[", "|")  # a line that ends so goes on below
 
 
 @dataclass
@@ -49,7 +53,7 @@ class Checked:
 def check(source: Source, settings: Mapping[str, Value] | None = None, library: Resolve | None = None) -> Checked:
     """Parse and check a text. Never raises for the user's mistakes: they are in `diagnostics`."""
     module, found = parse(source)
-    report = Reporter(list(found))
+    report = Reporter(list(found), silent=set(_lost(source, found)))
     program = declare(module, settings or {}, report, library)
     specs = launches(program, report)
     kernels: dict[LaunchSpec, Kernel] = {}
@@ -59,7 +63,21 @@ def check(source: Source, settings: Mapping[str, Value] | None = None, library: 
             kernels[spec] = kernel
     if not report.failed:
         _unused(program, kernels, report)
+        _unlaunched(program, specs, report)
     return Checked(program, kernels, specs, report.found)
+
+
+def _lost(source: Source, mistakes: Iterable[Diagnostic]) -> Iterable[str]:
+    """The names on lines that could not be read: what they define is missing through no fault of its users."""
+    lines = [text.split("#")[0].strip() for text in source.text.split("\n")]
+    for mistake in mistakes:
+        first = last = source.position(mistake.labels[0].span.start)[0] - 1
+        while first > 0 and lines[first - 1].endswith(_GOES_ON):
+            first -= 1
+        while last + 1 < len(lines) and lines[last].endswith(_GOES_ON):
+            last += 1
+        for text in lines[first : last + 1]:
+            yield from re.findall(r"[^\W\d]\w*", text)
 
 
 def checked(source: Source, settings: Mapping[str, Value] | None = None, library: Resolve | None = None) -> Checked:
@@ -79,16 +97,21 @@ def check_kernel(program: Program, spec: LaunchSpec, report: Reporter) -> Kernel
         cuts.add(axis.root, axis.stride)
         cuts.add(axis.root, axis.stride * axis.length)
     settled = False
+    before: dict[str, Order] = {}
     for _ in range(PASSES):
         cuts.grown = False
-        trial = Reporter()
-        scope = _pass(program, tree, spec, axes, cuts, tensors, trial, settled)
+        trial = Reporter(silent=set(report.silent))
+        scope = _pass(program, tree, spec, axes, cuts, tensors, trial, settled, before)
         cuts.share()
+        found = {s.name: s.order for line in scope.lines for s in streams_of(line)}
+        cuts.grown = cuts.grown or found != before
+        before = found
         if settled and not cuts.grown:
             break
         settled = settled or not cuts.grown
-    clashes = _clashes(cuts, tree, report)
-    report.found.extend(d for d in trial.found if d not in report.found)
+    clashes = _clashes(cuts, tree, scope, report)
+    kept = [d for d in trial.found if not (clashes and d.code in FROM_CUTS)]
+    report.found.extend(d for d in kept if d not in report.found)
     if clashes or trial.failed:
         return None
     kernel = Kernel(spec.kernel, program, scope.lines, cuts, dict(roots), tensors, scope.writer)
@@ -101,7 +124,8 @@ def _arguments(
 ) -> tuple[dict[str, Axis], dict[str, int], dict[str, Tensor]]:
     """Axes, roots and tensors of a kernel: the program's, and those of its parameters with the launch's lengths."""
     axes, roots = dict(program.axes), dict(program.roots)
-    tensors = {} if tree.parameters else dict(program.tensors)
+    own_tensors = any(isinstance(p.type, syntax.TensorType) for p in tree.parameters)
+    tensors = {} if own_tensors else dict(program.tensors)
     for parameter, shape in zip(tree.parameters, spec.shapes, strict=True):
         if not isinstance(parameter.type, syntax.TensorType) or shape is None:
             continue
@@ -130,10 +154,11 @@ def _pass(
     tensors: dict[str, Tensor],
     report: Reporter,
     settled: bool,
+    before: dict[str, Order],
 ) -> Scope:
     """One pass over the lines with the cuts known so far."""
     names = {**program.names, **dict(spec.scalars)}
-    scope = Scope(program, report, cuts, dict(axes), names, dict(tensors), settled=settled)
+    scope = Scope(program, report, cuts, dict(axes), names, dict(tensors), settled=settled, before=before)
     check_lines(scope, tree.lines)
     for line in scope.lines:
         if isinstance(line, Carry):
@@ -158,12 +183,23 @@ def check_lines(scope: Scope, lines: tuple[syntax.Line, ...]) -> None:
 def check_line(scope: Scope, line: syntax.Line) -> None:
     """Check one line and define its streams."""
     if isinstance(line, syntax.Return):
+        if not scope.path:
+            help = "store what leaves a kernel: `store y -> Y`"
+            raise scope.report.fail("RDF070", "`return` ends a layer, not a kernel", [(line.span, "in a kernel")], help=help)
         return
     if isinstance(line, syntax.Store):
         scope.lines.append(check_store(scope, line))
         return
     for name in line.names:
         _new(scope, name)
+    if len(line.names) > 1 and not isinstance(line.body, syntax.Pcu | syntax.LayerCall):
+        raise scope.report.fail(
+            "RDF043",
+            f"{len(line.names)} names for 1 stream",
+            [(line.names[1].span, "nothing is left for this one")],
+            help=f"leave `{line.names[1].text}` out, or give it a line of its own",
+        )
+    _holds(scope, line)
     match line.body:
         case syntax.Load() as body:
             found = [check_load(scope, line, body)]
@@ -187,12 +223,36 @@ def check_line(scope: Scope, line: syntax.Line) -> None:
         scope.define(stream, name.text)
 
 
-def _new(scope: Scope, name: syntax.Name) -> None:
-    from rdflow.dsl.program import PREDEFINED
+def _holds(scope: Scope, unit: syntax.Unit) -> None:
+    """`depth` and `;` stand only where something is held."""
+    if unit.depth is not None and not isinstance(unit.body, syntax.Pmu | syntax.Fifo):
+        raise scope.report.fail(
+            "RDF046",
+            "only a pmu or a fifo has a depth",
+            [(unit.depth.span, "a depth here")],
+            notes=["tiles are held in a scratchpad; the queues in front of all other units are of one size"],
+            help=f"leave it out, or deepen the queue behind it: `{unit.names[0].text}q = fifo {unit.names[0].text} depth "
+            f"{scope.text(unit.depth.span)}`",
+        )
+    order = unit.annotation.order if unit.annotation else None
+    if order is not None and order.tile is not None and isinstance(unit.body, syntax.Load | syntax.Pcu | syntax.Carry):
+        raise scope.report.fail(
+            "RDF046",
+            "only a scratchpad has a tile",
+            [(order.span, "`;` here")],
+            notes=["loops before `;` are outside of what a pmu holds at a time; other units hold nothing"],
+            help=f"write `{scope.text(order.span).replace('; ', ', ', 1).replace('[, ', '[')}`, or hold it: `pmu ..`",
+        )
 
+
+def _new(scope: Scope, name: syntax.Name) -> None:
     if name.text in PREDEFINED:
         raise scope.report.fail(
-            "RDF012", f"`{name.text}` is predefined", [(name.span, "here")], help="choose another name for the stream"
+            "RDF012",
+            f"`{name.text}` is predefined",
+            [(name.span, f"already {PREDEFINED[name.text]}")],
+            notes=["L is the lanes of a unit, ST its stages, H = L/2; orders are written with them"],
+            help=f"choose another name, as `{name.text.lower()}0`",
         )
     if name.text in scope.streams:
         raise scope.report.fail(
@@ -204,7 +264,7 @@ def _new(scope: Scope, name: syntax.Name) -> None:
         )
 
 
-def _clashes(cuts: Cuts, tree: syntax.Kernel, report: Reporter) -> bool:
+def _clashes(cuts: Cuts, tree: syntax.Kernel, scope: Scope, report: Reporter) -> bool:
     """Report axes whose cuts do not divide each other."""
     found = False
     for root in cuts.points:
@@ -215,24 +275,53 @@ def _clashes(cuts: Cuts, tree: syntax.Kernel, report: Reporter) -> bool:
             report.add(
                 "RDF021",
                 f"`{root}` is cut at {a} and at {b}, and {a} does not divide {b}",
-                [(_where(tree, root) or tree.name.span, f"orders of this kernel divide `{root}` by both")],
+                [label for cut in (a, b) for label in _cut(tree, scope, root, cut)] or [(tree.name.span, "in this kernel")],
                 notes=["counters, copies and lanes are digits of one number: each cut is a multiple of the one before"],
-                help=f"tile by multiples: change {b} to {-(-b // a) * a}, or {a} to a divisor of {b}",
+                help=_dividing(a, b),
             )
     return found
 
 
-def _where(tree: syntax.Kernel, root: str):  # type: ignore[no-untyped-def]
-    """The first place in a kernel that divides an axis."""
+def _dividing(a: int, b: int) -> str:
+    """The cuts near by that would divide; a predefined one is best left alone."""
+    if a in PREDEFINED.values():
+        return f"cut at {' or '.join(str(n) for n in dict.fromkeys((b // a * a, -(-b // a) * a)))} instead of {b}"
+    below = next(n for n in range(a - 1, 0, -1) if b % n == 0)
+    above = next(n for n in range(a + 1, b + 1) if b % n == 0)
+    return f"cut at {below} or {above} instead of {a}" if below > 1 else f"cut at {above} instead of {a}"
+
+
+def _cut(tree: syntax.Kernel, scope: Scope, root: str, point: int) -> list[tuple[Span, str]]:
+    """The first place in a kernel that cuts an axis at a point."""
     for line in tree.lines:
         annotation = getattr(line, "annotation", None)
         order = annotation.order if annotation is not None else None
-        if order is None:
-            continue
-        for place in (*(order.tile or ()), *order.rest, *order.lanes):
-            if place.term.axis.text == root and (place.term.over is not None or place.term.modulo is not None):
-                return place.span
-    return None
+        for place in (*(order.tile or ()), *order.rest, *order.lanes) if order is not None else ():
+            axis = scope.axes.get(place.term.axis.text)
+            if axis is None or axis.root != root:
+                continue
+            try:
+                where = scope.interval(place.term)
+            except Abandon:
+                continue
+            if point in (where.low, where.high):
+                return [(place.span, f"cut at {point} here")]
+    return []
+
+
+def _unlaunched(program: Program, specs: list[LaunchSpec], report: Reporter) -> None:
+    """Warn about kernels that were not checked, because nothing says with which arguments they run."""
+    launched = {spec.kernel for spec in specs}
+    for name, kernel in program.kernels.items():
+        if name not in launched:
+            call = f"launch {name}({', '.join(p.name.text for p in kernel.parameters)})" if kernel.parameters else f"launch {name}"
+            report.warn(
+                "RDF062",
+                f"nothing launches `{name}`",
+                [(kernel.name.span, "not checked")],
+                notes=["a kernel is mapped for the lengths and scalars of a launch; without one there is nothing to check"],
+                help=f"`schedule {{ {call} }}`",
+            )
 
 
 def _unused(program: Program, kernels: Mapping[LaunchSpec, Kernel], report: Reporter) -> None:

@@ -93,8 +93,8 @@ class _Line:
         if len(unit.names) != len(self.body.results):
             raise scope.report.fail(
                 "RDF043",
-                f"{len(unit.names)} names for {len(self.body.results)} results",
-                [(unit.span, "here")],
+                f"{plural(len(unit.names), 'name')} for {plural(len(self.body.results), 'result')}",
+                [(unit.names[0].span.to(unit.names[-1].span), "these names"), (self.body.span, "these results")],
                 help="one name on the left for each expression on the right",
             )
         drafts = [self.draft(expr) for expr in self.body.results]
@@ -131,7 +131,7 @@ class _Line:
                 "one reduction a line",
                 [(found[1].span, "the second"), (found[0].span, "the first")],
                 notes=["a unit has one set of accumulators; a second reduction is a second unit"],
-                help="give the inner one a line of its own",
+                help=f"give it a line of its own: `{scope.unused(self.own[0] + 'b')} = pcu {scope.text(found[1].span)}`",
             )
         draft = Draft(expr, found[0] if found else None)
         for name in names_in(expr):
@@ -157,7 +157,8 @@ class _Line:
                     "RDF036",
                     f"`{text}` is a tensor",
                     [(name.span, "a stream is expected"), (scope.tensors[text].span, "a tensor")],
-                    help=f"load it first: `{text.lower()} = load {text}`",
+                    notes=["streams are what units compute with; only loads and stores reach memory"],
+                    help=f"load it first: `{scope.unused(text.lower())} = load {text}`",
                 )
             view = syntax.View(syntax.Name(text, name.span), (), name.span)
         else:
@@ -192,12 +193,15 @@ class _Line:
                     "RDF038",
                     f"`{term.axis.text}` is not an axis of what is reduced",
                     labels,
-                    help="reduce over an axis that one of the operands has",
+                    notes=["a reduction combines what differs along a digit; along this one nothing differs"],
+                    help="reduce over an axis that one of the operands has, or multiply by its length: `len(..)`",
                 )
         factors = product(reduce.body)
         reduced = set(draft.digits)
         inner = [f for f in factors if reduced & {d for n in names_in(f[1]) for d in self.mentioned(n)}]
-        if draft.op != "sum" or not inner or inner[0][0] == "/" or not reduced:
+        if not reduced:  # axes of length 1 have no digits: what is a stream is inside
+            inner = [f for f in factors if any(self.operand(n) is not None for n in names_in(f[1]))]
+        if draft.op != "sum" or not inner or inner[0][0] == "/":
             inner = factors
         draft.inner = inner
         draft.after = [f for f in factors if f not in inner]
@@ -265,10 +269,15 @@ class _Line:
         if a is None or b is None or a is b:
             return None
         lanes_a, lanes_b = without(a.order.lanes, space), without(b.order.lanes, space)
-        if not lanes_a or not lanes_b or set(lanes_a) & set(lanes_b):
+        if set(lanes_a) & set(lanes_b) or not lanes_a and not lanes_b:
             return None
-        if self.explicit is not None and set(self.explicit.lanes) in (set(lanes_a), set(lanes_b)):
-            return (a, b) if set(self.explicit.lanes) == set(lanes_a) else (b, a)
+        if self.explicit is not None:  # with an axis of length 1 the wide operand may have no lanes left
+            if set(self.explicit.lanes) == set(lanes_a) and lanes_b and set(lanes_b) <= set(self.explicit.time):
+                return a, b
+            if set(self.explicit.lanes) == set(lanes_b) and lanes_a and set(lanes_a) <= set(self.explicit.time):
+                return b, a
+        if not lanes_a or not lanes_b:
+            return None
         return (a, b) if size(lanes_a) >= size(lanes_b) else (b, a)
 
     def lanes(
@@ -345,9 +354,11 @@ class _Line:
         space = (*shape.copies, *shape.sockets)
         wanted = without(operand.order.time, space)
         gathered = set(operand.order.space) - set(space)
+        if set(without(operand.order.lanes, (*space, *shape.lanes))) & set(loops):
+            self.input_lanes(operand, shape, loops)
         level = max((i + 1 for i, d in enumerate(loops) if d in wanted or d in gathered), default=0)
         if without(loops[:level], gathered) != wanted or not gathered <= set(loops):
-            raise self.not_a_prefix(operand, loops, wanted, gathered)
+            raise self.not_a_prefix(operand, shape, loops, wanted, gathered)
         self.input_lanes(operand, shape, loops)
         return Input(operand.stream, operand.order, not operand.inside, level)
 
@@ -366,17 +377,32 @@ class _Line:
             f"the lanes of `{operand.stream.name}` do not meet the others'",
             labels,
             notes=["a lane of a unit sees the same lane of its operands: lanes change only in a scratchpad"],
-            help=f"hold it in the other order: `h = pmu {operand.stream.name} as {self.wanted(shape.nest, shape.lanes, shape)}`",
+            help=f"hold it in the other order: {self.hold(operand, shape, loops)}",
         )
 
     def typed(self, operand: Operand) -> str:
         return f"`{operand.stream.name}` is {self.scope.show(operand.order)}"
 
-    def wanted(self, time: tuple[Digit, ...], lanes: tuple[Digit, ...], shape: Shape) -> str:
-        return self.scope.show(Order(time, shape.copies, shape.sockets, lanes), 0)
+    def hold(self, operand: Operand, shape: Shape, loops: tuple[Digit, ...]) -> str:
+        """The line that brings an operand to what the unit consumes: its digits in the unit's loops and lanes."""
+        space = (*shape.copies, *shape.sockets)
+        own = set(without(operand.order.digits, space))
+        narrow = self.operands.index(operand) == shape.narrow
+        lanes = operand.order.lanes if narrow else tuple(d for d in shape.lanes if d in own)
+        rest = own - set(lanes)
+        level = max((i + 1 for i, d in enumerate(loops) if d in rest), default=0)
+        time = loops[:level] + tuple(d for d in operand.order.digits if d in rest and d not in loops)
+        arrives = without(operand.order.time, space)
+        tile = next((i for i, (a, b) in enumerate(zip(time, arrives, strict=False)) if a != b), min(len(time), len(arrives)))
+        copies = tuple(d for d in shape.copies if d in operand.order.digits)
+        sockets = tuple(d for d in shape.sockets if d in operand.order.digits)
+        order = Order(time, copies, sockets, lanes)
+        name = operand.key.split("(")[0]
+        text = self.scope.text(operand.span)
+        return f"`{self.scope.unused(name + 'b')} = pmu {text} as {self.scope.show(order, tile)}`"
 
     def not_a_prefix(
-        self, operand: Operand, loops: tuple[Digit, ...], wanted: tuple[Digit, ...], gathered: set[Digit]
+        self, operand: Operand, shape: Shape, loops: tuple[Digit, ...], wanted: tuple[Digit, ...], gathered: set[Digit]
     ) -> Abandon:
         """The error of an order that the unit cannot consume, with the hold that cures it."""
         scope = self.scope
@@ -399,11 +425,19 @@ class _Line:
         missing = [d for d in loops if d not in wanted]
         extra = [d for d in wanted if d not in loops]
         tile = next((i for i, d in enumerate(loops) if i >= len(wanted) or wanted[i] != d), 0)
-        keep = Order(loops + tuple(extra), operand.order.copies, operand.order.sockets, operand.order.lanes)
+        if self.explicit is not None and not {*extra} & {*self.explicit.digits} and extra:
+            lost = scope.terms(set(extra))
+            return scope.report.fail(
+                "RDF030",
+                f"`{operand.stream.name}` runs over `{lost}`, which this line's order leaves out",
+                labels,
+                notes=["each token of a result is made of tokens of the operands: what they run over, it runs over or reduces"],
+                help=f"leave the order out of `as`, add `{lost}` to it, or reduce: `sum({lost}) ..`",
+            )
         if extra and not missing:
             message = f"`{operand.stream.name}` runs over `{scope.terms(extra)}`, which this unit does not"
         elif missing:
-            message = f"`{name}` is missing outside `{scope.terms(wanted[tile:tile + 1] or wanted[-1:])}` in `{operand.stream.name}`"
+            message = f"`{name}` is missing outside `{scope.terms(wanted[tile:] or wanted[-1:]).split(', ')[0]}` in `{operand.stream.name}`"
         else:
             message = f"`{operand.stream.name}` comes in another order than this unit consumes"
         return scope.report.fail(
@@ -414,7 +448,7 @@ class _Line:
                 f"the unit's loops are [{scope.terms(loops)}]; an input is a prefix of them and held inside: "
                 "what is missing outside must be replayed from a scratchpad"
             ],
-            help=f"hold it: `{operand.stream.name}b = pmu {operand.stream.name} as {scope.show(keep, tile)}`",
+            help=f"hold it: {self.hold(operand, shape, loops)}",
         )
 
     # -- results -------------------------------------------------------------------------------------------------------
@@ -466,8 +500,15 @@ class _Line:
             number = done.index(text)
             return Op("result", self.kind_of(self.results[number].stream.dtype), value=number)  # type: ignore[arg-type]
         if text in self.own:
+            left = len(self.own) > 1 and text != self.own[len(self.results)]
             raise self.scope.report.fail(
-                "RDF041", f"`{text}` is not defined yet", [(expr.span, "used here")], help="a result may use those to its left"
+                "RDF041",
+                f"`{text}` is not defined yet" if left else f"`{text}` is computed from itself",
+                [(expr.span, "used here"), (self.unit.names[self.own.index(text)].span, "defined here")],
+                notes=["lines stand in the order in which data flows; only a carry reaches back"],
+                help="a result may use those to its left"
+                if left
+                else f"take its value of the iteration before: `{self.scope.unused(text + '0')} = carry {text} from 0 over ..`",
             )
         operand = self.operand(expr)
         if operand is None:
@@ -490,13 +531,17 @@ class _Line:
         builder.at_result = False
         value = builder.build(chain(draft.inner))
         if builder.kind(value) == "b":
-            raise self.scope.report.fail("RDF045", "a reduction needs numbers", [(self.unit.span, "conditions here")])
+            assert draft.reduce is not None
+            labels = [(draft.reduce.body.span, "conditions here")]
+            help = "choose numbers with it: `where(c, 1, 0)`"
+            raise self.scope.report.fail("RDF045", "a reduction needs numbers", labels, help=help)
         builder.at_result = True
         self.value = value
         kind = "i" if draft.op == "argmax" else builder.kind(value)
         result = builder.push(Op("reduced", kind))
         for op, factor in draft.after:
             other = builder.build(factor)
+            builder.span = factor.span
             values, kind = builder.same(result, other)
             name = ("" if kind == "f" else "i") + {"*": "mul", "/": "div"}[op]
             result = builder.push(Op(name, kind, values))
@@ -508,13 +553,14 @@ class _Line:
         digits = set(draft.digits)
         time = tuple(d for d in shape.nest if d in digits)
         lanes = tuple(d for d in shape.lanes if d in digits)
-        if lanes and set(lanes) != set(shape.lanes):
+        kept = tuple(d for d in shape.lanes if d not in digits)
+        if lanes and kept:
             raise self.scope.report.fail(
                 "RDF038",
                 "the lanes are reduced all or not at all",
                 [(draft.reduce.span, f"only {self.scope.terms(lanes)} of {self.scope.terms(shape.lanes)}")],
                 notes=["the cross-lane tree combines all lanes of a unit"],
-                help="hold it in an order that keeps the other digit off the lanes",
+                help=f"hold it with them in time: {self.turned(draft, shape, shape.nest + lanes, kept)}",
             )
         copies = tuple(d for d in shape.copies if d in digits)
         sockets = tuple(d for d in shape.sockets if d in digits)
@@ -524,6 +570,7 @@ class _Line:
                 "RDF038",
                 f"`{self.scope.terms(homeless)}` is reduced but has no place in the nest",
                 [(draft.reduce.span, "here"), *self.ends(draft.reduce.body)],
+                help="name it in this line's order, or leave the order out",
             )
         index = self.argmax_index(draft) if draft.op == "argmax" else None
         if draft.op == "argmax" and (copies or sockets or time and shape.nest[len(shape.nest) - len(time) :] != time):
@@ -531,14 +578,30 @@ class _Line:
                 "RDF038",
                 "argmax reduces its innermost loops and its lanes",
                 [(draft.reduce.span, "a kept loop lies inside, or copies are reduced")],
-                help="hold the operand so that the reduced digits are innermost",
+                notes=["the index of the winner is kept beside its value in one register"],
+                help=f"hold it with them innermost: {self.turned(draft, shape, without(shape.nest, digits) + time, shape.lanes)}",
             )
         return Reduction(draft.op, time, lanes, copies, sockets, self.value, index)
+
+    def turned(self, draft: Draft, shape: Shape, time: tuple[Digit, ...], lanes: tuple[Digit, ...]) -> str:
+        """The line that holds what is reduced in another order."""
+        operand = next((o for o in self.operands if o.inside), None)
+        if operand is None:
+            return "`pmu .. as [..]`"
+        order = self.scope.show(Order(time, shape.copies, shape.sockets, lanes), 0)
+        name = operand.key.split("(")[0]
+        return f"`{self.scope.unused(name + 'b')} = pmu {self.scope.text(operand.span)} as {order}`"
 
     def argmax_index(self, draft: Draft) -> Linear:
         assert draft.reduce is not None
         if len(draft.reduce.terms) != 1:
-            raise self.scope.report.fail("RDF038", "argmax is over one axis", [(draft.reduce.span, "several here")])
+            raise self.scope.report.fail(
+                "RDF038",
+                "argmax is over one axis",
+                [(draft.reduce.terms[1].span, "a second axis")],
+                notes=["its result is one whole number: the index along that axis"],
+                help="name one axis, or declare the product of both as an axis and name that",
+            )
         return self.scope.cuts.index(self.scope.interval(draft.reduce.terms[0]))
 
     def order_of(self, draft: Draft, shape: Shape) -> Order:
@@ -559,12 +622,16 @@ class _Line:
 
     def agree(self, root: str, first: Linear, second: Linear, operand: Operand) -> None:
         if first != second:
+            other = [o for o in self.operands if o is not operand and o.order.bound(root) == first][:1]
             raise self.scope.report.fail(
                 "RDF024",
                 f"two bounds on `{root}` meet here",
-                [(operand.span, "this one differs"), *((o.stream.span, self.typed(o)) for o in self.operands)],
+                [
+                    (operand.span, f"`{operand.stream.name}` ends at {self.scope.sum(second)}"),
+                    *((o.span, f"`{o.stream.name}` ends at {self.scope.sum(first)}") for o in other),
+                ],
                 notes=["a loop has one counter and one maximum"],
-                help="load both operands with the same bound",
+                help=f"give both the same bound: `< {self.scope.sum(first)}`",
             )
 
     def matches(self, found: Order) -> None:
@@ -593,12 +660,30 @@ class _Line:
             known = set(order.digits) if op.at_result else inside
             missing = [d for d in op.linear.digits if d not in known]
             if missing:
+                name = self.scope.terms(set(missing))
                 raise self.scope.report.fail(
                     "RDF044",
-                    f"`{self.scope.terms(missing)}` has no value here",
-                    [(self.unit.span, "used as an index"), (span, f"this runs over {self.scope.show(order)}")],
+                    f"`{name}` has no value here",
+                    [(self.uses(missing), "used as an index"), (span, f"this runs over {self.scope.show(order)}")],
                     notes=["an index value is a counter, the number of a copy or a lane of the unit"],
+                    help=f"write `{name}` inside of the reduction, or use an axis over which the result runs"
+                    if set(missing) <= inside
+                    else "use an axis over which the operands run",
                 )
+
+    def uses(self, digits: Sequence[Digit]) -> Span:
+        """Where the line names an axis of these digits."""
+        for expr in self.body.results:
+            for name in names_in(expr):
+                if isinstance(name, syntax.Ref) and name.name not in self.own and self.operand(name) is None:
+                    linear = self.scope.linear(name)
+                    if linear is not None and set(linear.digits) & set(digits):
+                        return name.span
+        return self.unit.span
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def chained(results: Sequence[Result], inputs: Sequence[Input]) -> int:

@@ -60,12 +60,13 @@ def covers(scope: Scope, order: Order, needed: tuple[Digit, ...], view: TensorVi
             f"the order leaves out `{name}` of `{view.tensor.name}`",
             [(span, f"no {name} here"), (view.tensor.span, f"`{view.tensor.name}` is [{shape}]")],
             notes=["every element must have a time, a copy or a lane"],
-            help=f"add `{name}` to the order, or fix it in the view: `{view.tensor.name}({missing[0].root} = 0)`",
+            help=f"add it: `as {scope.show(inserted(order, missing))}`, or fix it in the view: "
+            f"`{view.tensor.name}({missing[0].root} = 0)`",
         )
 
 
-def across(scope: Scope, view: TensorView, order: Order, span: Span) -> None:
-    """Warn where lanes run across a slow axis: a burst an element."""
+def across(scope: Scope, view: TensorView, order: Order, span: Span, stored: str = "") -> None:
+    """Warn where lanes run across a slow axis: a burst an element. `stored`: the stream, if it is one that is stored."""
     if not order.lanes or not view.indices:
         return
     lanes = set(order.lanes)
@@ -77,8 +78,23 @@ def across(scope: Scope, view: TensorView, order: Order, span: Span) -> None:
         f"the lanes run across a slow axis of `{view.tensor.name}`: {size(order.lanes)} bursts a token",
         [(span, f"{scope.terms(order.lanes)} on the lanes"), (view.tensor.span, "the last axis is the fast one")],
         notes=["memory moves 64 bytes a burst, whatever is used of it"],
-        help="load in memory order and let a pmu transpose: `x = pmu load T as [..]`",
+        help=turned(scope, view, order, stored),
     )
+
+
+def turned(scope: Scope, view: TensorView, order: Order, stored: str) -> str:
+    """The line that lets a scratchpad transpose, so that memory is read or written in its own order."""
+    natural = memory_order(scope, view)
+    lanes = {*natural.lanes}
+    outer = tuple(d for d in order.time if d not in lanes)
+    start = next((i for i, (a, b) in enumerate(zip(natural.time, outer, strict=False)) if a != b), len(outer))
+    if stored:
+        time = outer[:start] + tuple(d for d in natural.time if d not in outer[:start] and d not in order.space)
+        turned_order = scope.show(replace(natural, time=time, copies=order.copies, sockets=order.sockets), start)
+        name = scope.unused(stored + "b")
+        return f"let a pmu transpose before it is stored: `{name} = pmu {stored} as {turned_order}`"
+    common = next((i for i, (a, b) in enumerate(zip(natural.time, order.time, strict=False)) if a != b), 0)
+    return f"load in memory order and let a pmu transpose: `pmu load {scope.text(view.span)} as {scope.show(order, common)}`"
 
 
 def dealt(scope: Scope, order: Order, streams: syntax.Expr | None, outside: tuple[Digit, ...] = ()) -> tuple[Digit, ...]:
@@ -116,7 +132,8 @@ def check_hold(scope: Scope, unit: syntax.Unit, body: syntax.Pmu) -> tuple[Load 
                 "RDF036",
                 f"`{body.source.name.text}` is a tensor",
                 [(body.source.span, "a pmu holds a stream"), (scope.tensors[body.source.name.text].span, "a tensor")],
-                help=f"`{name.text} = pmu load {body.source.name.text} as ..`",
+                notes=["only loads and stores reach memory"],
+                help=f"load it on the way: `{name.text} = pmu load {scope.text(body.source.span)}{written(scope, unit)}`",
             )
         seen = stream_view(scope, body.source, moves_allowed=True)
     element, order, tile = annotated(scope, unit)
@@ -124,17 +141,17 @@ def check_hold(scope: Scope, unit: syntax.Unit, body: syntax.Pmu) -> tuple[Load 
         raise scope.report.fail(
             "RDF032",
             f"a scratchpad does not convert {seen.stream.dtype} to {element}",
-            [(unit.span, f"held as {element}"), (seen.stream.span, f"`{seen.stream.name}` is {seen.stream.dtype}")],
+            [(unit.span, f"held as {element}"), (seen.stream.span, f"{what(inner, seen)} is {seen.stream.dtype}")],
             notes=["a pmu keeps bits; a pcu rounds where a value leaves it"],
-            help=f"leave `{element}` out, or convert in the pcu that produces `{seen.stream.name}`",
+            help=f"leave `{element}` out here; a pcu converts: `pcu {name.text} as {element}`",
         )
     if order is None:
         order = seen.order
     order = bounded(order, seen.order)
-    tile = tiled(scope, unit, seen, order, tile)
+    tile = tiled(scope, unit, seen, order, tile, what(inner, seen))
     if inner is not None and isinstance(body.source, syntax.Load):
         inner = replace(inner, streams=dealt(scope, inner.stream.order, body.source.streams, order.time[:tile]))
-    inside(scope, unit, seen, order)
+    inside(scope, unit, seen, order, what(inner, seen))
     explicit = unit.depth is not None
     depth = scope.whole(unit.depth, "a depth") if unit.depth is not None else (2 if tile else 1)
     source = without(seen.order.time, order.space)
@@ -144,6 +161,25 @@ def check_hold(scope: Scope, unit: syntax.Unit, body: syntax.Pmu) -> tuple[Load 
     source_stream = Stream(seen.stream.name, seen.stream.dtype, seen.order, seen.stream.span)
     hold = Hold(stream, source_stream, seen.moves, seen.gathers, tile, queue, depth, explicit, False, unit.span)
     return inner, hold
+
+
+def what(load: Load | None, seen: SourceView) -> str:
+    """What a pmu holds, in the user's words: a stream by its name, or what a load brings."""
+    return f"`load {load.view.tensor.name}`" if load is not None else f"`{seen.stream.name}`"
+
+
+def written(scope: Scope, unit: syntax.Unit) -> str:
+    """The `as` of a line as the user wrote it."""
+    return f" {scope.text(unit.annotation.span)}" if unit.annotation else " as [..]"
+
+
+def inserted(order: Order, missing: tuple[Digit, ...]) -> Order:
+    """An order with digits that it lacks: each behind the slower digits of its axis, else outermost."""
+    time = list(order.time)
+    for digit in sorted(missing, key=lambda d: -d.stride):
+        place = max((i + 1 for i, d in enumerate(time) if d.root == digit.root and d.stride > digit.stride), default=0)
+        time.insert(place, digit)
+    return replace(order, time=tuple(time))
 
 
 def gathered(source: Order, order: Order) -> set[Digit]:
@@ -165,7 +201,7 @@ def nested_load(scope: Scope, name: syntax.Name, load: syntax.Load) -> Load:
     return Load(stream, view, (), load.span)
 
 
-def tiled(scope: Scope, unit: syntax.Unit, seen: SourceView, order: Order, tile: int | None) -> int:
+def tiled(scope: Scope, unit: syntax.Unit, seen: SourceView, order: Order, tile: int | None, source_name: str) -> int:
     """The number of loops outside of a tile: those before `;`, which must be the source's first; else the common prefix."""
     source = without(seen.order.time, order.space)
     if tile is None:
@@ -173,27 +209,28 @@ def tiled(scope: Scope, unit: syntax.Unit, seen: SourceView, order: Order, tile:
         while common < min(len(source), len(order.time)) and source[common] == order.time[common]:
             common += 1
         if common == len(source):
-            whole = scope.show(Order(order.time, order.copies, order.sockets, order.lanes), max(0, common - 1))
+            whole = scope.show(order, max(0, common - 1))
             raise scope.report.fail(
                 "RDF034",
                 f"`{unit.names[0].text}` holds a tile of one token",
-                [(unit.span, "the order is that of its source"), (seen.stream.span, f"`{seen.stream.name}` is {scope.show(seen.order)}")],
+                [(unit.span, "the order is that of its source"), (seen.stream.span, f"{source_name} is {scope.show(seen.order)}")],
                 notes=["without `;` a tile is what lies inside the common outer loops; here nothing does, so nothing waits in it"],
-                help=f"say what it holds: `as {whole}`, or use `fifo {seen.stream.name} depth n`",
+                help=f"say what it holds: `as {whole}`, or use a fifo: `{unit.names[0].text} = fifo .. depth n`",
             )
         return common
     if order.time[:tile] != source[:tile]:
+        outer = scope.terms(order.time[:tile])
         raise scope.report.fail(
             "RDF033",
-            f"`{scope.terms(order.time[:tile])}` before `;` are not the outer loops of `{seen.stream.name}`",
-            [(unit.span, "tiled here"), (seen.stream.span, f"`{seen.stream.name}` is {scope.show(seen.order)}")],
+            f"`{outer}` before `;` {'are' if ',' in outer else 'is'} not the outer loop{'s' * (',' in outer)} of {source_name}",
+            [(unit.span, "tiled here"), (seen.stream.span, f"{source_name} is {scope.show(seen.order)}")],
             notes=["a tile is what arrives between two steps of the loops outside of it; it can only be cut along the writer's outer loops"],
             help=f"move the `;` to the front to hold all of it: `as {scope.show(order, 0)}`",
         )
     return tile
 
 
-def inside(scope: Scope, unit: syntax.Unit, seen: SourceView, order: Order) -> None:
+def inside(scope: Scope, unit: syntax.Unit, seen: SourceView, order: Order, source_name: str) -> None:
     """Every digit of the source is somewhere in the order (unless the view replaces it)."""
     replaced = {d for d, _ in seen.moves} | {d for d, _ in seen.gathers}
     missing = without(tuple(d for d in seen.order.digits if d not in replaced), order.digits)
@@ -201,10 +238,10 @@ def inside(scope: Scope, unit: syntax.Unit, seen: SourceView, order: Order) -> N
         name = scope.terms(missing)
         raise scope.report.fail(
             "RDF035",
-            f"`{name}` of `{seen.stream.name}` is in no loop, copy or lane of `{unit.names[0].text}`",
-            [(unit.span, f"no {name} here"), (seen.stream.span, f"`{seen.stream.name}` is {scope.show(seen.order)}")],
+            f"`{name}` of {source_name} is in no loop, copy or lane of `{unit.names[0].text}`",
+            [(unit.span, f"no {name} here"), (seen.stream.span, f"{source_name} is {scope.show(seen.order)}")],
             notes=["a scratchpad gives back all that it holds; leaving a digit out would read one value of it for ever"],
-            help=f"add `{name}` to the order; a reduction over it is a pcu's",
+            help=f"add it to the order: `as {scope.show(inserted(order, missing), 0)}`; only a pcu reduces",
         )
 
 
@@ -226,8 +263,11 @@ def check_carry(scope: Scope, unit: syntax.Unit, body: syntax.Carry) -> Carry:
         initial = scope.stream(body.initial.name, body.initial.span)
     else:
         raise scope.report.fail(
-            "RDF040", "a carry starts from a stream or a constant", [(body.initial.span, "an expression here")],
-            help="give the expression a line of its own",
+            "RDF040",
+            "a carry starts from a stream or a constant",
+            [(body.initial.span, "an expression here")],
+            notes=["a carry only selects between its start and the value of the iteration before"],
+            help=f"give it a line of its own: `{scope.unused(unit.names[0].text + '0')} = pcu {scope.text(body.initial.span)}`",
         )
     if order is None:
         if isinstance(initial, Stream):
@@ -241,14 +281,25 @@ def check_carry(scope: Scope, unit: syntax.Unit, body: syntax.Carry) -> Carry:
             )
     if over and not set(over) <= set(order.time):
         raise scope.report.fail(
-            "RDF040", f"`{scope.terms(over)}` is not a time loop of this carry", [(body.over.span, "carried over this"), (unit.span, scope.show(order))],
-            notes=["a carry delays by one iteration of a loop"], help="carry over a digit that stands in time",
+            "RDF040",
+            f"`{scope.terms(over)}` is not a time loop of this carry",
+            [(body.over.span, "carried over this"), (unit.span, f"it travels as {scope.show(order)}")],
+            notes=["a carry delays by one iteration of a loop: lanes and copies have no iterations"],
+            help=f"carry over a digit that stands in time: `over {scope.terms(order.time[:1])}`" if order.time else None,
         )
     if isinstance(initial, Stream):
         starts_right(scope, body, initial, order, over)
     if body.feedback.text not in scope.later and body.feedback.text not in scope.streams:
         raise scope.report.unknown("stream", body.feedback.text, body.feedback.span, [*scope.later, *scope.streams])
+    known = scope.before.get(scope.full(body.feedback.text))
+    if known is not None:
+        order = bounded(order, known)
     default = initial.dtype if isinstance(initial, Stream) else "f32"
+    if element is not None and isinstance(initial, Stream) and initial.dtype != element:
+        labels = [(unit.span, f"{element} here"), (initial.span, f"`{initial.name}` is {initial.dtype}")]
+        notes = ["a carry moves bits; only a pcu converts"]
+        help = f"leave `{element}` out, or convert in the pcu that produces `{initial.name}`"
+        raise scope.report.fail("RDF032", f"a carry does not convert {initial.dtype} to {element}", labels, notes, help)
     stream = Stream(scope.full(unit.names[0].text), element or default, order, unit.names[0].span)
     return Carry(stream, scope.full(body.feedback.text), initial, over, unit.span)
 
@@ -259,7 +310,8 @@ def starts_right(scope: Scope, body: syntax.Carry, initial: Stream, order: Order
             "RDF040",
             f"`{initial.name}` does not travel as the carry without its loop",
             [(body.initial.span, f"`{initial.name}` is {scope.show(initial.order)}"), (body.over.span, f"the carry is {scope.show(order)}")],
-            help=f"bring it to {scope.show(order.with_time(without(order.time, over)))}",
+            notes=["the start is read once for each run of the loop that is carried over"],
+            help=f"bring it to {scope.show(order.with_time(without(order.time, over)))}, or start from a constant",
         )
 
 
@@ -269,6 +321,14 @@ def check_feedback(scope: Scope, carry: Carry) -> None:
     if stream is None:
         return
     order = carry.stream.order
+    if stream.dtype != carry.stream.dtype:
+        scope.report.add(
+            "RDF032",
+            f"`{stream.name}` is {stream.dtype}, the carry that it feeds is {carry.stream.dtype}",
+            [(carry.stream.span, f"{carry.stream.dtype} here"), (stream.span, f"{stream.dtype} here")],
+            notes=["a carry moves bits; only a pcu converts"],
+            help=f"end the line of `{stream.name}` in `as {carry.stream.dtype}`, or that of the carry in `as {stream.dtype} ..`",
+        )
     same = stream.order.time == order.time and set(stream.order.lanes) == set(order.lanes)
     if not same or set(stream.order.space) != set(order.space):
         scope.report.add(
@@ -290,6 +350,12 @@ def check_store(scope: Scope, store: syntax.Store) -> Store:
         shape = ", ".join(a.name for a in view.tensor.axes)
         parts = [f"lacks `{scope.terms(missing)}`"] if missing else []
         parts += [f"has `{scope.terms(extra)}` too many"] if extra else []
+        cures = []
+        if extra:
+            cures.append(f"reduce `{source.name}` over `{scope.terms(extra)}` in a pcu, or declare `{view.tensor.name}` with it")
+        if missing and not extra:
+            fixed = ", ".join(f"{scope.writer.run((d,)).split('/')[0]} = 0" for d in _slowest(missing))
+            cures.append(f"do not reduce over `{scope.terms(missing)}`, or fix it: `store {source.name} -> {view.tensor.name}({fixed})`")
         raise scope.report.fail(
             "RDF037",
             f"`{source.name}` does not fill `{view.tensor.name}`: it {' and '.join(parts)}",
@@ -299,7 +365,7 @@ def check_store(scope: Scope, store: syntax.Store) -> Store:
                 (view.tensor.span, f"`{view.tensor.name}` is [{shape}]"),
             ],
             notes=["a store writes every element of its view exactly once"],
-            help="reduce or fix the axes that are too many; compute those that lack",
+            help="; ".join(cures),
         )
     if source.dtype != view.tensor.dtype:
         raise scope.report.fail(
@@ -314,11 +380,21 @@ def check_store(scope: Scope, store: syntax.Store) -> Store:
             "RDF037",
             f"`{view.tensor.name}` is an input",
             [(store.span, "stored here"), (view.tensor.span, "declared input")],
-            help="declare it `output`, or without a direction",
+            notes=["inputs are what a user gives; they are not changed"],
+            help=f"store into an output, or declare `{view.tensor.name}` without `input`",
         )
-    across(scope, view, source.order, store.span)
+    across(scope, view, source.order, store.span, store.source.text)
     scope.versions[view.tensor.name] = scope.versions.get(view.tensor.name, 0) + 1
     return Store(source, view, dealt(scope, source.order, store.streams), store.span)
+
+
+def _slowest(digits: set[Digit]) -> list[Digit]:
+    """The slowest digit of each root."""
+    best: dict[str, Digit] = {}
+    for digit in digits:
+        if digit.root not in best or digit.stride > best[digit.root].stride:
+            best[digit.root] = digit
+    return list(best.values())
 
 
 def check_route(scope: Scope, unit: syntax.Unit, body: syntax.Split | syntax.Merge) -> Route:
@@ -327,7 +403,13 @@ def check_route(scope: Scope, unit: syntax.Unit, body: syntax.Split | syntax.Mer
     selector = scope.stream(body.selector.text, body.selector.span)
     _, order, tile = annotated(scope, unit)
     if order is None:
-        raise scope.report.fail("RDF035", "a split or merge needs its order", [(unit.span, "no `as` here")], help="`as [tile; e, n, .. | ..]`")
+        raise scope.report.fail(
+            "RDF035",
+            "a split or a merge needs its order",
+            [(unit.span, "no `as` here")],
+            notes=["which digits are the expert and the place within it is read from the order"],
+            help="`as [tile; e, n, .. | ..]`",
+        )
     tokens, routed = (seen.order, order) if isinstance(body, syntax.Split) else (order, seen.order)
     outside = set(order.time[: tile or 0])
     chosen = set(selector.order.digits) - outside

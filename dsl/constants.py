@@ -68,6 +68,9 @@ def evaluate(expr: syntax.Expr, names: Mapping[str, Value], lengths: Mapping[str
     """
     try:
         return _value(expr, names, lengths, report)
+    except ZeroDivisionError:
+        help = "change the params so that the divisor is at least 1"
+        raise report.fail("RDF013", "this divides by zero", [(expr.span, "here")], help=help) from None
     except (ArithmeticError, ValueError, TypeError) as error:
         raise report.fail("RDF013", f"this constant has no value: {error}", [(expr.span, "here")]) from None
 
@@ -107,12 +110,13 @@ def whole(
     """A whole number of at least `least`."""
     value = evaluate(expr, names, lengths, report)
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        divides = isinstance(value, float) and math.isfinite(value)
         raise report.fail(
             "RDF013",
             f"{what} must be a whole number of at least {least}",
             [(expr.span, f"this is {value}")],
             notes=["counters, copies and tiles of the hardware come in whole numbers"],
-            help="change the params so that it divides, or tile by another number",
+            help="change the params so that it divides, or divide by another number" if divides else f"write {least} or more",
         )
     return value
 

@@ -52,17 +52,14 @@ def evaluate(checked: Checked, inputs: Mapping[str, ArrayLike]) -> dict[str, Num
 
 
 def _launch(checked: Checked, call: LaunchCall, memory: dict[str, Numbers]) -> None:
-    """Run a kernel on its arguments: slices of tensors, written back where it stores."""
+    """Run a kernel on its arguments, slices of tensors that it reads and writes through."""
     kernel = checked.kernels[call.spec]
-    given = [a for a in call.arguments if a is not None]
-    if not given:
-        memory.update(evaluate_kernel(kernel, memory))
-        return
-    views: dict[str, Numbers] = {}
-    for name, argument in zip(kernel.tensors, given, strict=True):
-        fixed = dict(argument.fixed)
-        axes = checked.program.tensors[argument.tensor].axes
-        views[name] = memory[argument.tensor][(*(fixed.get(a.name, slice(None)) for a in axes), ...)]
+    views = dict(memory)
+    for parameter, argument in zip(checked.program.kernels[call.spec.kernel].parameters, call.arguments, strict=False):
+        if argument is not None:
+            fixed = dict(argument.fixed)
+            axes = checked.program.tensors[argument.tensor].axes
+            views[parameter.name.text] = memory[argument.tensor][(*(fixed.get(a.name, slice(None)) for a in axes), ...)]
     results = evaluate_kernel(kernel, views)
     for name in {line.view.tensor.name for line in kernel.lines if isinstance(line, Store)}:
         views[name][...] = results[name]
@@ -95,7 +92,7 @@ def _run(kernel: Kernel, tensors: Mapping[str, Numbers]) -> Frame:
     versions = {(name, 0): _given(tensor, tensors.get(name)) for name, tensor in kernel.tensors.items()}
     frame = Frame(kernel, versions)
     with np.errstate(all="ignore"):
-        run_lines(frame, kernel.lines)
+        run_groups(frame, groups(kernel.lines))
     return frame
 
 
@@ -106,9 +103,9 @@ def _given(tensor: Tensor, values: Numbers | None) -> Numbers:
 # -- lines -------------------------------------------------------------------------------------------------------------
 
 
-def run_lines(frame: Frame, lines: Sequence[Line]) -> None:
-    """Evaluate lines in the order in which they depend on each other."""
-    for group in groups(lines):
+def run_groups(frame: Frame, ordered: Sequence[Sequence[Line]]) -> None:
+    """Evaluate lines, a cycle of them together."""
+    for group in ordered:
         if any(isinstance(line, Carry) for line in group):
             run_carried(frame, group)
         else:
@@ -179,7 +176,7 @@ def run_carried(frame: Frame, group: Sequence[Line]) -> None:
     carries = [line for line in group if isinstance(line, Carry)]
     outer = min(carries, key=lambda c: min(map(c.stream.order.time.index, c.over), default=0))
     driven = [c for c in carries if set(c.over) == set(outer.over)]
-    rest = [line for line in group if line not in driven]
+    rest = groups([line for line in group if line not in driven])
     over = tuple(d for d in outer.stream.order.time if d in outer.over)
     slices: dict[str, list[Tokens]] = {s.name: [] for line in group for s in streams_of(line)}
     before: dict[str, Tokens] = {}
@@ -187,7 +184,7 @@ def run_carried(frame: Frame, group: Sequence[Line]) -> None:
         inner = frame.inside(fixed)
         for carry in driven:
             inner.define(carry.stream, before.get(carry.stream.name) or _initial(inner, carry))
-        run_lines(inner, rest)
+        run_groups(inner, rest)
         before = {c.stream.name: inner.entries[c.feedback].tokens.at(inner.fixed) for c in driven}
         for name, found in slices.items():
             found.append(inner.entries[name].tokens)

@@ -138,14 +138,14 @@ def defined(
 
     A bound over digits that are gone (reduced further up) no longer says anything.
     """
-    present = set(digits) | set(fixed)
-    limits = [(r, b) for r, b in bounds if set(b.digits) <= present]
-    limits += [(r, Linear(n)) for r, n in lengths.items() if _padded(present, r, n)]
+    own = set(digits)
+    roots = {d.root for d in own}
+    limits = [(r, b) for r, b in bounds if r in roots and set(b.digits) <= own.union(fixed)]
+    limits += [(r, Linear(n)) for r, n in lengths.items() if _padded(own, r, n)]
     masks = []
     for root, limit in limits:
-        if any(d.root == root for d in present):
-            ahead = affine(position(present, root).plus(limit, -1), fixed)
-            masks.append(Array(ahead.digits, np.asarray(ahead.numbers < 0)))
+        ahead = affine(position(own, root).plus(limit, -1), fixed)
+        masks.append(Array(ahead.digits, np.asarray(ahead.numbers < 0)))
     return every(masks)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from rdflow.dsl.axes import Linear, size
 from rdflow.dsl.checked import Compute, Op, Reduction, Result
-from rdflow.dsl.evaluate_arrays import Array, Tokens, affine, arranged, constant, defined, every, position
+from rdflow.dsl.evaluate_arrays import Array, Tokens, affine, arranged, constant, defined, every, position, shape
 from rdflow.dsl.evaluate_frame import Frame
 from rdflow.dsl.evaluate_operations import OPERATIONS, monoid, rounded
 from rdflow.dsl.evaluate_reduce import Nest, reduced
@@ -81,12 +81,12 @@ class _Result:
             op = self.result.ops[i]
             if op.args:
                 done[i] = np.asarray(OPERATIONS[op.name](*(done[a] for a in op.args)))
-        own = arranged(d for i in leaves for d in leaves[i].digits)
-        return Array(own, np.broadcast_to(done[wanted], tuple(d.extent for d in own)))
+        return Array(digits, np.broadcast_to(done[wanted], shape(digits)))
 
     # -- reductions ----------------------------------------------------------------------------------------------------
 
     def reduce(self, reduction: Reduction) -> Array:
+        assert reduction.op != "last" or not (reduction.lanes or reduction.copies or reduction.sockets)
         ops = list(self.result.ops)
         wanted = reduction.value
         if reduction.op == "argmax" and ops[wanted].kind != "f":
@@ -142,11 +142,12 @@ class _Result:
 
     def runs(self, reduction: Reduction) -> Array | None:
         """Which iterations of the reduced loops run: counters stop at the bound, in whole rounds of the copies."""
-        masks = []
+        line, masks = self.line, []
+        outside = {*line.nest, *line.copies, *line.sockets, *self.frame.fixed}
         for root in dict.fromkeys(d.root for d in reduction.time):
             granule = self.frame.kernel.granule(root)
             limits = [Linear(self.frame.lengths[root])]
-            limits += [b for r, b in self.bounds if r == root and set(b.digits) <= {*self.line.nest, *self.frame.fixed}]
+            limits += [b for r, b in self.bounds if r == root and set(b.digits) <= outside]
             at = affine(position(self.line.nest, root), self.frame.fixed)
             for limit in (affine(b, self.frame.fixed) for b in limits):
                 digits = arranged((*at.digits, *limit.digits))

@@ -15,7 +15,7 @@ from rdflow.dsl.checked import Compute, Op, Reduction
 from rdflow.dsl.evaluate_arrays import Array, Numbers, arranged, array, shape
 from rdflow.dsl.evaluate_operations import OPERATIONS, Monoid
 
-SLICE = 1 << 17  # elements that are evaluated at once: a few arrays of this size fit a core's cache
+SLICE = 1 << 18  # elements that are evaluated at once: 1 MiB, so that a few arrays of this size fit a cache
 HIGHEST = np.iinfo(np.int32).max
 
 Row = tuple[Numbers, Numbers | None]
@@ -145,7 +145,12 @@ def _in_order(places: Sequence[Digit], digits: Sequence[Digit]) -> tuple[Digit, 
 
 
 def _in_time(rows: Iterator[Row], nest: Nest, rule: Monoid, inner: int) -> Numbers:
-    """From the identity, one iteration after the other; `inner` at a time where an array drains in between."""
+    """From the identity, one iteration after the other; `inner` at a time where an array drains in between.
+
+    Without a loop there is nothing to add to: the value goes on as it is (a sum keeps its -0).
+    """
+    if not nest.time:
+        return next(rows)[0]
     count = size(nest.time)
     if inner == count:
         return _folded((value for value, _ in rows), nest, rule)

@@ -10,7 +10,7 @@ from rdflow.dsl.axes import Linear
 from rdflow.dsl.checked import Kind, Op
 from rdflow.dsl.constants import Value
 from rdflow.dsl.report import Abandon, Reporter
-from rdflow.dsl.source import Span
+from rdflow.dsl.source import NOWHERE, Span
 
 FLOAT_FUNCTIONS = ("exp", "log", "sqrt", "rsqrt", "sigmoid", "tanh")
 SPECIAL = frozenset(FLOAT_FUNCTIONS) | {"div"}  # done in a unit's tail
@@ -35,6 +35,7 @@ class Builder:
     reduce: Callable[[syntax.Reduce], int]
     ops: list[Op] = field(default_factory=list)
     at_result: bool = False
+    span: Span = NOWHERE  # the expression whose operands are brought to one type
 
     def push(self, op: Op) -> int:
         self.ops.append(replace(op, at_result=self.at_result))
@@ -47,7 +48,8 @@ class Builder:
         if isinstance(value, bool):
             return self.push(Op("const", "b", value=int(value)))
         if isinstance(value, str):
-            raise self.report.fail("RDF045", "a dtype is not a value", [(span, f"this is {value}")])
+            help = f"a dtype stands behind `as`: `as {value}`"
+            raise self.report.fail("RDF045", "a dtype is not a value", [(span, f"this is {value}")], help=help)
         return self.push(Op("const", "i" if isinstance(value, int) else "f", value=value))
 
     def floats(self, value: int) -> int:
@@ -64,6 +66,9 @@ class Builder:
         kinds = {self.kind(v) for v in values}
         if kinds == {"b"}:
             return values, "b"
+        if "b" in kinds:
+            help = "choose numbers with it: `where(c, 1, 0)`"
+            raise self.report.fail("RDF045", "a number is expected", [(self.span, "a condition stands here")], help=help)
         if "f" in kinds:
             return tuple(self.floats(v) for v in values), "f"
         return values, "i"
@@ -82,6 +87,9 @@ class Builder:
             case syntax.Unary("-", x):
                 inner = self.build(x)
                 (inner,), kind = self.same(inner)
+                if kind == "b":
+                    labels = [(x.span, "a condition here")]
+                    raise self.report.fail("RDF045", "`-` needs a number", labels, help="write `not`, or where(c, 1, 0)")
                 return self.push(Op("neg" if kind == "f" else "ineg", kind, (inner,)))
             case syntax.Unary(_, x):
                 return self.push(Op("not", "b", (self.truth(x),)))
@@ -97,14 +105,19 @@ class Builder:
         value = self.build(expr)
         if self.kind(value) != "b":
             raise self.report.fail(
-                "RDF045", "a condition is expected", [(expr.span, "this is a number")], help="compare it: `x != 0`"
+                "RDF045",
+                "a condition is expected",
+                [(expr.span, "this is a number")],
+                help=f"compare it: `{expr.name if isinstance(expr, syntax.Ref) else '..'} != 0`",
             )
         return value
 
     def binary(self, op: str, left: syntax.Expr, right: syntax.Expr, span: Span) -> int:
         if op in ("and", "or"):
             return self.push(Op(op, "b", (self.truth(left), self.truth(right))))
-        values, kind = self.same(self.build(left), self.build(right))
+        values = (self.build(left), self.build(right))
+        self.span = next((e.span for e, v in zip((left, right), values, strict=True) if self.kind(v) == "b"), span)
+        values, kind = self.same(*values)
         if op in COMPARISONS:
             name, swapped = COMPARISONS[op]
             return self.push(Op(name if kind == "f" else "i" + name, "b", values[::-1] if swapped else values))
@@ -115,7 +128,8 @@ class Builder:
         if op == "/":
             return self.push(Op("div" if kind == "f" else "idiv", kind, values))
         if kind == "f":
-            raise self.report.fail("RDF045", "`%` needs whole numbers", [(span, "floats here")])
+            help = "round first: `int(x) % n`"
+            raise self.report.fail("RDF045", "`%` needs whole numbers", [(span, "floats here")], help=help)
         return self.push(Op("imod", "i", values))
 
     def call(self, function: syntax.Name, arguments: tuple[syntax.Expr, ...], span: Span) -> int:
@@ -124,16 +138,24 @@ class Builder:
             raise self.report.unknown("function", name, function.span, [*FUNCTIONS, *REDUCTIONS])
         wanted = {"where": 3, "max": 2, "min": 2}.get(name, 1)
         if len(arguments) != wanted:
-            help = f"`{name}(k) x` reduces over axis k" if name in REDUCTIONS else None
+            help = f"`{name}(k) x` reduces over axis k; `{name}(a, b)` takes two values" if name in REDUCTIONS else None
+            help = help or ("`where(c, a, b)`: a where c holds, else b" if name == "where" else f"`{name}(x)`")
             message = f"`{name}` takes {wanted} argument{'s' * (wanted > 1)}"
             raise self.report.fail("RDF045", message, [(span, f"{len(arguments)} here")], help=help)
+        self.span = span
+        if name == "len":
+            text = arguments[0].name if isinstance(arguments[0], syntax.Ref) else "this"
+            raise self.report.unknown("axis", text, arguments[0].span, [])
         if name == "where":
             condition = self.truth(arguments[0])
-            values, kind = self.same(self.build(arguments[1]), self.build(arguments[2]))
+            branches = (self.build(arguments[1]), self.build(arguments[2]))
+            self.span = span
+            values, kind = self.same(*branches)
             return self.push(Op("where", kind, (condition, *values)))
         values, kind = self.same(*(self.build(a) for a in arguments))
         if kind == "b":
-            raise self.report.fail("RDF045", f"`{name}` needs numbers", [(span, "a condition here")])
+            help = "choose numbers with it: `where(c, 1, 0)`"
+            raise self.report.fail("RDF045", f"`{name}` needs numbers", [(span, "a condition here")], help=help)
         prefix = "" if kind == "f" else "i"
         if name in ("max", "min", "abs"):
             return self.push(Op(prefix + name, kind, values))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import assert_never
 
 from rdflow.dsl import syntax
@@ -68,9 +69,11 @@ def _place_unit(row: _Row, names: int, widest: int) -> _Row:
 def _align_comments(rows: list[_Row]) -> list[_Row]:
     """Trailing comments of lines that follow each other begin in one column."""
     result: list[_Row] = []
-    for block in _runs(rows, lambda row: bool(row.comment)):
+    for block in _runs(rows, lambda row: bool(row.comment) and not row.text.endswith("{")):
         widest = max(len(row.text) for row in block)
-        result.extend(replace(row, text=f"{row.text:<{widest}}  {row.comment}") if row.comment else row for row in block)
+        result.extend(
+            replace(row, text=f"{row.text:<{widest}}  {row.comment}") if row.comment else row for row in block
+        )
     return result
 
 
@@ -103,7 +106,9 @@ class _Printer:
 
     # placing rows
 
-    def put(self, text: str, span: Span, depth: int, unit: tuple[str, str, str] | None = None, kernel: int = -1) -> None:
+    def put(
+        self, text: str, span: Span, depth: int, unit: tuple[str, str, str] | None = None, kernel: int = -1
+    ) -> None:
         """One row for what stands at `span`, after its comments, with the comment behind it."""
         self.flush(span.end, depth, first=span.start)
         self.space(span.start)
@@ -274,7 +279,7 @@ class _Printer:
         if first is None:
             return statements[:1]
         row, count = INDENT * depth + first, 1
-        for before, statement in zip(statements, statements[1:], strict=False):
+        for before, statement in pairwise(statements):
             text = self.write.statement(statement)
             if text is None or "\n" in self.text[before.span.start : statement.span.end]:
                 break
@@ -338,7 +343,7 @@ def _without_comments(text: str, comments: Iterable[syntax.Comment]) -> str:
 
 # -- the text of one node ----------------------------------------------------------------------------------------------
 
-# How tightly an expression binds. A reduction takes the product behind it, so as a factor it stands last or in brackets.
+# How tightly an expression binds. A reduction takes the product behind it, so as a factor it is last or in brackets.
 OR, AND, NOT, COMPARISON, SUM, PRODUCT, FACTOR, SIGNED, ATOM = range(9)
 BINDS = {"or": OR, "and": AND, "+": SUM, "-": SUM, "*": FACTOR, "/": FACTOR, "%": FACTOR}
 

@@ -58,7 +58,13 @@ def calls(program: Program, report: Reporter) -> list[LaunchCall]:
     for call in _walk(program, program.schedule.statements, {}, report):
         found.append(call)
         if len(found) > UNROLLED:
-            report.add("RDF061", f"the schedule launches more than {UNROLLED} kernels", [(call.span, "here")])
+            report.add(
+                "RDF061",
+                f"the schedule launches more than {UNROLLED} kernels",
+                [(call.span, "here")],
+                notes=["loops of a schedule are followed to find every size that must be mapped"],
+                help="move the loop into the kernel: a loop of the hardware costs nothing",
+            )
             break
     return found
 
@@ -85,7 +91,7 @@ def _statement(
         case syntax.For(name, start, stop, body):
             first = _integer(evaluate(start, names, program.lengths, report), start.span, report)
             last = _integer(evaluate(stop, names, program.lengths, report), stop.span, report)
-            for i in range(first, last):
+            for i in range(first, min(last, first + UNROLLED + 1)):
                 yield from _walk(program, body, {**local, name.text: i}, report)
         case syntax.If(condition, then, otherwise):
             chosen = evaluate(condition, names, program.lengths, report)
@@ -103,7 +109,13 @@ def _statement(
 
 def _integer(value: Value, span: Span, report: Reporter) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise report.fail("RDF061", "a loop of the schedule runs between whole numbers", [(span, f"this is {value}")])
+        raise report.fail(
+            "RDF061",
+            "a whole number is expected here",
+            [(span, f"this is {value}")],
+            notes=["loops and indices of a schedule count"],
+            help="use whole numbers, params and len(axis)",
+        )
     return value
 
 
@@ -116,6 +128,8 @@ def _launch(program: Program, launch: syntax.Launch, names: dict[str, Value], re
             [(launch.span, "launched here")],
             help="launch a kernel of this program by its name",
         )
+    if name in report.silent:
+        raise Abandon
     if name not in program.kernels:
         raise report.unknown("kernel", name, launch.target.span, list(program.kernels))
     kernel = program.kernels[name]
@@ -123,9 +137,11 @@ def _launch(program: Program, launch: syntax.Launch, names: dict[str, Value], re
     if len(given) != len(kernel.parameters):
         raise report.fail(
             "RDF060",
-            f"`{name}` takes {len(kernel.parameters)} arguments, {len(given)} are given",
+            f"`{name}` takes {_plural(len(kernel.parameters), 'argument')}, {len(given)} {'is' if len(given) == 1 else 'are'} given",
             [(launch.span, "launched here"), (kernel.name.span, "declared here")],
-            help=f"launch {name}({', '.join(p.name.text for p in kernel.parameters)})",
+            help=f"`launch {name}({', '.join(p.name.text for p in kernel.parameters)})`"
+            if kernel.parameters
+            else f"`launch {name}`",
         )
     shapes: list[tuple[int, ...] | None] = []
     scalars: list[tuple[str, Value]] = []
@@ -137,10 +153,36 @@ def _launch(program: Program, launch: syntax.Launch, names: dict[str, Value], re
             arguments.append(argument)
             shapes.append(shape)
         else:
-            scalars.append((parameter.name.text, evaluate(expr, names, program.lengths, report)))
+            scalars.append((parameter.name.text, _scalar(program, parameter, parameter.type, expr, names, report)))
             arguments.append(None)
             shapes.append(None)
     return LaunchCall(LaunchSpec(name, tuple(shapes), tuple(scalars)), tuple(arguments), launch.by, launch.span)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _scalar(
+    program: Program,
+    parameter: syntax.KernelParameter,
+    formal: syntax.Name,
+    expr: syntax.Expr,
+    names: dict[str, Value],
+    report: Reporter,
+) -> Value:
+    """A scalar argument: a number of the parameter's dtype."""
+    if isinstance(expr, syntax.Ref | syntax.View):
+        name = expr.name if isinstance(expr, syntax.Ref) else expr.name.text
+        if name in program.tensors and name not in names:
+            labels = [(expr.span, f"`{name}` is a tensor"), (parameter.span, "declared here")]
+            raise report.fail("RDF060", "a number is expected here", labels, help="give a number or a param")
+    value = evaluate(expr, names, program.lengths, report)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if isinstance(value, str) or dtype(formal, names, report) == "int32" and not whole:
+        labels = [(expr.span, f"this is {value}"), (parameter.span, "declared here")]
+        raise report.fail("RDF060", f"`{parameter.name.text}` is {formal.text}", labels, help="give a whole number")
+    return value
 
 
 def _tensor(
@@ -159,30 +201,46 @@ def _tensor(
     if view is None or view.name.text not in program.tensors:
         what = view.name.text if view is not None else "this"
         if view is not None:
-            raise report.unknown("tensor", what, expr.span, list(program.tensors))
-        raise report.fail("RDF060", "a tensor is expected here", [(expr.span, "an expression"), (parameter.span, "for this")])
+            raise report.unknown("tensor", what, view.name.span, list(program.tensors))
+        raise report.fail(
+            "RDF060",
+            "a tensor is expected here",
+            [(expr.span, "an expression"), (parameter.span, "for this")],
+            help="give a tensor by name, or a slice of one, as `W(l = 0)`",
+        )
     tensor: Tensor = program.tensors[view.name.text]
     fixed: dict[str, int] = {}
     for binding in view.bindings:
         axis = next((a for a in tensor.axes if a.name == binding.axis.text), None)
         if axis is None:
-            raise report.unknown(f"axis of `{tensor.name}`", binding.axis.text, binding.span, [a.name for a in tensor.axes])
+            own = [a.name for a in tensor.axes]
+            message = f"`{tensor.name}` has no axis `{binding.axis.text}`"
+            raise report.unknown("axis of it", binding.axis.text, binding.axis.span, own, message)
         index = _integer(evaluate(binding.value, names, program.lengths, report), binding.span, report)
         if not 0 <= index < axis.length:
             raise report.fail(
                 "RDF060",
                 f"`{axis.name}` = {index} is outside of `{tensor.name}`",
                 [(binding.span, "here"), (tensor.span, f"`{axis.name}` runs from 0 to {axis.length - 1}")],
+                help=f"use an index from 0 to {axis.length - 1}; a loop `for i in 0..n` ends at n - 1",
             )
         fixed[axis.name] = index
     free = [a for a in tensor.axes if a.name not in fixed]
     if len(free) != len(formal.places) or formal.dtype is not None and dtype(formal.dtype, names, report) != tensor.dtype:
         shape = ", ".join(a.name for a in free)
+        cures = []
+        if formal.dtype is not None and dtype(formal.dtype, names, report) != tensor.dtype:
+            cures.append(f"declare the parameter `{parameter.name.text}: {tensor.dtype}[..]`, or give a tensor of {formal.dtype.text}")
+        if len(free) > len(formal.places):
+            fixed = ", ".join(f"{a.name} = 0" for a in free[: len(free) - len(formal.places)])
+            cures.append(f"fix what is too much with a view: `{tensor.name}({fixed})`")
+        if len(free) < len(formal.places):
+            cures.append(f"give a tensor with {_plural(len(formal.places), 'axis').replace('axiss', 'axes')}")
         raise report.fail(
             "RDF060",
             f"`{tensor.name}` does not fit parameter `{parameter.name.text}`",
             [(expr.span, f"{tensor.dtype}[{shape}]"), (parameter.span, "declared here"), (tensor.span, "the tensor")],
-            help="fix axes with a view, as W(l = 0), until dtype and number of axes agree",
+            help="; ".join(cures),
         )
     for place, axis in zip(formal.places, free, strict=True):
         name = place.term.axis.text

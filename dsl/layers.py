@@ -10,6 +10,7 @@ from rdflow.dsl.axes import Axis, Digit, runs, size
 from rdflow.dsl.checked import Stream
 from rdflow.dsl.constants import whole
 from rdflow.dsl.diagnostics import Label
+from rdflow.dsl.report import Abandon
 from rdflow.dsl.scope import Scope
 from rdflow.dsl.source import Source, Span
 
@@ -19,7 +20,17 @@ CheckLines = Callable[[Scope, tuple[syntax.Line, ...]], None]
 def expand(scope: Scope, unit: syntax.Unit, call: syntax.LayerCall, check_lines: CheckLines) -> None:
     """Check the layer's lines in a scope of its own and define the call's results."""
     if call.layer.text not in scope.program.layers:
+        if scope.program.library_missing:
+            raise Abandon
         raise scope.report.unknown("layer or unit", call.layer.text, call.layer.span, [*scope.program.layers, "pcu", "pmu", "load"])
+    if call.layer.text in scope.calls:
+        raise scope.report.fail(
+            "RDF070",
+            f"`{call.layer.text}` calls itself",
+            [(call.span, "called here")],
+            notes=["a layer is expanded in place, as hardware is: there is no stack"],
+            help="use a carry for what repeats over time, and copies for what repeats in space",
+        )
     layer, source = scope.program.layers[call.layer.text]
     inner = Scope(
         scope.program,
@@ -32,7 +43,9 @@ def expand(scope: Scope, unit: syntax.Unit, call: syntax.LayerCall, check_lines:
         versions=scope.versions,
         path=scope.full(unit.names[0].text),
         settled=scope.settled,
+        before=scope.before,
         copied=scope.copied,
+        calls=(*scope.calls, call.layer.text),
     )
     _bind(scope, inner, layer, call)
     outside = (scope.report.origin, list(scope.report.callers))
@@ -46,8 +59,11 @@ def expand(scope: Scope, unit: syntax.Unit, call: syntax.LayerCall, check_lines:
     if len(results) != len(unit.names):
         raise scope.report.fail(
             "RDF043",
-            f"`{layer.name.text}` returns {len(results)} streams, {len(unit.names)} are named",
-            [(unit.span, "called here")],
+            f"`{layer.name.text}` returns {len(results)} stream{'s' * (len(results) != 1)}, {len(unit.names)} are named",
+            [(unit.span, "called here"), (layer.lines[-1].span, "returned here")]
+            if source is scope.program.source
+            else [(unit.span, "called here")],
+            help="one name on the left for each stream that it returns",
         )
     for name, stream in zip(unit.names, results, strict=True):
         scope.define(stream, name.text)
@@ -56,7 +72,12 @@ def expand(scope: Scope, unit: syntax.Unit, call: syntax.LayerCall, check_lines:
 def _results(inner: Scope, layer: syntax.Layer) -> list[Stream]:
     last = layer.lines[-1] if layer.lines else None
     if not isinstance(last, syntax.Return):
-        raise inner.report.fail("RDF070", f"`{layer.name.text}` does not end in `return`", [(layer.name.span, "this layer")])
+        raise inner.report.fail(
+            "RDF070",
+            f"`{layer.name.text}` does not end in `return`",
+            [(layer.name.span, "this layer")],
+            help="end it in `return` and the names of the streams that it gives back",
+        )
     return [inner.stream(name.text, name.span) for name in last.names]
 
 
@@ -67,13 +88,21 @@ def _bind(scope: Scope, inner: Scope, layer: syntax.Layer, call: syntax.LayerCal
     names = [p.name.text for p in layer.parameters]
     if len(positional) > len(names):
         raise scope.report.fail(
-            "RDF070", f"`{layer.name.text}` takes {len(names)} arguments", [(call.span, f"{len(call.arguments)} here")]
+            "RDF070",
+            f"`{layer.name.text}` takes {len(names)} arguments",
+            [(call.span, f"{len(call.arguments)} here")],
+            help=f"`{layer.name.text}({', '.join(names)})`",
         )
     given.update(zip(names, (a.value for a in positional), strict=False))
     for argument in call.arguments:
         if argument.name is not None:
             if argument.name.text not in names:
-                raise scope.report.unknown(f"parameter of `{layer.name.text}`", argument.name.text, argument.span, names)
+                message = f"`{layer.name.text}` has no parameter `{argument.name.text}`"
+                raise scope.report.unknown("parameter", argument.name.text, argument.name.span, names, message)
+            if argument.name.text in given:
+                labels = [(argument.span, "given again"), (given[argument.name.text].span, "given here")]
+                message = f"`{argument.name.text}` is given twice"
+                raise scope.report.fail("RDF070", message, labels, help="leave one of them out")
             given[argument.name.text] = argument.value
     for parameter in layer.parameters:
         value = given.get(parameter.name.text, parameter.default)
@@ -81,8 +110,8 @@ def _bind(scope: Scope, inner: Scope, layer: syntax.Layer, call: syntax.LayerCal
             raise scope.report.fail(
                 "RDF070",
                 f"`{layer.name.text}` needs `{parameter.name.text}`",
-                [(call.span, "not given here"), (call.layer.span, "called here")],
-                help=f"{layer.name.text}({', '.join(names)})",
+                [(call.span, "not given here")],
+                help=f"`{layer.name.text}({', '.join(names)})`",
             )
         _argument(scope, inner, parameter, value)
 
@@ -92,13 +121,25 @@ def _argument(scope: Scope, inner: Scope, parameter: syntax.LayerParameter, valu
     match parameter.type:
         case syntax.Order() as formal:
             if not isinstance(value, syntax.Ref):
-                raise scope.report.fail("RDF070", "a stream is expected", [(value.span, f"for `{name}`")])
+                raise scope.report.fail(
+                    "RDF070",
+                    "a stream is expected",
+                    [(value.span, f"an expression, for `{name}`")],
+                    help=f"give it a line of its own: `{scope.unused(name)} = pcu {scope.text(value.span)}`",
+                )
             stream = scope.stream(value.name, value.span)
             _match_order(scope, inner, formal, stream, value.span)
             inner.streams[name] = replace(stream)
         case syntax.TensorType() as formal:
             if not isinstance(value, syntax.Ref) or value.name not in scope.tensors:
                 text = getattr(value, "name", "this")
+                if text in scope.streams:
+                    raise scope.report.fail(
+                        "RDF070",
+                        "a tensor is expected",
+                        [(value.span, f"`{text}` is a stream"), (scope.streams[str(text)].span, "defined here")],
+                        help=f"`{name}` is loaded inside of the layer: give the tensor itself",
+                    )
                 raise scope.report.unknown("tensor", str(text), value.span, list(scope.tensors))
             tensor = scope.tensors[value.name]
             if len(tensor.axes) != len(formal.places):
@@ -106,6 +147,7 @@ def _argument(scope: Scope, inner: Scope, parameter: syntax.LayerParameter, valu
                     "RDF070",
                     f"`{tensor.name}` has {len(tensor.axes)} axes, `{name}` has {len(formal.places)}",
                     [(value.span, "given here"), (tensor.span, "declared here")],
+                    help="give a tensor with as many axes as the parameter",
                 )
             own = []
             for place, axis in zip(formal.places, tensor.axes, strict=True):
@@ -114,7 +156,13 @@ def _argument(scope: Scope, inner: Scope, parameter: syntax.LayerParameter, valu
         case None:
             constant = scope.constant(value)
             if constant is None:
-                raise scope.report.fail("RDF070", "a constant is expected", [(value.span, f"for `{name}`")])
+                raise scope.report.fail(
+                    "RDF070",
+                    "a constant is expected",
+                    [(value.span, f"for `{name}`")],
+                    notes=["constants of a layer are part of the configuration of its units"],
+                    help=f"give a number or a param: `{name} = 1`",
+                )
             inner.names[name] = constant
 
 

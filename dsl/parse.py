@@ -15,7 +15,6 @@ from lark import Lark, Token, Tree, UnexpectedToken
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 from lark.tree import Meta
 from platformdirs import user_cache_path
-
 from rdflow.dsl import syntax
 from rdflow.dsl.diagnostics import Diagnostic, Label
 from rdflow.dsl.source import NOWHERE, Source, Span
@@ -28,7 +27,8 @@ STATEMENTS = {"LAUNCH", "ACTIVATE", "COPY", "LET", "FOR", "IF", "ASYNC"}
 STARTERS = DECLARATIONS | STATEMENTS | {"STORE", "RETURN"}
 ARITHMETIC = {"PLUS", "MINUS", "STAR", "SLASH", "PERCENT"}
 OPERATORS = ARITHMETIC | {"LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL", "EQUAL", "UNEQUAL", "AND", "OR"}
-SOFT_NAMES = {"LAYER", "KERNEL", "POOL", "USE", "INPUT", "OUTPUT", "CACHED", "EVICT", "SOFTWARE", "HARDWARE"}  # words, yet also good names
+# Words, yet also good names.
+SOFT_NAMES = {"LAYER", "KERNEL", "POOL", "USE", "INPUT", "OUTPUT", "CACHED", "EVICT", "SOFTWARE", "HARDWARE"}
 NAMES = SOFT_NAMES | {"NAME"}
 
 CLOSERS = {"(": ")", "[": "]", "{": "}"}
@@ -163,7 +163,9 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-_CLASSES = {_snake(name): cls for name, cls in inspect.getmembers(syntax, inspect.isclass) if "span" in dir(cls)}
+_CLASSES: dict[str, Any] = {
+    _snake(name): cls for name, cls in inspect.getmembers(syntax, inspect.isclass) if "span" in dir(cls)
+}
 
 
 def _span(meta: Meta) -> Span:
@@ -391,7 +393,7 @@ class _Reader:
             self._step()
         while self.blocks:
             self._close_for_user(None)
-        tree: Tree[Any] = self.parser.feed_eof()
+        tree: Tree[Any] = self.parser.feed_eof()  # type: ignore[no-untyped-call]
         return tree
 
     def _step(self) -> None:
@@ -529,8 +531,8 @@ def _token_span(token: Token) -> Span:
 # -- saying what is wrong ----------------------------------------------------------------------------------------------
 
 _CURES = {
-    "&": "`and`", "|": "`or`", "^": "a product", "!": "`not`", "×": "`*`", "·": "`*`", "÷": "`/`", "−": "`-`", "–": "`-`",
-    "≤": "`<=`", "≥": "`>=`", "≠": "`!=`", "→": "`->`", "∞": "`inf`", "∑": "`sum(k) x`",
+    "&": "`and`", "|": "`or`", "^": "a product", "!": "`not`", "×": "`*`", "·": "`*`", "÷": "`/`", "−": "`-`",
+    "–": "`-`", "≤": "`<=`", "≥": "`>=`", "≠": "`!=`", "→": "`->`", "∞": "`inf`", "∑": "`sum(k) x`",
 }  # fmt: skip
 
 # What may come next, as a phrase for a whole set of tokens. The first that fits is said; its tokens are then left out.
@@ -575,7 +577,7 @@ class _Diagnosis:
         self.token = token
         self.index = reader.index
         self.line = reader.tokens[reader.checkpoint.index : reader.index]  # what was read of the line
-        self.accepted = set(reader.parser.accepts())
+        self.accepted = set(reader.parser.accepts())  # type: ignore[no-untyped-call]
         self.resume: int | None = None
 
     def report(self) -> Diagnostic:
@@ -718,7 +720,7 @@ class _Diagnosis:
         text = self.reader.source.text
         equals = next(token for token in self.line if token.type == "EQUALS")
         after = equals.end_pos or 0
-        written = re.split(r"[\n#]", text[after:], maxsplit=1)[0]
+        written = re.split(r"[\n#}]", text[after:], maxsplit=1)[0]
         start = after + len(written) - len(written.lstrip())
         label = Label(Span(start, after + len(written.rstrip())), "a computation needs `pcu`")
         line = f"{text[self.line[0].start_pos or 0 : after]} pcu {written.strip()}"

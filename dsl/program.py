@@ -16,6 +16,7 @@ LANES = 32
 STAGES = 8
 PREDEFINED: dict[str, Value] = {"L": LANES, "ST": STAGES, "H": LANES // 2}
 TIERS = ("hbm", "ddr")
+SCALARS = ("int32", "f32")  # what an argument register holds
 
 Resolve = Callable[[str], Source | None]
 
@@ -54,6 +55,7 @@ class Program:
     pools: dict[str, syntax.Pool] = field(default_factory=dict)
     schedule: syntax.Schedule | None = None
     spans: dict[str, Span] = field(default_factory=dict)
+    library_missing: bool = False  # a `use` failed: unknown layers may be its layers
 
     @property
     def lengths(self) -> dict[str, int]:
@@ -70,7 +72,8 @@ def declare(
         try:
             _declare(program, item, settings, report, library)
         except Abandon:
-            continue
+            report.silent |= _declared(item) - set(program.spans)
+            program.library_missing |= isinstance(item, syntax.Use)
     for name in settings:
         if name not in program.params:
             report.unknown("param", name, NOWHERE, list(program.params))
@@ -86,9 +89,10 @@ def _declare(
         case syntax.Axis():
             _axis(program, item, report)
         case syntax.Tensor():
-            _claim(program, item.name, report)
             program.tensors[item.name.text] = tensor(program, item, report)
+            _claim(program, item.name, report)
         case syntax.Kernel():
+            _parameters(program, item, report)
             _claim(program, item.name, report)
             program.kernels[item.name.text] = item
         case syntax.Layer():
@@ -109,22 +113,56 @@ def _declare(
 def _claim(program: Program, name: syntax.Name, report: Reporter) -> None:
     """Make sure that a name is new and not predefined."""
     if name.text in PREDEFINED:
-        raise report.fail(
-            "RDF012",
-            f"`{name.text}` is predefined",
-            [(name.span, f"already {PREDEFINED[name.text]}")],
-            notes=["L is the lanes of a unit, ST its stages, H = L/2; orders are written with them"],
-            help=f"choose another name, as `{name.text.lower()}0`",
-        )
+        raise _predefined(name, report)
     if name.text in program.spans:
         labels = [(name.span, "declared again"), (program.spans[name.text], "first declared here")]
         raise report.fail("RDF011", f"`{name.text}` is declared twice", labels, help="rename one of them")
     program.spans[name.text] = name.span
 
 
+def _predefined(name: syntax.Name, report: Reporter) -> Abandon:
+    return report.fail(
+        "RDF012",
+        f"`{name.text}` is predefined",
+        [(name.span, f"already {PREDEFINED[name.text]}")],
+        notes=["L is the lanes of a unit, ST its stages, H = L/2; orders are written with them"],
+        help=f"choose another name, as `{name.text.lower()}0`",
+    )
+
+
+def _declared(item: syntax.Item) -> set[str]:
+    """The name that a declaration was to give."""
+    return set() if isinstance(item, syntax.Use | syntax.Schedule) else {item.name.text}
+
+
+def _parameters(program: Program, kernel: syntax.Kernel, report: Reporter) -> None:
+    """A kernel's parameters: each name once, whole axes, scalars of a dtype that a register holds."""
+    seen: dict[str, Span] = {}
+    for parameter in kernel.parameters:
+        name = parameter.name
+        if name.text in PREDEFINED:
+            raise _predefined(name, report)
+        if name.text in seen:
+            labels = [(name.span, "declared again"), (seen[name.text], "first declared here")]
+            message = f"`{name.text}` is declared twice"
+            raise report.fail("RDF011", message, labels, help="rename one of them")
+        seen[name.text] = name.span
+        if isinstance(parameter.type, syntax.TensorType):
+            _whole_axes(parameter.type, report)
+            if parameter.type.dtype is not None:
+                dtype(parameter.type.dtype, program.names, report)
+        elif dtype(parameter.type, program.names, report) not in SCALARS:
+            raise report.fail(
+                "RDF016",
+                f"a scalar parameter is not {parameter.type.text}",
+                [(parameter.type.span, "a launch loads this into a register")],
+                notes=["argument registers hold 32 bits: a whole number or a float"],
+                help=f"`{name.text}: f32` or `{name.text}: int32`",
+            )
+
+
 def _param(program: Program, item: syntax.Param, settings: Mapping[str, Value], report: Reporter) -> None:
     name = item.name.text
-    _claim(program, item.name, report)
     default = (
         item.value.name
         if isinstance(item.value, syntax.Ref) and item.value.name in BYTES
@@ -139,6 +177,7 @@ def _param(program: Program, item: syntax.Param, settings: Mapping[str, Value], 
             help=f"give {'a dtype: ' + ', '.join(BYTES) if isinstance(default, str) else 'a number'}",
         )
         value = default
+    _claim(program, item.name, report)
     program.names[name] = program.params[name] = value
 
 
@@ -158,14 +197,15 @@ def _axis(program: Program, item: syntax.Axis, report: Reporter) -> None:
     factors = _factors(item.length)
     product = factors is not None and len(factors) > 1 and all(f.name in program.axes for f in factors)
     known = program.axes.get(name)
-    if known is None or not product:
-        _claim(program, item.name, report)
     if not product:
         length = whole(item.length, program.names, program.lengths, report, f"the length of axis `{name}`")
+        _claim(program, item.name, report)
         program.axes[name] = Axis(name, name, 1, length)
         program.roots[name] = length
     else:
         assert factors is not None
+        if known is None:
+            _claim(program, item.name, report)
         _product(program, item, factors, report)
     if item.ragged:
         program.ragged.add(name)
@@ -180,7 +220,13 @@ def _product(program: Program, item: syntax.Axis, factors: list[syntax.Ref], rep
     known = program.axes.get(name)
     if known is not None and known.length != length:
         labels = [(item.span, f"these factors make {length}"), (program.spans[name], f"`{name}` has {known.length}")]
-        raise report.fail("RDF015", f"the factors of `{name}` do not multiply to its length", labels)
+        raise report.fail(
+            "RDF015",
+            f"the factors of `{name}` do not multiply to its length",
+            labels,
+            notes=["a product names the digits of an axis: together they count from 0 to its length"],
+            help=f"change a factor, or declare `{name}` with {length} values",
+        )
     whole_axis = known or Axis(name, name, 1, length)
     program.axes[name] = whole_axis
     program.roots.setdefault(whole_axis.root, length)
@@ -223,12 +269,12 @@ def dtype(name: syntax.Name, names: Mapping[str, Value], report: Reporter) -> st
 def tensor(program: Program, item: syntax.Tensor, report: Reporter) -> Tensor:
     """A declared tensor with its axes."""
     if item.type.dtype is None:
-        raise report.fail("RDF016", "a tensor needs a dtype", [(item.type.span, "as bf16[q, d]")])
+        raise report.fail("RDF016", "a tensor needs a dtype", [(item.type.span, "as bf16[q, d]")], help="`bf16[..]`")
     element = dtype(item.type.dtype, program.names, report)
     if item.tier.text not in TIERS:
-        raise report.fail(
-            "RDF016", f"there is no memory tier `{item.tier.text}`", [(item.tier.span, "unknown tier")], help="hbm or ddr"
-        )
+        tier = item.tier
+        help = "write `in hbm` or `in ddr`"
+        raise report.fail("RDF016", f"there is no memory tier `{tier.text}`", [(tier.span, "unknown tier")], help=help)
     axes, sharded = shape(program.axes, item.type, report)
     return Tensor(item.name.text, element, axes, sharded, item.tier.text, item.direction, item.name.span)
 
@@ -237,23 +283,40 @@ def shape(
     axes: Mapping[str, Axis], type_: syntax.TensorType, report: Reporter
 ) -> tuple[tuple[Axis, ...], tuple[bool, ...]]:
     """The axes of a tensor type, and which of them are sharded over the sockets."""
+    _whole_axes(type_, report)
     found: list[Axis] = []
     sharded: list[bool] = []
     for place in type_.places:
         term = place.term
-        if term.over is not None or term.modulo is not None or place.at not in (None, "socket"):
-            raise report.fail(
-                "RDF020",
-                "a tensor's axes are whole",
-                [(place.span, "a digit or copies here")],
-                notes=["how a tensor is cut is the business of the units that load and store it; only sockets shard it"],
-                help=f"write `{term.axis.text}`",
-            )
         if term.axis.text not in axes:
             raise report.unknown("axis", term.axis.text, term.span, list(axes))
         found.append(axes[term.axis.text])
         sharded.append(place.at == "socket")
     return tuple(found), tuple(sharded)
+
+
+def _whole_axes(type_: syntax.TensorType, report: Reporter) -> None:
+    """A tensor's axes are whole, and each stands once."""
+    seen: dict[str, Span] = {}
+    for place in type_.places:
+        name = place.term.axis.text
+        if place.term.over is not None or place.term.modulo is not None or place.at not in (None, "socket"):
+            raise report.fail(
+                "RDF020",
+                "a tensor's axes are whole",
+                [(place.span, "a digit or copies here")],
+                notes=["how a tensor is cut is the business of the units that load and store it; only sockets shard it"],
+                help=f"write `{name}`",
+            )
+        if name in seen:
+            raise report.fail(
+                "RDF020",
+                f"`{name}` is two axes of one tensor",
+                [(place.span, "again here"), (seen[name], "first here")],
+                notes=["axes are told apart by their names: an order could not say which of the two it means"],
+                help=f"declare another axis of the same length: `axis {name}2 = len({name})`",
+            )
+        seen[name] = place.span
 
 
 def _use(program: Program, item: syntax.Use, report: Reporter, library: Resolve | None) -> None:

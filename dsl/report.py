@@ -19,11 +19,13 @@ class Reporter:
     """Diagnostics in the order found; the same mistake at the same place is told once.
 
     `origin` is the source that spans point into while a layer of another file is expanded, `callers` the calls that lead there.
+    `silent` are names whose definition is known to be wrong: whoever uses them is not blamed.
     """
 
     found: list[Diagnostic] = field(default_factory=list)
     origin: Source | None = None
     callers: list[Label] = field(default_factory=list)
+    silent: set[str] = field(default_factory=set)
 
     def add(
         self,
@@ -36,7 +38,7 @@ class Reporter:
     ) -> None:
         placed = tuple(Label(span, text, self.origin) for span, text in labels) + tuple(reversed(self.callers))
         diagnostic = Diagnostic(code, message, placed, tuple(notes), help, severity)
-        if diagnostic not in self.found:
+        if not any(d.code == code and d.labels[:1] == placed[:1] and d.severity is severity for d in self.found):
             self.found.append(diagnostic)
 
     def warn(
@@ -61,12 +63,35 @@ class Reporter:
         self.add(code, message, labels, notes, help)
         return Abandon()
 
-    def unknown(self, what: str, name: str, span: Span, known: Sequence[str]) -> Abandon:
-        """Report a name that nothing has, with the nearest one that something has."""
-        near = get_close_matches(name, list(known), n=1)
-        help = f"did you mean `{near[0]}`?" if near else (f"known here: {', '.join(sorted(known))}" if known else None)
-        return self.fail("RDF010", f"there is no {what} `{name}`", [(span, "unknown name")], help=help)
+    def unknown(self, what: str, name: str, span: Span, known: Sequence[str], message: str = "") -> Abandon:
+        """Report a name that nothing has, with the nearest one that something has. One that is not a slip of the pen is
+        told once: its declaration is missing, not each of its uses wrong."""
+        if name in self.silent:
+            return Abandon()
+        near = _nearest(name, known)
+        if near is None:
+            self.silent.add(name)
+        message = message or f"there is no {what} `{name}`"
+        return self.fail("RDF010", message, [(span, "unknown name")], help=_help_for(what, name, near, known))
 
     @property
     def failed(self) -> bool:
         return any(d.severity is Severity.ERROR for d in self.found)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str | None:
+    """The known name that was probably meant: one letter apart from nothing is no likeness."""
+    near = get_close_matches(name, list(known), n=1)
+    alike = near and (len(name) > 1 or near[0][0].lower() == name[0].lower())
+    return near[0] if alike else None
+
+
+_DECLARATIONS = {"axis": "axis {} = ..", "constant": "param {} = ..", "tensor": "tensor {}: bf16[..] in hbm"}
+
+
+def _help_for(what: str, name: str, near: str | None, known: Sequence[str]) -> str | None:
+    if near is not None:
+        return f"did you mean `{near}`?"
+    here = [f"known here: {', '.join(sorted(set(known)))}"] if known else []
+    declare = [f"declare it: `{_DECLARATIONS[what].format(name)}`"] if what in _DECLARATIONS else []
+    return "; ".join([*declare, *here]) or None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Axis, Cuts, Digit, Interval, Linear, interval, size, without
@@ -35,6 +35,8 @@ class Scope:
     later: dict[str, Span] = field(default_factory=dict)
     path: str = ""
     settled: bool = False  # whether the cuts of an earlier pass were the last
+    before: dict[str, Order] = field(default_factory=dict)  # orders by stream as the pass before found them
+    calls: tuple[str, ...] = ()  # the layers that are being expanded
     copied: frozenset[Digit] = frozenset()  # digits that a layer's arguments have as copies: so do its lines
 
     @property
@@ -48,6 +50,10 @@ class Scope:
 
     def full(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path else name
+
+    def text(self, span: Span) -> str:
+        """What the user wrote there."""
+        return (self.report.origin or self.program.source).text[span.start : span.end]
 
     # -- terms and orders ----------------------------------------------------------------------------------------------
 
@@ -91,7 +97,7 @@ class Scope:
         time: list[Digit] = []
         copies: list[Digit] = []
         sockets: list[Digit] = []
-        bounds: list[tuple[str, Linear]] = []
+        limits: list[tuple[syntax.Place, tuple[Digit, ...]]] = []
         tile = None
         for group in (order.tile or (), order.rest):
             for place in group:
@@ -100,26 +106,33 @@ class Scope:
                 copies += inner
                 sockets += chips
                 if place.bound is not None:
-                    bounds.append((self.axis(place.term.axis).root, self.limit(place)))
+                    limits.append((place, (*time[: len(time) - len(outer)],)))
             if tile is None and order.tile is not None:
                 tile = len(time)
         lanes = [d for place in order.lanes for d in self.digits(place.term)]
-        found = Order(tuple(time), tuple(copies), tuple(sockets), tuple(lanes), tuple(bounds))
-        self.well_formed(found, order.span)
-        return found, tile
+        found = Order(tuple(time), tuple(copies), tuple(sockets), tuple(lanes))
+        self.well_formed(found, order.span, tile)
+        bounds = [
+            (self.axis(place.term.axis).root, self.limit(place, (*before, *copies, *sockets))) for place, before in limits
+        ]
+        return replace(found, bounds=tuple(bounds)), tile
 
-    def well_formed(self, order: Order, span: Span) -> None:
+    def well_formed(self, order: Order, span: Span, tile: int | None) -> None:
         """Each digit once, and no more lanes than a token has."""
         seen: set[Digit] = set()
         for digit in order.digits:
             if digit in seen:
                 name = self.writer.run((digit,))
+                inner = {*order.space, *order.lanes}
+                once = replace(order, time=tuple(d for d in dict.fromkeys(order.time) if d not in inner))
+                once = replace(once, lanes=tuple(d for d in dict.fromkeys(order.lanes) if d not in order.space))
+                left = tile and len({d for d in order.time[:tile] if d not in inner})
                 raise self.report.fail(
                     "RDF022",
                     f"`{name}` stands twice in this order",
-                    [(span, f"{name} here")],
+                    [(span, f"`{name}` is in two of its places")],
                     notes=["a digit is a counter, the number of a copy, or a position in the packet: one of these"],
-                    help=f"leave one `{name}` out, or divide the other by its extent",
+                    help=f"leave one out: `as {self.show(once, left)}`",
                 )
             seen.add(digit)
         lanes = size(order.lanes)
@@ -129,11 +142,11 @@ class Scope:
                 f"a token has at most {LANES} lanes",
                 [(span, f"{lanes} lanes here")],
                 notes=["a unit is 32 lanes wide"],
-                help=f"put `{self.writer.run(order.lanes[-1:])}` modulo L on the lanes and the rest in time",
+                help=f"put {LANES} on the lanes and the rest in time: `as {self.show(_narrowed(order), tile)}`",
             )
 
-    def limit(self, place: syntax.Place) -> Linear:
-        """The bound of a place, as a linear form over counters."""
+    def limit(self, place: syntax.Place, outside: tuple[Digit, ...]) -> Linear:
+        """The bound of a place, as a linear form over counters that stand outside of it."""
         assert place.bound is not None
         value = self.linear(place.bound)
         if value is None:
@@ -144,7 +157,20 @@ class Scope:
                 notes=["the counter's maximum comes from a register that the loops outside set"],
                 help="use numbers, params, arguments, and axes or their digits (`t/L`) with + - *",
             )
+        inner = without(value.digits, outside)
+        if inner:
+            name = self.terms(inner)
+            raise self.report.fail(
+                "RDF024",
+                f"`{self.writer.run(self.interval_digits(place))}` is bounded by `{name}`, which is not a loop outside of it",
+                [(place.bound.span, f"`{name}` is not known here"), (place.span, "the loop starts here")],
+                notes=["the counter's maximum is set when the loop starts, from the counters further out"],
+                help=f"put `{name}` further out, bound by whole tiles (`t/L`), or mask with where(.., .., ..) in a pcu",
+            )
         return value
+
+    def interval_digits(self, place: syntax.Place) -> tuple[Digit, ...]:
+        return self.digits(place.term)
 
     # -- linear forms --------------------------------------------------------------------------------------------------
 
@@ -202,15 +228,30 @@ class Scope:
             return self.streams[name]
         if name in self.broken:
             raise Abandon
+        if name in self.tensors and name not in self.later:
+            raise self.report.fail(
+                "RDF036",
+                f"`{name}` is a tensor",
+                [(span, "a stream is expected"), (self.tensors[name].span, "a tensor")],
+                notes=["units are joined by streams; only loads and stores reach memory"],
+                help=f"load it first: `{self.unused(name.lower())} = load {name}`",
+            )
         if name in self.later:
             raise self.report.fail(
                 "RDF041",
                 f"`{name}` is used before it is defined",
                 [(span, "used here"), (self.later[name], "defined here")],
                 notes=["lines stand in the order in which data flows; only a carry reaches back"],
-                help=f"move the line down, or break the cycle: `x = carry {name} from 0 over ..`",
+                help=f"move this line below the one that defines `{name}`; a cycle passes a carry: `x = carry {name} from 0 over ..`",
             )
         raise self.report.unknown("stream", name, span, list(self.streams))
+
+    def unused(self, name: str) -> str:
+        """A name like this one that the kernel does not have yet."""
+        taken = {*self.streams, *self.later, *self.tensors, *self.axes, *self.names}
+        while name in taken:
+            name += "b"
+        return name
 
     def define(self, stream: Stream, name: str) -> None:
         self.streams[name] = stream
@@ -219,8 +260,32 @@ class Scope:
         return self.writer.order(order, tile)
 
     def terms(self, digits: Iterable[Digit]) -> str:
+        """Digits as terms; those of a set from the slowest to the fastest."""
+        if isinstance(digits, set | frozenset):
+            digits = sorted(digits, key=lambda d: (d.root, -d.stride))
         return ", ".join(self.writer.digits(tuple(digits)))
+
+    def sum(self, value: Linear) -> str:
+        """A linear form as an expression."""
+        terms = [f"{c} * {self.writer.run((d,))}" if c != 1 else self.writer.run((d,)) for d, c in value.terms]
+        return " + ".join([*terms, str(value.const)] if value.const or not terms else terms)
 
 
 def _least(a: int, b: int | None) -> int:
     return a if b is None else min(a, b)
+
+
+def _narrowed(order: Order) -> Order:
+    """An order with what is too much for the lanes innermost in time."""
+    inner: list[Digit] = []
+    outer: list[Digit] = []
+    room = LANES
+    for digit in reversed(order.lanes):
+        fits = next(n for n in range(min(room, digit.extent), 0, -1) if digit.extent % n == 0)
+        fits = fits if fits == digit.extent or not outer else 1
+        if fits > 1:
+            inner.insert(0, Digit(digit.root, digit.stride, fits))
+        if fits < digit.extent:
+            outer.insert(0, Digit(digit.root, digit.stride * fits, digit.extent // fits))
+        room //= fits
+    return replace(order, time=order.time + tuple(outer), lanes=tuple(inner))

@@ -30,11 +30,13 @@ def tensor_view(scope: Scope, view: syntax.View) -> TensorView:
             )
         raise scope.report.unknown("tensor", name, view.name.span, list(scope.tensors))
     tensor = scope.tensors[name]
+    _once(scope, view)
     bindings = {b.axis.text: b for b in view.bindings}
     own = {a.name for a in tensor.axes}
     for binding in view.bindings:
         if binding.axis.text not in own:
-            raise scope.report.unknown(f"axis of `{name}`", binding.axis.text, binding.axis.span, sorted(own))
+            message = f"`{name}` has no axis `{binding.axis.text}`"
+            raise scope.report.unknown("axis of it", binding.axis.text, binding.axis.span, sorted(own), message)
     indices: list[Linear] = []
     gathers: list[Stream | None] = []
     for axis in tensor.axes:
@@ -42,6 +44,16 @@ def tensor_view(scope: Scope, view: syntax.View) -> TensorView:
         indices.append(index)
         gathers.append(gather)
     return TensorView(tensor, tuple(indices), tuple(gathers), scope.versions.get(tensor.name, 0), view.span)
+
+
+def _once(scope: Scope, view: syntax.View) -> None:
+    """A view binds an axis once."""
+    seen: dict[str, syntax.Binding] = {}
+    for binding in view.bindings:
+        first = seen.setdefault(binding.axis.text, binding)
+        if first is not binding:
+            labels = [(binding.span, "bound again"), (first.span, "bound here")]
+            raise scope.report.fail("RDF011", f"`{binding.axis.text}` is bound twice", labels, help="leave one of them out")
 
 
 def _index(scope: Scope, axis: Axis, binding: syntax.Binding | None) -> tuple[Linear, Stream | None]:
@@ -60,6 +72,7 @@ def _index(scope: Scope, axis: Axis, binding: syntax.Binding | None) -> tuple[Li
             "a view's index is linear in axes and arguments, or one scalar stream",
             [(value.span, "neither")],
             notes=["the address pipeline adds counters times strides"],
+            help="compute the index in a pcu, as a stream of int32 without lanes, and gather by its name",
         )
     _link(scope, axis, value)
     return linear, None
@@ -113,6 +126,7 @@ class SourceView:
 def stream_view(scope: Scope, view: syntax.View, moves_allowed: bool) -> SourceView:
     """A stream seen through renames and, for holds, flips and shifts."""
     stream = scope.stream(view.name.text, view.name.span)
+    _once(scope, view)
     order = stream.order
     renames: dict[Digit, Digit] = {}
     roots: dict[str, str] = {}
@@ -123,7 +137,8 @@ def stream_view(scope: Scope, view: syntax.View, moves_allowed: bool) -> SourceV
         digits = scope.cuts.digits(whole_axis(axis, scope))
         if not set(digits) <= set(order.digits):
             labels = [(binding.span, f"`{axis.name}` is bound here"), (stream.span, f"`{stream.name}` is {scope.show(order)}")]
-            raise scope.report.fail("RDF036", f"`{stream.name}` has no axis `{axis.name}`", labels)
+            help = "bind an axis that the stream has, or leave the binding out"
+            raise scope.report.fail("RDF036", f"`{stream.name}` has no axis `{axis.name}`", labels, help=help)
         value = binding.value
         if isinstance(value, syntax.Ref) and value.name in scope.axes and value.name not in scope.streams:
             renames.update(_rename(scope, axis, scope.axes[value.name], digits, binding))
@@ -135,14 +150,20 @@ def stream_view(scope: Scope, view: syntax.View, moves_allowed: bool) -> SourceV
                 "only renames here",
                 [(binding.span, "this changes addresses")],
                 notes=["an operand of a pcu comes in the order in which it travels; a scratchpad has an address pipeline"],
-                help=f"hold it first: `h = pmu {stream.name}({axis.name} = ..) as [..]`",
+                help=f"hold it first: `{scope.unused(view.name.text + 'b')} = pmu {scope.text(view.span)} as {scope.show(order, 0)}`",
             )
         if isinstance(value, syntax.Ref) and value.name in scope.streams:
             gathers.extend((d, scope.streams[value.name]) for d in digits)
             continue
         linear = scope.linear(value)
         if linear is None or len(digits) != 1:
-            raise scope.report.fail("RDF036", "this view is not linear in one digit", [(binding.span, "here")])
+            raise scope.report.fail(
+                "RDF036",
+                f"`{axis.name}` cannot be moved like this",
+                [(binding.span, "not linear in one digit"), (stream.span, f"`{stream.name}` is {scope.show(order)}")],
+                notes=["the address pipeline adds to one counter, or subtracts from it"],
+                help=f"hold it in an order in which `{axis.name}` is one loop, and write `{axis.name} = {axis.name} + ..`",
+            )
         moves.append((digits[0], linear))
     return SourceView(stream, order.renamed(renames, roots), tuple(moves), tuple(gathers))
 

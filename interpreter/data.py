@@ -16,6 +16,7 @@ from rdflow.dsl.program import Program, Tensor
 Array = NDArray[Any]
 SEED = 0
 FLOATS = ("bf16", "f32")
+RANGES = {"bool": (0, 1), "int8": (-128, 127), "int32": (-(2**31), 2**31 - 1)}
 
 
 def prepared(program: Program, inputs: Mapping[str, Any], seed: int = SEED) -> dict[str, Array]:
@@ -80,4 +81,9 @@ def _mistake(tensor: Tensor, array: Array) -> Diagnostic | None:
     if tensor.dtype in FLOATS and not (floating or whole) or tensor.dtype not in FLOATS and not whole:
         message = f"the values for `{tensor.name}` are {array.dtype}, the tensor is {tensor.dtype}"
         return Diagnostic("RDF303", message, (label,), (), f"convert them: array.astype({'float' if tensor.dtype in FLOATS else 'int'})")
+    if tensor.dtype in RANGES and array.size:
+        low, high = RANGES[tensor.dtype]
+        if array.min() < low or array.max() > high:
+            message = f"the values for `{tensor.name}` go from {array.min()} to {array.max()}, {tensor.dtype} from {low} to {high}"
+            return Diagnostic("RDF303", message, (label,), (), "clip or rescale the array before")
     return None

@@ -25,7 +25,8 @@ from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.mapping import Floorplan, map_netlist
 
 Array = NDArray[Any]
-SLICE = 2_000_000  # cycles between two looks at the progress of a long launch
+LOOK = 0.1  # seconds between two looks at the progress of a long launch, about
+FIRST_SLICE = 100_000  # cycles of the first slice; the next ones as LOOK wants
 
 
 @dataclass(frozen=True)
@@ -89,16 +90,21 @@ class Execution:
         return last.end if last.image.status is Status.FINISHED else last.start + last.image.time
 
     def advance(self, until: int | None = None, progress: Callable[[Execution], None] | None = None) -> None:
-        """Execute every firing before cycle `until` (None: to the end).
+        """Execute every firing before cycle `until` (None: to the end). `progress` is called at the start and now and then.
 
         Raises CompileError with RDF401 where the kernel that runs deadlocks.
         """
+        piece = FIRST_SLICE
+        if progress is not None:
+            progress(self)
         while not self.finished and (until is None or self.time < until):
             launched = self._running()
-            goal = launched.image.time + SLICE if until is None else min(until - launched.start, launched.image.time + SLICE)
+            goal = launched.image.time + piece
             began = perf_counter()
-            status = advance(launched.image, goal)
-            launched.host_seconds += perf_counter() - began
+            status = advance(launched.image, goal if until is None else min(until - launched.start, goal))
+            spent = perf_counter() - began
+            launched.host_seconds += spent
+            piece = piece * 2 if spent < LOOK else max(1, int(piece * LOOK / spent))
             if status is Status.DEADLOCK:
                 raise CompileError([deadlock(launched.image)], self.checked.program.source)
             if status is Status.FINISHED:

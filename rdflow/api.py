@@ -157,10 +157,9 @@ def find(program: str | Path) -> Source:
     """The text of a program: a file by path, or a shipped one by name. Raises CompileError (RDF304) if there is none."""
     path = Path(program)
     if path.is_file():
-        try:
-            return Source(str(program), path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise CompileError([Diagnostic("RDF304", f"cannot read `{program}`: {error}")]) from None
+        return read(path)
+    if path.is_dir():
+        raise CompileError([Diagnostic("RDF304", f"`{program}` is a folder", help=f"name a file in it: `{path / 'NAME.rdf'}`")])
     shipped = resources.files("rdflow.programs") / f"{path.name}.rdf"
     if len(path.parts) == 1 and shipped.is_file():
         return Source(f"{path.name}.rdf", shipped.read_text(encoding="utf-8"))
@@ -169,6 +168,18 @@ def find(program: str | Path) -> Source:
     near = get_close_matches(path.stem, list(programs()), n=1)
     help = f"did you mean `{near[0]}`?" if near else "`rdflow programs` lists those that ship; a file is given by its path"
     raise CompileError([Diagnostic("RDF304", f"there is no program `{program}`", (), (), help)])
+
+
+def read(path: Path) -> Source:
+    """The text of a file. Raises CompileError (RDF304) if it cannot be read, or is not text."""
+    try:
+        return Source(str(path), path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        help = "programs are text in UTF-8"
+        raise CompileError([Diagnostic("RDF304", f"`{path}` is not a text", help=help)]) from None
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise CompileError([Diagnostic("RDF304", f"cannot read `{path}`: {why}")]) from None
 
 
 def library(path: str) -> Source | None:

@@ -19,7 +19,7 @@ FUNCTIONS = (
 )  # fmt: skip
 
 
-class RdfLexer(RegexLexer):
+class RdfLexer(RegexLexer):  # type: ignore[misc]
     """Lexer of the rdflow language."""
 
     name = "rdflow"

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rdflow.dsl import numerics
+from numpy.typing import NDArray
+from rdflow.dsl import evaluate_reduce, numerics
 from rdflow.dsl.check import Checked, checked
 from rdflow.dsl.evaluate import evaluate, evaluate_kernel, evaluate_streams
 from rdflow.dsl.source import Source
 
-Numbers = np.ndarray
+Numbers = NDArray[Any]
 f32 = np.float32
 
 
@@ -28,9 +29,13 @@ def numbers(*shape: int, seed: int = 0) -> Numbers:
     return np.random.default_rng(seed).standard_normal(shape).astype(f32)
 
 
+def bf16(values: Numbers) -> Numbers:
+    return numerics.bf16(values)
+
+
 def halves(*shape: int, seed: int = 0) -> Numbers:
     """Random numbers that are bf16."""
-    return numerics.bf16(numbers(*shape, seed=seed))
+    return bf16(numbers(*shape, seed=seed))
 
 
 def whole(*shape: int, low: int = -50, high: int = 50, seed: int = 0) -> Numbers:
@@ -65,12 +70,12 @@ kernel scale {
 @pytest.mark.parametrize("n", [1, 31, 32, 100])
 def test_scale_rounds_once_where_the_value_leaves(n: int) -> None:
     x = halves(n)
-    equal(run(SCALE, {"X": x}, N=n)["Y"], numerics.bf16(x * f32(3) + f32(0.1)))
+    equal(run(SCALE, {"X": x}, N=n)["Y"], bf16(x * f32(3) + f32(0.1)))
 
 
 def test_inputs_are_rounded_to_the_tensor_s_dtype() -> None:
     x = numbers(100)
-    equal(run(SCALE, {"X": x})["X"], numerics.bf16(x))
+    equal(run(SCALE, {"X": x})["X"], bf16(x))
 
 
 def test_unknown_tensors_and_wrong_shapes_are_refused() -> None:
@@ -124,7 +129,7 @@ def test_elementwise_functions_are_the_shared_ones() -> None:
     equal(found["E"], numerics.exp(x) / (one + np.abs(z)) - numerics.maximum(x, z))
     equal(found["R"], numerics.rsqrt(z * z + one) + numerics.log(z * z + f32(2)) - np.sqrt(np.abs(x)))
     equal(found["W"], np.where(((x > z) & (n != 3)) | (n < 2), x, -z))
-    equal(found["S"], x * numerics.sigmoid(x) + numerics.tanh(z) - numerics.minimum(x, f32(0.5)))
+    equal(found["S"], x * numerics.sigmoid(x) + numerics.tanh(z) - numerics.minimum(x, np.full_like(x, 0.5)))
 
 
 INTEGERS = """
@@ -218,6 +223,71 @@ def test_a_systolic_line_drains_between_its_outer_reduced_loops() -> None:
         wanted += partial
     assert not np.array_equal(wanted, d.T @ x)
     equal(run(OUTER, {"D": d, "X": x})["G"], wanted)
+
+
+COPIED = """
+axis m = 64, n = 48, c = 40
+tensor A: bf16[m, c] in hbm input
+tensor B: bf16[n, c] in hbm input
+tensor Y: f32[m, n] in hbm output
+kernel gemm {
+    a  = pmu load A        as [m/L @2; n/H, c | m%L]
+    b  = pmu load B        as [; n/H, c | n%H]
+    y  = pcu sum(c) a * b  as f32 [n/H, n/ST%2 @, m/L @2, n%ST | m%L]
+    f  = fifo y depth 64
+    yt = pmu f             as [; m, n/H | n%H]
+    store yt -> Y
+}
+"""
+
+
+def test_copies_and_queues_move_values_only_in_time() -> None:
+    a, b = halves(64, 40), halves(48, 40, seed=1)
+    equal(run(COPIED, {"A": a, "B": b})["Y"], run(GEMM, {"A": a, "B": b}, N=48, C=40)["Y"])
+
+
+SIMD = """
+axis m = 21, n = 10, c = 9
+tensor A: f32[m, c] in hbm input
+tensor B: f32[n, c], G: f32[n] in hbm input
+tensor Y: f32[m, n] in hbm output
+kernel gemm {
+    a  = pmu load A              as [m/H; n/ST, c | m%H]
+    b  = pmu load B              as [; m/H, n/ST, c | n%ST]
+    g  = pmu load G              as [; m/H, n]
+    y  = pcu g * sum(c) a * b / 3 + n  as [m/H, n/ST, n%ST | m%H]
+    yt = pmu y                   as [m/H; m%H, n]
+    store yt -> Y
+}
+"""
+
+
+def test_float_products_and_the_factors_around_a_sum() -> None:
+    a, b, g = numbers(21, 9), numbers(10, 9, seed=1), numbers(10, seed=2)
+    close(run(SIMD, {"A": a, "B": b, "G": g})["Y"], g * (a.astype(float) @ b.T) / 3 + np.arange(10), 1e-4)
+
+
+SEVERAL = """
+axis r = 3, n = 50
+tensor X: bf16[r, n] in hbm input
+tensor Y: bf16[r, n] in hbm output
+tensor M: bf16[r] in hbm output
+kernel several {
+    x = load X     as [r, n/L | n%L]
+    y, m = pcu x / 3, sum(n) y
+    store y -> Y
+    store m -> M
+}
+"""
+
+
+def test_a_result_sees_earlier_results_as_they_leave() -> None:
+    x = halves(3, 50)
+    y = bf16(x / f32(3))
+    lanes = np.pad(y, ((0, 0), (0, 14)))
+    found = run(SEVERAL, {"X": x})
+    equal(found["Y"], y)
+    equal(found["M"], bf16(by_halves([*(lanes[:, :32] + lanes[:, 32:]).T], 0)))
 
 
 # -- the order of reductions -------------------------------------------------------------------------------------------
@@ -449,7 +519,7 @@ kernel attention {
 def attended(q: Numbers, k: Numbers, v: Numbers, seen: Numbers) -> Numbers:
     s = np.where(seen, q.astype(float) @ k.T.astype(float) / np.sqrt(q.shape[1]), -np.inf)
     p = np.exp(s - s.max(1, keepdims=True))
-    return p @ v.astype(float) / p.sum(1, keepdims=True)
+    return np.asarray(p @ v.astype(float) / p.sum(1, keepdims=True))
 
 
 CAUSAL = "where(u <= t, s, -inf)"
@@ -636,9 +706,9 @@ kernel rotary {
 
 def test_a_flip_rotates_pairs() -> None:
     x, angle = halves(9, 2, 8), numbers(9, 8, seed=1)
-    a, b = numerics.bf16(np.cos(angle)), numerics.bf16(np.sin(angle))
+    a, b = bf16(np.cos(angle)), bf16(np.sin(angle))
     wanted = np.stack([x[:, 0] * a + x[:, 1] * -b, x[:, 1] * a + x[:, 0] * b], axis=1)
-    equal(run(ROTARY, {"X": x, "A": a, "B": b})["Y"], numerics.bf16(wanted))
+    equal(run(ROTARY, {"X": x, "A": a, "B": b})["Y"], bf16(wanted))
 
 
 SHIFT = """
@@ -795,6 +865,59 @@ def test_mixture_of_experts() -> None:
     close(found["N"], np.bincount(top.ravel(), minlength=4), 1e-5)
 
 
+ROUTED = """
+axis b = 3, t = 21, e = 4, c = 5
+axis n = 21 ragged
+tensor X: f32[b, t, c] in hbm input
+tensor I: int32[b, t] in hbm input
+tensor S: f32[b, e, c] in hbm output
+tensor Y: f32[b, t, c] in hbm output
+kernel routed {
+    x = load X           as [b, t | c]
+    i = load I           as [b, t]
+    s = split x by i     as [b; e, n | c]
+    h = pcu sum(n) s + 1 as f32 [b, e | c]
+    y = merge s by i     as [b; t | c]
+    store h -> S
+    store y -> Y
+}
+"""
+
+
+def test_a_merge_undoes_a_split_tile_by_tile() -> None:
+    x, i = numbers(3, 21, 5), whole(3, 21, low=-1, high=6)
+    sums = np.ones((3, 4, 5), f32)
+    for b in range(3):
+        for e in range(4):
+            sums[b, e] = f32(1) + np.add.accumulate(np.concatenate([np.zeros((1, 5), f32), x[b, i[b] == e]]))[-1]
+    found = run(ROUTED, {"X": x, "I": i})
+    equal(found["Y"], np.where(((i >= 0) & (i < 4))[..., None], x, f32(0)))
+    equal(found["S"], sums)
+
+
+LAYER = """
+axis t = 12, c = 40, u = 40
+tensor X: bf16[t, c] in hbm input
+tensor Y: bf16[t, u] in hbm output
+layer double(x: [a, b/L | b%L], factor = 2) {
+    y = pcu x * factor
+    return y
+}
+kernel layered {
+    x = load X             as [t, c/L | c%L]
+    a = double(x)
+    b = double(a, factor = 3)
+    r = pcu b(c = u) + 1
+    store r -> Y
+}
+"""
+
+
+def test_layers_and_renames() -> None:
+    x = halves(12, 40)
+    equal(run(LAYER, {"X": x})["Y"], bf16(bf16(bf16(x * f32(2)) * f32(3)) + f32(1)))
+
+
 FFT = """
 param P = 4, NB = 2
 axis b = NB, z = 2, w = 2, n0 = P, n1 = P, k0 = P, k1 = P
@@ -822,7 +945,7 @@ kernel fft {
 @pytest.mark.parametrize("p", [4, 8, 12])
 def test_monarch_fft(p: int) -> None:
     def dft(n: int, count: int) -> Numbers:
-        return np.exp(-2j * np.pi * np.outer(np.arange(count), np.arange(count)) / n)
+        return np.asarray(np.exp(-2j * np.pi * np.outer(np.arange(count), np.arange(count)) / n))
 
     x = halves(2, 2, p, p)
     f, twiddle = dft(p, p), dft(p * p, p)
@@ -842,9 +965,22 @@ def test_a_kernel_leaves_its_arguments_alone() -> None:
     assert not given["Y"].any() and found["Y"].any()
 
 
+@pytest.mark.parametrize("elements", [5, 64])
+def test_the_size_of_a_slice_changes_nothing(elements: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    tensors = {name: halves(40, 5, seed=i) for i, name in enumerate("QKV")}
+    text = ATTENTION.replace("MASK", CAUSAL).replace("BOUND", TILES)
+    rows = {"X": numbers(5, 45), "I": whole(5, 45)}
+    before = run(text, tensors, T=40, D=5), run(EXTREMES, rows), run(SCAN, {"X": numbers(3, 20, 4), "S": numbers(3, 4)})
+    monkeypatch.setattr(evaluate_reduce, "SLICE", elements)
+    after = run(text, tensors, T=40, D=5), run(EXTREMES, rows), run(SCAN, {"X": numbers(3, 20, 4), "S": numbers(3, 4)})
+    for found, wanted in zip(after, before, strict=True):
+        for name in wanted:
+            equal(found[name], wanted[name])
+
+
 def test_streams_have_a_dimension_per_digit_that_they_change_along() -> None:
     kernel = next(iter(program(GEMM).kernels.values()))
     streams = evaluate_streams(kernel, {"A": halves(64, 48), "B": halves(32, 48)})
     assert {d.root for d in streams["a"].digits} == {"m", "c"}  # replayed along n
     assert {d.root for d in streams["y"].digits} == {"m", "n"}
-    assert (streams["a"].numbers.size, streams["y"].numbers.size) == (64 * 48, 64 * 32)
+    assert streams["y"].numbers.size == 64 * 32

@@ -48,24 +48,27 @@ def go_on(actor, fired, tables):
 
 @njit(**INLINE)
 def run_map(actor, source, sink, n, end, ready, free):
-    """Up to n firings before `end` of an actor with one queue in and one out: their number, the cycle of the next."""
-    t = actor.next
-    starved = 0
-    blocked = 0
-    fired = 0
-    following = 0
+    """Up to n firings before `end` of an actor with one queue in and one out: their number, the cycle of the next.
+
+    Fields are copied first: the compiler cannot know that the stores leave them alone.
+    """
+    t, interval, latency, credit = actor.next, actor.interval, sink.latency, source.credit
+    get, gets, get_ring = source.popped, source.mask, source.ring
+    put, puts, put_ring, capacity = sink.pushed, sink.mask, sink.ring, sink.capacity
+    starved, blocked, fired, following = 0, 0, 0, 0
     while fired < n:
-        get = uintp(source.ring + ((source.popped + fired) & source.mask))
-        slot = uintp(sink.ring + ((sink.pushed + fired - sink.capacity) & sink.mask))
-        arrived = max(t, ready[get])
-        following = max(arrived, free[slot])
+        place = uintp(get_ring + (get & gets))
+        arrived = max(t, ready[place])
+        following = max(arrived, free[uintp(put_ring + ((put - capacity) & puts))])
         if following >= end:
             break
         starved += arrived - t
         blocked += following - arrived
-        free[get] = following + source.credit
-        ready[uintp(sink.ring + ((sink.pushed + fired) & sink.mask))] = following + sink.latency
-        t = following + actor.interval
+        free[place] = following + credit
+        ready[uintp(put_ring + (put & puts))] = following + latency
+        t = following + interval
+        get += 1
+        put += 1
         fired += 1
     actor.next = t
     actor.blocked += blocked
@@ -76,17 +79,17 @@ def run_map(actor, source, sink, n, end, ready, free):
 @njit(**INLINE)
 def run_source(actor, sink, n, end, ready, free):
     """The same without an input."""
-    t = actor.next
-    blocked = 0
-    fired = 0
-    following = 0
+    t, interval, latency = actor.next, actor.interval, sink.latency
+    put, puts, put_ring, capacity = sink.pushed, sink.mask, sink.ring, sink.capacity
+    blocked, fired, following = 0, 0, 0
     while fired < n:
-        following = max(t, free[uintp(sink.ring + ((sink.pushed + fired - sink.capacity) & sink.mask))])
+        following = max(t, free[uintp(put_ring + ((put - capacity) & puts))])
         if following >= end:
             break
         blocked += following - t
-        ready[uintp(sink.ring + ((sink.pushed + fired) & sink.mask))] = following + sink.latency
-        t = following + actor.interval
+        ready[uintp(put_ring + (put & puts))] = following + latency
+        t = following + interval
+        put += 1
         fired += 1
     actor.next = t
     actor.blocked += blocked
@@ -96,18 +99,18 @@ def run_source(actor, sink, n, end, ready, free):
 @njit(**INLINE)
 def run_sink(actor, source, n, end, ready, free):
     """The same without an output."""
-    t = actor.next
-    starved = 0
-    fired = 0
-    following = 0
+    t, interval, credit = actor.next, actor.interval, source.credit
+    get, gets, get_ring = source.popped, source.mask, source.ring
+    starved, fired, following = 0, 0, 0
     while fired < n:
-        get = uintp(source.ring + ((source.popped + fired) & source.mask))
-        following = max(t, ready[get])
+        place = uintp(get_ring + (get & gets))
+        following = max(t, ready[place])
         if following >= end:
             break
         starved += following - t
-        free[get] = following + source.credit
-        t = following + actor.interval
+        free[place] = following + credit
+        t = following + interval
+        get += 1
         fired += 1
     actor.next = t
     count_starved(actor, source, starved)

@@ -1,0 +1,90 @@
+"""Runs and profiles as JSON. The keys are stable, and versioned by `rdflow`; golden tests hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rdflow.api import Program, Verification
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rdflow.interpreter.profile import KernelProfile, Profile, TierProfile, UnitProfile
+
+Document = dict[str, Any]
+UNIT_KEYS = ("name", "kind", "copies", "firings", "busy", "starved", "blocked", "memory", "link", "idle")
+
+
+def document(
+    program: Program,
+    profile: Profile,
+    outputs: Mapping[str, NDArray[Any]] | None = None,
+    files: Mapping[str, Path] | None = None,
+    verification: Verification | None = None,
+) -> Document:
+    """A run (or, without outputs, a profile) of a program."""
+    from rdflow import __version__
+
+    return {
+        "rdflow": __version__,
+        "program": program.name,
+        "machine": program.machine.name,
+        "params": dict(program.checked.program.params),
+        "cycles": profile.cycles,
+        "seconds": profile.seconds,
+        "kernels": [_kernel(kernel) for kernel in profile.kernels],
+        "tiers": {name: _tier(tier) for name, tier in profile.tiers.items()},
+        "schedule": [dict(entry) for entry in profile.schedule],
+        "outputs": {name: _output(program, name, files or {}) for name in outputs or ()},
+        "verify": None if verification is None else _verify(verification),
+        "simulation": {
+            "firings": profile.firings,
+            "firings_simulated": profile.firings,
+            "host_seconds": profile.host_seconds,
+            "fast_forwarded_cycles": 0,
+        },
+    }
+
+
+def _kernel(kernel: KernelProfile) -> Document:
+    moved: Document = {name: {"read": tier.read, "written": tier.written} for name, tier in kernel.tiers.items()}
+    return {
+        "name": kernel.name,
+        "launches": kernel.launches,
+        "cycles": kernel.cycles,
+        "flops": kernel.flops,
+        "bytes": moved | {"sram": kernel.sram_bytes, "links": 0},
+        "intensity": kernel.intensity,
+        "bound": kernel.bound,
+        "limiter": kernel.limiter,
+        "resources": dict(kernel.resources),
+        "units": [_unit(unit) for unit in kernel.units],
+    }
+
+
+def _unit(unit: UnitProfile) -> Document:
+    fields = asdict(unit)
+    return {key: fields[key] for key in UNIT_KEYS}
+
+
+def _tier(tier: TierProfile) -> Document:
+    return {"peak": tier.peak, "achieved": tier.achieved, "utilization": tier.utilization}
+
+
+def _output(program: Program, name: str, files: Mapping[str, Path]) -> Document:
+    tensor = program.checked.program.tensors[name]
+    file = files.get(name)
+    return {"shape": list(tensor.shape), "dtype": tensor.dtype, "file": None if file is None else str(file)}
+
+
+def _verify(verification: Verification) -> Document:
+    error = verification.max_abs_error
+    return {
+        "passed": verification.passed,
+        "max_abs_error": error if isfinite(error) else None,
+        "tolerance": verification.tolerance,
+    }

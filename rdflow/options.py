@@ -1,0 +1,125 @@
+"""What is typed after an option, as values: --set, --input, --machine, --machine-set, --output."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from rdflow.dsl.constants import Value
+from rdflow.dsl.diagnostics import CompileError, Diagnostic
+from rdflow.dsl.program import Program
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rdflow.interpreter.machine import Machine
+
+
+def settings(texts: Iterable[str] | None) -> dict[str, Value]:
+    """NAME=VALUE, each value a whole number, a number, or else the name of a dtype."""
+    return {name: number(value) for name, value in pairs(texts, "--set", "S=256")}
+
+
+def pairs(texts: Iterable[str] | None, option: str, example: str) -> list[tuple[str, str]]:
+    """NAME=VALUE, each name once."""
+    found: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name and equals and value):
+            raise typer.BadParameter(f"`{text}` is not NAME=VALUE, as in `{option} {example}`", param_hint=option)
+        if name in found:
+            raise typer.BadParameter(f"`{name}` is given twice", param_hint=option)
+        found[name] = value
+    return list(found.items())
+
+
+def number(text: str) -> Value:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+# -- inputs ------------------------------------------------------------------------------------------------------------
+
+
+def inputs(texts: Iterable[str] | None, program: Program) -> dict[str, Any]:
+    """NAME=FILE.npy as arrays, NAME=random:SEED as seeds. Raises CompileError with all files that cannot be used."""
+    found: dict[str, Any] = {}
+    mistakes: list[Diagnostic] = []
+    for name, value in pairs(texts, "--input", "X=x.npy"):
+        seed = re.fullmatch(r"random(?::(\d+))?", value)
+        if seed is not None:
+            found[name] = int(seed[1] or 0)
+            continue
+        array = _array(name, Path(value))
+        if isinstance(array, Diagnostic):
+            mistakes.append(array)
+        else:
+            found[name] = array
+    if mistakes:
+        raise CompileError(mistakes, program.source)
+    return found
+
+
+def random_inputs(program: Program, given: Mapping[str, Any], seed: int) -> dict[str, int]:
+    """The inputs that are random, and their seeds."""
+    names = [t.name for t in program.tensors.values() if t.direction == "input"]
+    seeds = {name: given.get(name, seed) for name in names}
+    return {name: own for name, own in seeds.items() if isinstance(own, int)}
+
+
+def _array(name: str, path: Path) -> NDArray[Any] | Diagnostic:
+    """The array of an .npy file, or what is wrong with it."""
+    from zipfile import BadZipFile
+
+    import numpy as np
+
+    try:
+        loaded = np.load(path, allow_pickle=False)
+    except OSError as error:
+        help = f"for random values write `--input {name}=random:1`" if "random" in str(path) else None
+        why = (error.strerror or str(error)).lower()
+        return Diagnostic("RDF305", f"cannot read the values for `{name}` from `{path}`: {why}", help=help)
+    except (ValueError, EOFError, BadZipFile, MemoryError):
+        help = "numpy.save writes such files; arrays of objects are not taken"
+        return Diagnostic("RDF305", f"the values for `{name}`: `{path}` is not an .npy file, or not a whole one", help=help)
+    if not isinstance(loaded, np.ndarray):
+        names = ", ".join(loaded.files)
+        loaded.close()
+        help = "save the one array with numpy.save"
+        return Diagnostic("RDF305", f"the values for `{name}`: `{path}` is an .npz archive (of {names})", help=help)
+    return loaded
+
+
+# -- machines ----------------------------------------------------------------------------------------------------------
+
+
+def machine(name: str | None, changes: Iterable[str] | None) -> Machine:
+    """The machine by name or file, with every SECTION.KEY=VALUE. Raises CompileError."""
+    from rdflow.api import MACHINE
+    from rdflow.interpreter.machine import load_machine
+
+    found = load_machine(name or MACHINE)
+    for change in changes or ():
+        found = found.with_setting(change)
+    return found
+
+
+# -- outputs -----------------------------------------------------------------------------------------------------------
+
+
+def folder(path: Path) -> Path:
+    """The folder for outputs, made if need be: before the run, so that no run is lost. Raises CompileError (RDF306)."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = "it is a file" if path.is_file() else (error.strerror or str(error)).lower()
+        raise CompileError([Diagnostic("RDF306", f"cannot write to the folder `{path}`: {why}")]) from None
+    return path
