@@ -19,12 +19,11 @@ from rdflow.dsl.check_memory import (
     check_route,
     check_store,
 )
-from rdflow.dsl.checked import Carry, Kernel, Store, sources_of, streams_of
+from rdflow.dsl.checked import Carry, Kernel, Store, Stream, sources_of, streams_of
 from rdflow.dsl.constants import Value
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
 from rdflow.dsl.launches import LaunchSpec, launches
 from rdflow.dsl.layers import expand
-from rdflow.dsl.orders import Order
 from rdflow.dsl.parse import parse
 from rdflow.dsl.program import PREDEFINED, Program, Resolve, Tensor, declare, dtype
 from rdflow.dsl.report import Abandon, Reporter
@@ -53,7 +52,7 @@ class Checked:
 def check(source: Source, settings: Mapping[str, Value] | None = None, library: Resolve | None = None) -> Checked:
     """Parse and check a text. Never raises for the user's mistakes: they are in `diagnostics`."""
     module, found = parse(source)
-    report = Reporter(list(found), silent=set(_lost(source, found)))
+    report = Reporter(list(found), silent=set(_lost(source, found)), unread=tuple(d.labels[0].span for d in found))
     program = declare(module, settings or {}, report, library)
     specs = launches(program, report)
     kernels: dict[LaunchSpec, Kernel] = {}
@@ -97,13 +96,13 @@ def check_kernel(program: Program, spec: LaunchSpec, report: Reporter) -> Kernel
         cuts.add(axis.root, axis.stride)
         cuts.add(axis.root, axis.stride * axis.length)
     settled = False
-    before: dict[str, Order] = {}
+    before: dict[str, Stream] = {}
     for _ in range(PASSES):
         cuts.grown = False
-        trial = Reporter(silent=set(report.silent))
+        trial = Reporter(silent=set(report.silent), unread=report.unread)
         scope = _pass(program, tree, spec, axes, cuts, tensors, trial, settled, before)
         cuts.share()
-        found = {s.name: s.order for line in scope.lines for s in streams_of(line)}
+        found = {s.name: s for line in scope.lines for s in streams_of(line)}
         cuts.grown = cuts.grown or found != before
         before = found
         if settled and not cuts.grown:
@@ -145,6 +144,11 @@ def _arguments(
     return axes, roots, tensors
 
 
+def _takes_tensors(kernel: syntax.Kernel) -> bool:
+    """A kernel with tensor parameters reaches these alone; one without reaches the program's."""
+    return any(isinstance(parameter.type, syntax.TensorType) for parameter in kernel.parameters)
+
+
 def _pass(
     program: Program,
     tree: syntax.Kernel,
@@ -154,7 +158,7 @@ def _pass(
     tensors: dict[str, Tensor],
     report: Reporter,
     settled: bool,
-    before: dict[str, Order],
+    before: dict[str, Stream],
 ) -> Scope:
     """One pass over the lines with the cuts known so far."""
     names = {**program.names, **dict(spec.scalars)}
@@ -174,6 +178,8 @@ def check_lines(scope: Scope, lines: tuple[syntax.Line, ...]) -> None:
                 scope.later.setdefault(name.text, name.span)
     for line in lines:
         try:
+            if scope.report.origin is None and any(line.span.start <= s.start < line.span.end for s in scope.report.unread):
+                raise Abandon
             check_line(scope, line)
         except Abandon:
             if isinstance(line, syntax.Unit):
@@ -342,7 +348,7 @@ def _unused(program: Program, kernels: Mapping[LaunchSpec, Kernel], report: Repo
                         notes=["the unit would be configured and run for nothing; it is kept, and its tokens are dropped"],
                         help="store it, use it, or delete the line",
                     )
-        if program.kernels[spec.kernel].parameters:
+        if _takes_tensors(program.kernels[spec.kernel]):
             written.update(t for t in program.tensors)
     for tensor in program.tensors.values():
         if tensor.direction == "output" and kernels and tensor.name not in written:

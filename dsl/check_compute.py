@@ -13,6 +13,7 @@ from rdflow.dsl.expressions import (
     REDUCTIONS,
     SPECIAL,
     Builder,
+    abandoned,
     chain,
     names_in,
     product,
@@ -134,8 +135,8 @@ class _Line:
                 help=f"give it a line of its own: `{scope.unused(self.own[0] + 'b')} = pcu {scope.text(found[1].span)}`",
             )
         draft = Draft(expr, found[0] if found else None)
-        for name in names_in(expr):
-            self.operand(name)
+        if any([abandoned(lambda name=name: self.operand(name)) for name in names_in(expr)]):
+            raise Abandon
         if draft.reduce is None:
             for name in names_in(expr):
                 self.mark(name)

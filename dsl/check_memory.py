@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rdflow.dsl import syntax
-from rdflow.dsl.axes import Digit, Interval, size, without
+from rdflow.dsl.axes import Digit, Interval, runs, size, without
 from rdflow.dsl.checked import Carry, Hold, Load, Route, Store, Stream, TensorView
 from rdflow.dsl.orders import Order
 from rdflow.dsl.program import LANES, dtype
@@ -30,8 +30,7 @@ def annotated(scope: Scope, unit: syntax.Unit) -> tuple[str | None, Order | None
 def check_load(scope: Scope, unit: syntax.Unit, body: syntax.Load) -> Load:
     element, order, _ = annotated(scope, unit)
     view = tensor_view(scope, body.view)
-    natural = memory_order(scope, view)
-    order = order or natural
+    order = order or memory_order(scope, view)
     covers(scope, order, digits_of(view), view, unit.span)
     same_dtype(scope, element, view, unit)
     across(scope, view, order, unit.span)
@@ -209,7 +208,8 @@ def tiled(scope: Scope, unit: syntax.Unit, seen: SourceView, order: Order, tile:
         while common < min(len(source), len(order.time)) and source[common] == order.time[common]:
             common += 1
         if common == len(source):
-            whole = scope.show(order, max(0, common - 1))
+            groups = runs(order.time)
+            whole = scope.show(order, len(order.time) - len(groups[-1]) if groups else 0)
             raise scope.report.fail(
                 "RDF034",
                 f"`{unit.names[0].text}` holds a tile of one token",
@@ -293,15 +293,20 @@ def check_carry(scope: Scope, unit: syntax.Unit, body: syntax.Carry) -> Carry:
         raise scope.report.unknown("stream", body.feedback.text, body.feedback.span, [*scope.later, *scope.streams])
     known = scope.before.get(scope.full(body.feedback.text))
     if known is not None:
-        order = bounded(order, known)
-    default = initial.dtype if isinstance(initial, Stream) else "f32"
-    if element is not None and isinstance(initial, Stream) and initial.dtype != element:
+        order = bounded(order, known.order)
+    default = initial.dtype if isinstance(initial, Stream) else known.dtype if known is not None else "f32"
+    if element is not None and isinstance(initial, Stream) and not widens(initial.dtype, element):
         labels = [(unit.span, f"{element} here"), (initial.span, f"`{initial.name}` is {initial.dtype}")]
-        notes = ["a carry moves bits; only a pcu converts"]
+        notes = ["a carry moves bits; only a pcu rounds"]
         help = f"leave `{element}` out, or convert in the pcu that produces `{initial.name}`"
         raise scope.report.fail("RDF032", f"a carry does not convert {initial.dtype} to {element}", labels, notes, help)
     stream = Stream(scope.full(unit.names[0].text), element or default, order, unit.names[0].span)
     return Carry(stream, scope.full(body.feedback.text), initial, over, unit.span)
+
+
+def widens(element: str, into: str) -> bool:
+    """Whether a carry may take values of one dtype for another: appending zero bits rounds nothing."""
+    return element == into or (element, into) == ("bf16", "f32")
 
 
 def starts_right(scope: Scope, body: syntax.Carry, initial: Stream, order: Order, over: tuple[Digit, ...]) -> None:
@@ -321,12 +326,12 @@ def check_feedback(scope: Scope, carry: Carry) -> None:
     if stream is None:
         return
     order = carry.stream.order
-    if stream.dtype != carry.stream.dtype:
+    if not widens(stream.dtype, carry.stream.dtype):
         scope.report.add(
             "RDF032",
             f"`{stream.name}` is {stream.dtype}, the carry that it feeds is {carry.stream.dtype}",
             [(carry.stream.span, f"{carry.stream.dtype} here"), (stream.span, f"{stream.dtype} here")],
-            notes=["a carry moves bits; only a pcu converts"],
+            notes=["a carry moves bits; only a pcu rounds"],
             help=f"end the line of `{stream.name}` in `as {carry.stream.dtype}`, or that of the carry in `as {stream.dtype} ..`",
         )
     same = stream.order.time == order.time and set(stream.order.lanes) == set(order.lanes)
@@ -341,8 +346,8 @@ def check_feedback(scope: Scope, carry: Carry) -> None:
 
 
 def check_store(scope: Scope, store: syntax.Store) -> Store:
-    source = scope.stream(store.source.text, store.source.span)
     view = tensor_view(scope, store.target)
+    source = scope.stream(store.source.text, store.source.span)
     needed = set(digits_of(view))
     found = set(source.order.digits)
     if needed != found:

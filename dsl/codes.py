@@ -1,4 +1,5 @@
-"""Every code of a diagnostic, explained. To add one, add a text to ENTRIES in the form of the others.
+"""Every code of a diagnostic, explained. To add one, add a text to ENTRIES, here (syntax), in `codes_language` or in
+`codes_running`, in the form of the others.
 
 The first line is `CODE: title`; then the why, in paragraphs; then `wrong:` and `right:`, each a whole small program.
 """
@@ -8,6 +9,9 @@ from __future__ import annotations
 import re
 import textwrap
 from dataclasses import dataclass
+
+from rdflow.dsl import codes_language, codes_running
+from rdflow.dsl.codes_machine import MACHINE_CODES
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,13 @@ def read_entry(text: str) -> Code:
     return Code(parts["code"], parts["title"], parts["why"], **programs)
 
 
-CODES: dict[str, Code] = {entry.code: entry for entry in map(read_entry, ENTRIES)}
+def _all() -> dict[str, Code]:
+    texts = (*ENTRIES, *codes_language.ENTRIES, *codes_running.ENTRIES)
+    entries = [*map(read_entry, texts), *(Code(*entry) for entry in MACHINE_CODES)]
+    return {entry.code: entry for entry in sorted(entries, key=lambda entry: entry.code)}
+
+
+CODES: dict[str, Code] = _all()
 
 
 def explain(code: str) -> str:

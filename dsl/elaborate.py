@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import gcd, prod
 
 from rdflow.dsl.axes import Digit, Linear, without
-from rdflow.dsl.checked import Carry, Compute, Hold, Kernel, Line, Load, Route, Store, Stream, TensorView, space_of
+from rdflow.dsl.checked import Carry, Compute, Hold, Kernel, Line, Load, Route, Store, Stream, TensorView
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
 from rdflow.dsl.elaborate_compute import elaborate_compute
 from rdflow.dsl.elaborate_hold import elaborate_hold
@@ -61,6 +61,7 @@ class _Elaboration:
         self.tensors: dict[tuple[str, int], int] = {}  # (tensor, version) -> memory
         self.uses: dict[str, int] = {}
         self.feedback: list[tuple[Carry, list[Draft]]] = []
+        self.stored: dict[str, list[tuple[Store, Draft]]] = {}  # the acknowledging actors of a tensor's stores so far
 
     def run(self) -> Netlist:
         for tensor in self.kernel.tensors.values():
@@ -103,7 +104,7 @@ class _Elaboration:
         return self.uses[tensor.name]
 
     def _memory(self, tensor: Tensor, version: int) -> int:
-        """The words of one version of a tensor; version 0 holds what the kernel is given."""
+        """The words of one version of a tensor. All start from what the kernel is given; a store writes its own and all later ones."""
         key = (tensor.name, version)
         if key not in self.tensors:
             number = self.uses[tensor.name]
@@ -193,15 +194,22 @@ class _Elaboration:
             pairs.append((request, respond))
         self._gathers(view, [d for pair in pairs for d in pair], order.time)
         for request, respond in pairs:
-            first = len(respond.inputs)
+            self._after_stores(load, request)
             nets.token(request, respond, Gate(), Gate(), load.stream.name, server="memory")
             rows = Rows(respond, order.lanes, ends(len(time), len(respond.loops)))
             mem = self._mem(rows, view, memory, order.lanes, 0)
             predicate = rows.predicate(self._checks(view))
             value = rows.add("read", (mem, predicate) if predicate is not None else (mem,))
-            del first
             endpoints.append(Endpoint(respond, rows.gate, value.index))
         nets.sources[load.stream.name] = Source(load.stream.name, order.lanes, load.stream.dtype, tuple(endpoints))
+
+    def _after_stores(self, load: Load, request: Draft) -> None:
+        """A load waits for the stores above it (A9): once, or once an iteration of the outer loops that index both alike."""
+        for store, acknowledge in self.stored.get(load.view.tensor.name, []):
+            level = shared_loops(load, store)
+            turns = prod(d.extent for d in load.stream.order.time[:level])
+            push = ends(level, len(acknowledge.loops))
+            self.nets.token(acknowledge, request, push, plain(level, request), f"{load.view.tensor.name} is stored", slots=turns + 2)
 
     def _gathers(self, view: TensorView, drafts: Sequence[Draft], time: Sequence[Digit]) -> None:
         """Give the index streams of a view to the actors that address by them."""
@@ -215,7 +223,6 @@ class _Elaboration:
         nets, view, order = self.nets, store.view, store.source.order
         name = f"store.{store.source.name}"
         unit = nets.unit(self._agcu(name, "store", store, order.copies + store.streams))
-        memory = self._memory(view.tensor, view.version + 1)
         sizes, steps = self._bursts(view, order.lanes)
         time = without(order.time, store.streams)
         strides = nets.netlist.tensors[self.uses[view.tensor.name]].strides
@@ -231,21 +238,27 @@ class _Elaboration:
         nets.connect(source, [Sink(d, plain(len(time), d)) for d in drafts])
         self._gathers(view, drafts, order.time)
         for draft in drafts:
-            self._written(draft, store, source, memory, time)
+            self._written(draft, store, source, time)
             acknowledge = nets.draft(f"{name}.acknowledge", unit, "acknowledge", time, order, draft.space, sizes)
             nets.token(draft, acknowledge, Gate(), Gate(), name, server="memory")
+            self.stored.setdefault(view.tensor.name, []).append((store, acknowledge))
 
-    def _written(self, draft: Draft, store: Store, source: Source, memory: int, time: Sequence[Digit]) -> None:
-        """The row that writes a token's words, those outside of the tensor or its bounds left out."""
+    def _written(self, draft: Draft, store: Store, source: Source, time: Sequence[Digit]) -> None:
+        """The rows that write a token's words, those outside of the tensor or its bounds left out."""
         view, order = store.view, store.source.order
         rows = Rows(draft, order.lanes, plain(len(time), draft))
         value = rows.operand(0, source.lanes)
         roots = [d.root for d in order.digits]
         checks = conditions(self.nets, time, (*order.space, *store.streams), order.lanes, order, roots)
         predicate = rows.predicate([*checks, *self._checks(view)])
-        out = self._mem(rows, view, memory, order.lanes, 1)
         args = (value, predicate) if predicate is not None else (value,)
-        draft.rows.append(Row("write", out, args, rows.width, rows.gate))
+        for version in range(view.version + 1, self._versions(view.tensor) + 1):
+            out = self._mem(rows, view, self._memory(view.tensor, version), order.lanes, 1)
+            draft.rows.append(Row("write", out, args, rows.width, rows.gate))
+
+    def _versions(self, tensor: Tensor) -> int:
+        """How often the kernel stores a tensor."""
+        return sum(1 for line in self.kernel.lines if isinstance(line, Store) and line.view.tensor.name == tensor.name)
 
     def _agcu(self, name: str, verb: str, line: Load | Store, space: Sequence[Digit]) -> UnitInfo:
         order = line.stream.order if isinstance(line, Load) else line.source.order
@@ -304,6 +317,13 @@ class _Elaboration:
         self.nets.connect(source, sinks, slots=slots, not_last=carry.over)
 
 
-_Action = Callable[[Line], None]
-
-__all__ = ["elaborate", "refuse", "space_of"]
+def shared_loops(load: Load, store: Store) -> int:
+    """Outer loops that a load and a store have in common and that choose different parts of the tensor."""
+    level = 0
+    times = zip(without(load.stream.order.time, load.streams), without(store.source.order.time, store.streams), strict=False)
+    for a, b in times:
+        alike = a == b and any(a in i.digits and i == j for i, j in zip(load.view.indices, store.view.indices, strict=True))
+        if not alike:
+            break
+        level += 1
+    return level

@@ -134,10 +134,24 @@ class Node:
             low, high = ranges[loop]
             size = self.sizes[loop] if loop >= self.fixed else 1
             if size > 1 or (low, high) != (0, 1):
-                found.append((inside, each, low, high))
+                _wrap(found, (inside, each, low, high), size)
             inside *= size
             each *= high - low
         return Pulses(tuple(reversed(found)), each, inside, self.fixed == 0)
+
+
+def _wrap(loops: list[tuple[int, int, int, int]], outer: tuple[int, int, int, int], size: int) -> None:
+    """Put a loop around those found (innermost first): into one with the last where both run fully, or both once."""
+    inside, each, low, high = outer
+    if loops:
+        inner_inside, inner_each, inner_low, inner_high = loops[-1]
+        inner_size = inside // inner_inside
+        whole = (low, high) == (0, size) and (inner_low, inner_high) == (0, inner_size)
+        if whole or high - low == inner_high - inner_low == 1:
+            start = low * inner_size + inner_low
+            loops[-1] = (inner_inside, inner_each, start, start + (high - low) * (inner_high - inner_low))
+            return
+    loops.append(outer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,10 +266,12 @@ class Flow:
         bounds[node] = firing
         waits: dict[int, Wait] = {node: Wait(node, firing - 1)}
         work = deque([node])
+        waiting = {node}
         for _ in range(VISITS * len(self.nodes)):
             if not work:
                 return None
             here = work.popleft()
+            waiting.discard(here)
             wait = waits[here]
             for channel, full, other, near, far, more in self.ties[here]:
                 tokens = near.tokens(wait.firings) + more
@@ -267,7 +283,8 @@ class Flow:
                 found = Wait(other, firings, channel, full, wait)
                 if other == node:
                     return found
-                if other not in work:
+                if other not in waiting:
+                    waiting.add(other)
                     work.append(other)
                 bounds[other], waits[other] = firings, found
         return None

@@ -51,9 +51,14 @@ def one_copy(space: tuple[Digit, ...]) -> list[Space]:
     return [dict.fromkeys(space, 0)]
 
 
-def two_copies(of: Digit) -> Copies:
-    """The first two copies along a digit."""
-    return lambda space: [{**dict.fromkeys(space, 0), **({of: v} if of in space else {})} for v in range(2 if of in space else 1)]
+def neighbours(digits: frozenset[Digit]) -> Copies:
+    """The first copy, and the second along each of these digits."""
+
+    def chosen(space: tuple[Digit, ...]) -> list[Space]:
+        first = dict.fromkeys(space, 0)
+        return [first, *({**first, d: 1} for d in space if d in digits and d.extent > 1)]
+
+    return chosen
 
 
 def build(kernel: Kernel, copies: Copies = one_copy) -> Flow:

@@ -9,6 +9,7 @@ from math import prod
 
 from rdflow.dsl.axes import Digit, Linear
 from rdflow.dsl.checked import Kernel
+from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
 from rdflow.dsl.netlist import (
     Actor,
     Affine,
@@ -25,6 +26,7 @@ from rdflow.dsl.netlist import (
     starts,
 )
 from rdflow.dsl.orders import Order, packets
+from rdflow.dsl.source import NOWHERE
 
 Space = dict[Digit, int]  # which copy: the value of each copy digit
 
@@ -179,9 +181,14 @@ class Nets:
         root, end = digit.root, self.padded(digit.root)
         bound = order.bound(root)
         covers = digit.stride * digit.extent
-        whole = end % (covers if covers < self.kernel.lengths[root] else digit.stride) == 0
+        top = covers >= self.kernel.lengths[root]
+        if bound is not None and not top and _steps(bound, covers):
+            bound = None  # it never ends inside of this loop
+        whole = end % (digit.stride if top else covers) == 0
         if bound is None and whole:
             return Loop(digit.extent)
+        if bound is not None and not top and largest(bound) > end:
+            raise CompileError([_too_far(self.kernel, root, bound)], self.kernel.program.source)
         outside = digits[:index]
         terms = {d: d.stride for d in (*outside, *space) if d.root == root}
         base = self._affine(Linear.of(0, terms), outside, space)
@@ -263,6 +270,27 @@ class Nets:
     def finish(self) -> Netlist:
         self.netlist.actors = [d.finish() for d in self.drafts]
         return self.netlist
+
+
+def _steps(bound: Linear, step: int) -> bool:
+    """Whether a bound is a whole number of steps whatever its counters."""
+    return all(v % step == 0 for v in (bound.const, *(c for _, c in bound.terms)))
+
+
+def largest(bound: Linear) -> int:
+    """The largest value of a bound over its counters."""
+    return bound.const + sum(max(0, c * (d.extent - 1)) for d, c in bound.terms)
+
+
+def _too_far(kernel: Kernel, root: str, bound: Linear) -> Diagnostic:
+    axis = kernel.program.spans.get(root, NOWHERE)
+    return Diagnostic(
+        "RDF024",
+        f"a bound on `{root}` reaches {largest(bound)}, but the axis has {kernel.lengths[root]}",
+        (Label(axis, f"`{root}` ends at {kernel.lengths[root]}"),),
+        ("a counter stops at its register's value; it does not know where the tensor ends",),
+        f"bound it by what exists, or make `{root}` longer",
+    )
 
 
 def _select(draft: Draft, digits: tuple[Digit, ...]) -> Affine:

@@ -151,7 +151,9 @@ def _argument(scope: Scope, inner: Scope, parameter: syntax.LayerParameter, valu
                 )
             own = []
             for place, axis in zip(formal.places, tensor.axes, strict=True):
-                own.append(_bind_axis(scope, inner, place.term.axis.text, axis.root, axis.stride, axis.length, value.span))
+                shape = f"`{tensor.name}` is [{', '.join(a.name for a in tensor.axes)}]"
+                name_of = place.term.axis.text
+                own.append(_bind_axis(scope, inner, name_of, axis.root, axis.stride, axis.length, value.span, shape))
             inner.tensors[name] = replace(tensor, axes=tuple(own))
         case None:
             constant = scope.constant(value)
@@ -191,7 +193,7 @@ def _match_order(scope: Scope, inner: Scope, formal: syntax.Order, stream: Strea
             length = _whole_length(scope, digits[0].root, base)
         elif known is None and base * length >= scope.cuts.lengths[digits[0].root]:
             length = scope.cuts.lengths[digits[0].root] // base
-        _bind_axis(scope, inner, term.axis.text, digits[0].root, base, length, span)
+        _bind_axis(scope, inner, term.axis.text, digits[0].root, base, length, span, f"`{stream.name}` is {scope.show(stream.order)}")
 
 
 def _places(time: tuple[Digit, ...], copies: frozenset[Digit]) -> list[tuple[Digit, ...]]:
@@ -211,7 +213,9 @@ def _whole_length(scope: Scope, root: str, base: int) -> int:
     return max((a.length for a in axes), default=scope.cuts.lengths[root] // base)
 
 
-def _bind_axis(scope: Scope, inner: Scope, name: str, root: str, stride: int, length: int, span: Span) -> Axis:
+def _bind_axis(
+    scope: Scope, inner: Scope, name: str, root: str, stride: int, length: int, span: Span, given: str
+) -> Axis:
     known = inner.axes.get(name)
     if known is None:
         inner.axes[name] = known = Axis(name, root, stride, length)
@@ -219,8 +223,9 @@ def _bind_axis(scope: Scope, inner: Scope, name: str, root: str, stride: int, le
         raise scope.report.fail(
             "RDF070",
             f"axis `{name}` of the layer would be both `{known.root}` and `{root}`",
-            [(span, "by this argument")],
-            help="the layer's axes take their meaning from the arguments: the same name must be the same axis",
+            [(span, given)],
+            notes=["a layer's axes take their meaning from the arguments: the same name is the same axis in all of them"],
+            help=f"bring the argument to what the layer expects: `{name}` stands for `{known.root}` already",
         )
     return known
 

@@ -94,7 +94,7 @@ def log(x: Floats) -> Floats:
 
 
 def sigmoid(x: Floats) -> Floats:
-    """1 / (1 + e), with e = e**-|x| so that nothing overflows; for negative x e - e (e / (1 + e)), which rounds less."""
+    """1 / (1 + e), with e = e**-|x| so that nothing overflows; below 0 it is e - e (e / (1 + e)), rounded less."""
     x = np.asarray(x, dtype=np.float32)
     e = exp(-np.abs(x))
     with np.errstate(all="ignore"):

@@ -19,13 +19,15 @@ class Reporter:
     """Diagnostics in the order found; the same mistake at the same place is told once.
 
     `origin` is the source that spans point into while a layer of another file is expanded, `callers` the calls that lead there.
-    `silent` are names whose definition is known to be wrong: whoever uses them is not blamed.
+    `silent` are names whose definition is known to be wrong: whoever uses them is not blamed. `unread` are the places of
+    syntax errors: lines that hold one are not checked further.
     """
 
     found: list[Diagnostic] = field(default_factory=list)
     origin: Source | None = None
     callers: list[Label] = field(default_factory=list)
     silent: set[str] = field(default_factory=set)
+    unread: tuple[Span, ...] = ()
 
     def add(
         self,

@@ -35,7 +35,7 @@ class Scope:
     later: dict[str, Span] = field(default_factory=dict)
     path: str = ""
     settled: bool = False  # whether the cuts of an earlier pass were the last
-    before: dict[str, Order] = field(default_factory=dict)  # orders by stream as the pass before found them
+    before: dict[str, Stream] = field(default_factory=dict)  # streams by name as the pass before found them
     calls: tuple[str, ...] = ()  # the layers that are being expanded
     copied: frozenset[Digit] = frozenset()  # digits that a layer's arguments have as copies: so do its lines
 

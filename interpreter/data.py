@@ -47,7 +47,7 @@ def stored(tensor: Tensor, array: Array) -> Array:
     """An array in the form of its tensor's dtype: bf16 rounded to nearest even and kept as float32."""
     if tensor.dtype == "bf16":
         return bf16(array.astype(np.float32))
-    return np.ascontiguousarray(array.astype(np.float32 if tensor.dtype == "f32" else np.int32))
+    return np.array(array, np.float32 if tensor.dtype == "f32" else np.int32, order="C")
 
 
 def random(tensor: Tensor, seed: int = SEED) -> Array:

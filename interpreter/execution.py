@@ -140,7 +140,7 @@ class Execution:
         """The values of the kernel's tensors, by number; None for timing alone."""
         if self.values is None:
             return None
-        return {i: np.ascontiguousarray(self._slice(call, use.name)) for i, use in enumerate(compiled.netlist.tensors)}
+        return {i: np.array(self._slice(call, use.name), order="C") for i, use in enumerate(compiled.netlist.tensors)}
 
     def _slice(self, call: LaunchCall, name: str) -> Array:
         """What a kernel's tensor is in the program: itself, or the part of the argument that its view leaves free."""

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-
 from rdflow.dsl.netlist import Actor, Affine, Gate, Loop, Netlist, Port, Queue
 from rdflow.interpreter.kernel import cache, engine, layout
 from rdflow.interpreter.kernel.layout import FAR, Tables, Values
@@ -169,7 +168,13 @@ class Builder:
             {"interval": actor.interval, "depth": depth, "loop": start, "inner": start + depth - 1}
             | {"first_in": first_in, "last_in": first_out, "first_out": first_out, "last_out": len(self.ports)}
             | split(gates, depth)
-            | {"waiting": layout.READY, "first": -1, "last": -1, "tile_level": min(actor.tile_level, depth), "shape": layout.PLAIN}
+            | {
+                "waiting": layout.READY,
+                "first": -1,
+                "last": -1,
+                "tile_level": min(actor.tile_level, depth),
+                "shape": layout.PLAIN,
+            }
             | self.burst(actor, depth)
             | self.shape(actor)
         )

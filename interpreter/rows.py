@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
 from rdflow.dsl.netlist import Actor, Affine, Const, Gate, In, Index, Mem, Netlist, Operand, Port, Row, Temp
 from rdflow.interpreter.kernel import layout
 from rdflow.interpreter.kernel.layout import VALUE_BATCH, VECTOR, Tables, Values
@@ -18,7 +18,7 @@ SCRATCH = 2 * VECTOR  # words at the start of the store, for operations that nee
 TEMPORARY = VALUE_BATCH * VECTOR  # words of a temporary
 FRESH = 8  # temporaries that the lowering of one row may need
 MEMORY_OUT = ("write", "fold", "systolic")  # operations whose result is in a memory
-NARROW = {"pick": (0, 1), "lanes": (), "read": (0,), "systolic": (1,)}  # arguments that need not have the row's width
+NARROW = {"pick": (0, 1), "read": (0,)}  # arguments that need not have the row's width
 
 
 class Affines(Protocol):
@@ -146,7 +146,9 @@ class ActorRows:
         if isinstance(operand, Mem):
             operand = self.load(operand, row.gate)
         width = self.width(operand, wanted)
-        if width < wanted and position not in NARROW.get(row.op, ()) or (width == 1 < wanted and row.op == "systolic"):
+        if (width < wanted and position not in NARROW.get(row.op, ())) or (
+            width == 1 < wanted and row.op == "systolic"
+        ):
             if width != 1:
                 raise ValueError(f"{self.actor.name}: {row.op} over {wanted} lanes of an operand of {width}")
             operand = self.spread(operand, row.gate, wanted)
@@ -192,7 +194,7 @@ class ActorRows:
         """Words of a memory; lanes in steps of one size need no table."""
         lowering = self.lowering
         lanes = (operand.lanes * width if len(operand.lanes) == 1 else operand.lanes)[:width]
-        steps = {b - a for a, b in zip(lanes, lanes[1:], strict=False)}
+        steps = {b - a for a, b in pairwise(lanes)}
         regular = len(steps) <= 1
         base = lanes[0] if regular else 0
         offsets = [lane - base for lane in lanes]

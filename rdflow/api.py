@@ -93,9 +93,12 @@ class Program:
 
     def run(self, verify: bool = False, seed: int = 0, progress: Progress | None = None, **given: Any) -> Result:
         """Execute with values, cycle by cycle. `verify` holds the outputs against the NumPy evaluator."""
+        return self.run_on(self.inputs(given, seed), verify, progress)
+
+    def run_on(self, values: Mapping[str, NDArray[Any]], verify: bool = False, progress: Progress | None = None) -> Result:
+        """`run` with the values of all tensors, as `inputs` gives them."""
         from rdflow.interpreter.profile import profile
 
-        values = self.inputs(given, seed)
         execution = self.execution(values)
         execution.advance(progress=progress)
         assert execution.values is not None

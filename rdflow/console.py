@@ -120,7 +120,7 @@ def ending(told: Told) -> Iterator[None]:
         print(f"\n{_interrupted(told.execution)}; nothing was written", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:
-        raise typer.Exit(_hush()) from None
+        raise typer.Exit(hush()) from None
     except OSError as error:
         what = f"cannot use `{error.filename}`: " if error.filename else ""
         print(f"error: {what}{(error.strerror or str(error)).lower()}", file=sys.stderr)
@@ -171,9 +171,9 @@ def _bug(error: Exception) -> str:
     )
 
 
-def _hush() -> int:
+def hush() -> int:
     """Nobody reads stdout any more: say nothing further, not even when Python flushes it at the end."""
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return PIPE
 
 

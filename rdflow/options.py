@@ -49,14 +49,14 @@ def number(text: str) -> Value:
 # -- inputs ------------------------------------------------------------------------------------------------------------
 
 
-def inputs(texts: Iterable[str] | None, program: Program) -> dict[str, Any]:
-    """NAME=FILE.npy as arrays, NAME=random:SEED as seeds. Raises CompileError with all files that cannot be used."""
+def inputs(texts: Iterable[str] | None, program: Program, default: int) -> dict[str, Any]:
+    """NAME=FILE.npy as arrays, NAME=random[:SEED] as seeds. Raises CompileError with all files that cannot be used."""
     found: dict[str, Any] = {}
     mistakes: list[Diagnostic] = []
     for name, value in pairs(texts, "--input", "X=x.npy"):
-        seed = re.fullmatch(r"random(?::(\d+))?", value)
-        if seed is not None:
-            found[name] = int(seed[1] or 0)
+        random = re.fullmatch(r"random(?::(\d+))?", value)
+        if random is not None:
+            found[name] = default if random[1] is None else int(random[1])
             continue
         array = _array(name, Path(value))
         if isinstance(array, Diagnostic):

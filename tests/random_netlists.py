@@ -322,6 +322,12 @@ class Builder:
             else self.row(draft, "toint", self.clamped(draft, a, 1e6, gate), kind="i", bound=0, gate=gate)
         )
 
+    def cast(self, draft: Draft, a: Value, kind: str) -> Value:
+        """A value as one of a given kind and of full width, fit for a queue."""
+        a = self.floating(draft, a, ALWAYS) if kind == "f" else self.integral(draft, a, ALWAYS)
+        a = self.clamped(draft, a, STREAM_BOUND, ALWAYS)
+        return self.row(draft, "copy", a, kind=kind, bound=STREAM_BOUND, width=self.width)
+
     def positive(self, draft: Draft, a: Value, gate: Gate) -> Value:
         """A float of at least one half."""
         if self.wild:
@@ -559,7 +565,7 @@ class Builder:
         shared = next((s for s in self.open if prefix(s.order, order[:level])), None) if self.chance(0.5) else None
         casts = self.multicast(shared, count) if shared else []
         last = self.rng.randint(level + 1, len(order))
-        results, kind, width = [], "f", 0
+        results, kind = [], self.rng.choice("fi")
         steps, seed = self.rng.randint(0, 2), self.rng.random()
         for c, q in enumerate(dealt):
             nest = at(order, level, c)
@@ -572,15 +578,15 @@ class Builder:
             outer, self.rng = self.rng, random.Random(seed)  # the same rows in each copy
             out = self.grow(self.actors[copy], values, steps)
             self.rng = outer
+            out = self.cast(self.actors[copy], out, kind)
             results.append(self.queue(copy, out.width))
             self.output(copy, results[-1:], ends(last - shift, len(nest)), out)
-            kind, width = out.kind, out.width
         packets = self.queues[results[0]].packets
         for q in results:
             self.queues[q] = replace(self.queues[q], packets=packets)
         gather = self.actor("pcu", order[:last])
         port = self.connect(results, gather, starts(last, last), select)
-        self.emits(gather, [Value(In(port), kind, width, STREAM_BOUND)])
+        self.emits(gather, [Value(In(port), kind, self.width, STREAM_BOUND)])
 
     def multicast(self, stream: Stream, count: int) -> list[Stream]:
         """One stream to many."""
@@ -740,9 +746,7 @@ class Builder:
         held = next((s for s in self.open if prefix(s.order, order)), None)
         draft = self.actors[body]
         out = self.grow(draft, [value, *(self.consume(held, body) if held else [])], rng.randint(0, 3))
-        out = self.floating(draft, out, ALWAYS) if kind == "f" else self.integral(draft, out, ALWAYS)
-        out = self.clamped(draft, out, STREAM_BOUND, ALWAYS)
-        out = self.row(draft, "copy", out, kind=kind, bound=STREAM_BOUND, width=self.width)
+        out = self.cast(draft, out, kind)
         self.output(body, [around], Gate(not_last=1 << level), out)
         result = self.queue(body, self.width)
         self.output(body, [result], Gate(last=1 << level), out)

@@ -7,16 +7,16 @@ is no longer than the shortest way through a server, so what is decided at its e
 from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 from numpy import uint64, uintp
-
 from rdflow.interpreter.kernel.layout import FAR, PLAIN
 from rdflow.interpreter.kernel.nest import restart
+from rdflow.interpreter.kernel.options import ENTRY, HELPER
 from rdflow.interpreter.kernel.servers import serve
 from rdflow.interpreter.kernel.visits import visit, visit_simple
 
 RUNNING, FINISHED, DEADLOCK = range(3)
 
 
-@njit(error_model="numpy", nogil=True, _nrt=False)
+@njit(**HELPER)
 def summon(due, pending, end):
     """Mark the actors that can fire before `end`. How many there are, and when the first of the others can."""
     count = 0
@@ -31,7 +31,7 @@ def summon(due, pending, end):
     return count, others
 
 
-@njit(error_model="numpy", nogil=True, _nrt=False)
+@njit(**HELPER)
 def visit_all(tables, values, end):
     """Visit the marked actors, in rank order and round again, until nobody can fire before `end`."""
     pending = tables.pending
@@ -55,13 +55,13 @@ def visit_all(tables, values, end):
                     visit(a, end, tables, values)
 
 
-@njit(error_model="numpy", nogil=True, _nrt=False)
+@njit(**HELPER)
 def outcome(clock):
     """The status when no actor has a next firing."""
     return FINISHED if clock.running == 0 else DEADLOCK
 
 
-@njit(error_model="numpy", nogil=True, _nrt=False)
+@njit(**HELPER)
 def run_until(tables, values, until):
     """Do every firing before `until` and none after. The status."""
     clock = tables.clock[0]
@@ -86,19 +86,19 @@ def run_until(tables, values, until):
         clock.time = end
 
 
-@njit(cache=True, error_model="numpy", nogil=True, _nrt=False)
+@njit(**ENTRY)
 def advance_timing(tables, until):
     """Cycles only."""
     return run_until(tables, None, until)
 
 
-@njit(cache=True, error_model="numpy", nogil=True, _nrt=False)
+@njit(**ENTRY)
 def advance_values(tables, values, until):
     """Cycles and values."""
     return run_until(tables, values, until)
 
 
-@njit(cache=True, error_model="numpy", nogil=True, _nrt=False)
+@njit(**ENTRY)
 def start(tables):
     """Every nest at its first iteration."""
     for a in range(tables.actors.size):

@@ -2,8 +2,7 @@
 
 from numba import njit
 from numpy import uintp
-
-INLINE = {"error_model": "numpy", "nogil": True, "_nrt": False, "forceinline": True}
+from rdflow.interpreter.kernel.options import HELPER, INLINE
 
 
 @njit(**INLINE)
@@ -35,7 +34,7 @@ def iterations(bound, size, affine, loops, loop, outer):
     return max(1, min(size, -(-(rounded - base) // bound.stride)))
 
 
-@njit(error_model="numpy", nogil=True, _nrt=False)
+@njit(**HELPER)
 def restart(actor, level, loops, bounds, affine):
     """Put the loops from `level` inwards at their first iteration."""
     for l in range(level, actor.depth):
@@ -56,7 +55,7 @@ def mark(actor, loop, level):
     actor.at_last = (actor.at_last & ~bit) | last
 
 
-@njit(error_model="numpy", nogil=True, _nrt=False)
+@njit(**HELPER)
 def carry(actor, loops, bounds, affine):
     """The innermost loop has ended: step the loops outside. True when the nest has ended."""
     level = actor.depth - 2

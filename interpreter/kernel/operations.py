@@ -3,18 +3,19 @@
 import numpy as np
 from numba import njit
 from numpy import int32, uintp
-
 from rdflow.interpreter.kernel import numerics
 from rdflow.interpreter.kernel.layout import VECTOR
-from rdflow.interpreter.kernel.numerics import INFINITY, OPTIONS
+from rdflow.interpreter.kernel.numerics import INFINITY
+from rdflow.interpreter.kernel.options import HELPER
 
-NAMES = (
+ELEMENTWISE = (
     "copy neg add sub mul div max min abs exp log sqrt rsqrt sigmoid tanh "
-    "ineg iadd isub imul idiv imod imax imin iabs lt le eq ne ilt ile ieq ine and or not "
-    "where tofloat toint bf16 int8 lanes pick index splat "
-    "tree.sum tree.max tree.min tree.isum tree.imax tree.imin tree.argmax "
-    "read write fold.sum fold.max fold.min fold.isum fold.imax fold.imin fold.argmax systolic"
-).split()
+    "ineg iadd isub imul idiv imod imax imin iabs lt le eq ne ilt ile ieq ine and or not"
+)
+SHAPED = "where tofloat toint bf16 int8 lanes pick index splat"
+TREES = "tree.sum tree.max tree.min tree.isum tree.imax tree.imin tree.argmax"
+STORED = "read write fold.sum fold.max fold.min fold.isum fold.imax fold.imin fold.argmax systolic"
+NAMES = f"{ELEMENTWISE} {SHAPED} {TREES} {STORED}".split()
 NUMBER = {name: number for number, name in enumerate(NAMES)}
 
 # fmt: off
@@ -33,9 +34,9 @@ HIGHEST = np.int32(2**31 - 1)
 
 def unary(function):
     """out[l] = function(x[l])"""
-    function = njit(**OPTIONS)(function)
+    function = njit(**HELPER)(function)
 
-    @njit(**OPTIONS)
+    @njit(**HELPER)
     def loop(out, o, os, x, a, sa, n, width):
         for j in range(n):
             for l in range(width):
@@ -46,9 +47,9 @@ def unary(function):
 
 def binary(function):
     """out[l] = function(x[l], y[l])"""
-    function = njit(**OPTIONS)(function)
+    function = njit(**HELPER)(function)
 
-    @njit(**OPTIONS)
+    @njit(**HELPER)
     def loop(out, o, os, x, a, sa, b, sb, n, width):
         for j in range(n):
             for l in range(width):
@@ -59,9 +60,9 @@ def binary(function):
 
 def tree(function, identity):
     """out[0] = the lanes of x, padded to a power of two, combined by halves in `scratch`"""
-    function = njit(**OPTIONS)(function)
+    function = njit(**HELPER)(function)
 
-    @njit(**OPTIONS)
+    @njit(**HELPER)
     def loop(out, o, os, a, sa, n, width, scratch):
         size = 1
         while size < width:
@@ -125,7 +126,7 @@ tree_imax = tree(lambda x, y: max(x, y), LOWEST)
 tree_imin = tree(lambda x, y: min(x, y), HIGHEST)
 
 
-@njit(**OPTIONS)
+@njit(**HELPER)
 def where(ints, o, os, a, sa, b, sb, c, sc, n, width):
     """out[l] = b[l] where a[l] holds, else c[l]"""
     for j in range(n):
@@ -135,7 +136,7 @@ def where(ints, o, os, a, sa, b, sb, c, sc, n, width):
             ints[uintp(o + j * os + l)] = yes if ints[uintp(a + j * sa + l)] != 0 else no
 
 
-@njit(**OPTIONS)
+@njit(**HELPER)
 def splat(ints, o, os, a, sa, n, width):
     """out[l] = a[0]"""
     for j in range(n):
@@ -143,7 +144,7 @@ def splat(ints, o, os, a, sa, n, width):
             ints[uintp(o + j * os + l)] = ints[uintp(a + j * sa)]
 
 
-@njit(**OPTIONS)
+@njit(**HELPER)
 def permute(ints, o, os, a, sa, n, width, lanes, table):
     """out[l] = a[table[l]]"""
     for j in range(n):
@@ -151,7 +152,7 @@ def permute(ints, o, os, a, sa, n, width, lanes, table):
             ints[uintp(o + j * os + l)] = ints[uintp(a + j * sa + lanes[uintp(table + l)])]
 
 
-@njit(**OPTIONS)
+@njit(**HELPER)
 def pick(ints, o, os, a, sa, b, sb, n, width, last):
     """out[l] = a[b[0]], the index kept within the lanes"""
     for j in range(n):
@@ -160,7 +161,7 @@ def pick(ints, o, os, a, sa, b, sb, n, width, last):
             ints[uintp(o + j * os + l)] = chosen
 
 
-@njit(**OPTIONS)
+@njit(**HELPER)
 def tree_argmax(words, ints, o, os, a, sa, b, sb, n, width, scratch):
     """out[0] = the index of the largest value, the lower one where values tie; padded with -inf"""
     size = 1
@@ -183,7 +184,7 @@ def tree_argmax(words, ints, o, os, a, sa, b, sb, n, width, scratch):
         ints[uintp(o + j * os)] = ints[uintp(scratch + VECTOR)]
 
 
-@njit(**OPTIONS)
+@njit(**HELPER)
 def index(ints, o, os, start, pace, n, width, lanes, table):
     """out[l] = start + j * pace (+ table[l])"""
     for j in range(n):

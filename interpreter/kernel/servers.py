@@ -2,11 +2,11 @@
 
 from numba import njit
 from numpy import uintp
-
 from rdflow.interpreter.kernel.layout import DECIDED, READY
+from rdflow.interpreter.kernel.options import HELPER, INLINE
 
 
-@njit(error_model="numpy", nogil=True, _nrt=False, forceinline=True)
+@njit(**INLINE)
 def request(clock, place, arrival, server, ready, link, target, calendar):
     """A token is on its way to a server."""
     bucket = uintp(arrival & (calendar.size - 1))
@@ -18,7 +18,7 @@ def request(clock, place, arrival, server, ready, link, target, calendar):
     clock.requests += 1
 
 
-@njit(error_model="numpy", nogil=True, _nrt=False)
+@njit(**HELPER)
 def arrivals(tables, bucket):
     """Move the requests of one cycle into `batch`, in the order in which they are served. How many there are."""
     count = 0
@@ -42,7 +42,7 @@ def arrivals(tables, bucket):
     return count
 
 
-@njit(error_model="numpy", nogil=True, _nrt=False)
+@njit(**HELPER)
 def decide(tables, place, arrival):
     """Serve one token, and hand its queue's consumer the tokens that are now known without a gap."""
     q = tables.owner[uintp(place)]
@@ -55,10 +55,7 @@ def decide(tables, place, arrival):
     tables.ready[uintp(place)] = -(-server.free // server.denominator) + queue.tail
     tables.link[uintp(place)] = DECIDED
     before = queue.available
-    while (
-        queue.available < queue.pushed
-        and tables.link[uintp(queue.ring + (queue.available & queue.mask))] == DECIDED
-    ):
+    while queue.available < queue.pushed and tables.link[uintp(queue.ring + (queue.available & queue.mask))] == DECIDED:
         queue.available += 1
     sink = tables.actors[uintp(queue.sink)]
     if queue.available > before and sink.waiting == q:
@@ -67,7 +64,7 @@ def decide(tables, place, arrival):
         tables.due[uintp(queue.sink)] = max(sink.next, known)
 
 
-@njit(error_model="numpy", nogil=True, _nrt=False)
+@njit(**HELPER)
 def serve(tables, before):
     """Decide all requests that arrive earlier than `before`."""
     clock = tables.clock[0]

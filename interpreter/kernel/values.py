@@ -2,15 +2,14 @@
 
 from numba import njit
 from numpy import uintp
-
 from rdflow.interpreter.kernel import memory
 from rdflow.interpreter.kernel import operations as op
 from rdflow.interpreter.kernel.layout import FIXED, TOKEN, VECTOR
 from rdflow.interpreter.kernel.nest import affine_at, is_open
-from rdflow.interpreter.kernel.numerics import OPTIONS
+from rdflow.interpreter.kernel.options import HELPER
 
 
-@njit(**OPTIONS)
+@njit(**HELPER)
 def bind_input(port, queue):
     """Where the tokens of the batch are: in the queue, or, when none is taken, the one that is held."""
     if port.taken > 0:
@@ -22,7 +21,7 @@ def bind_input(port, queue):
         port.step = 0
 
 
-@njit(**OPTIONS)
+@njit(**HELPER)
 def hold(port, fired, ints):
     """Keep the token popped last: its place in the queue is free for the next."""
     last = port.word + (fired - 1) * port.step
@@ -30,7 +29,7 @@ def hold(port, fired, ints):
         ints[uintp(port.held + l)] = ints[uintp(last + l)]
 
 
-@njit(**OPTIONS)
+@njit(**HELPER)
 def push_words(port, queue, fired, ints):
     """The lanes of the tokens pushed."""
     word = queue.word + (queue.pushed & queue.mask) * queue.width
@@ -39,7 +38,7 @@ def push_words(port, queue, fired, ints):
             ints[uintp(word + j * queue.width + l)] = ints[uintp(port.source + j * VECTOR + l)]
 
 
-@njit(**OPTIONS)
+@njit(**HELPER)
 def locate(operand, actor, tables):
     """Word of an operand in the first firing of the batch, and words to that of the next; in a memory: its address."""
     if operand.kind == FIXED:
@@ -53,7 +52,7 @@ def locate(operand, actor, tables):
     return address, tables.affine[uintp(operand.affine + actor.depth)]
 
 
-@njit(**OPTIONS)
+@njit(**HELPER)
 def dynamic(operand, j, actor, tables, values):
     """The part of a firing's address that values decide."""
     offset = 0
@@ -64,7 +63,7 @@ def dynamic(operand, j, actor, tables, values):
     return offset
 
 
-@njit(**OPTIONS)
+@njit(**HELPER)
 def run_floats(code, words, ints, o, os, a, sa, b, sb, n, width):
     """Operations on float32 lanes."""
     if code == op.ADD:
@@ -111,7 +110,7 @@ def run_floats(code, words, ints, o, os, a, sa, b, sb, n, width):
         op.tofloat(words, o, os, ints, a, sa, n, width)
 
 
-@njit(**OPTIONS)
+@njit(**HELPER)
 def run_ints(code, ints, o, os, a, sa, b, sb, n, width):
     """Operations on int32 lanes."""
     if code == op.COPY:
@@ -152,7 +151,7 @@ def run_ints(code, ints, o, os, a, sa, b, sb, n, width):
         op.int8(ints, o, os, ints, a, sa, n, width)
 
 
-@njit(**OPTIONS)
+@njit(**HELPER)
 def run_trees(code, words, ints, o, os, a, sa, b, sb, n, width, scratch):
     """Reductions of the lanes of a vector."""
     if code == op.TREE_SUM:
@@ -171,7 +170,7 @@ def run_trees(code, words, ints, o, os, a, sa, b, sb, n, width, scratch):
         op.tree_argmax(words, ints, o, os, a, sa, b, sb, n, width, scratch)
 
 
-@njit(**OPTIONS)
+@njit(**HELPER)
 def fold_one(code, words, ints, kept, a, b, width, anew):
     """One firing of a fold, over consecutive words."""
     if code == op.FOLD_SUM:
@@ -190,7 +189,7 @@ def fold_one(code, words, ints, kept, a, b, width, anew):
         memory.fold_argmax(words, ints, kept, a, b, width, anew)
 
 
-@njit(**OPTIONS)
+@njit(**HELPER)
 def fold_at(row, place, address, a, b, anew, values):
     """One firing of a fold. Words that are not consecutive, or not all in the memory, go through the scratch."""
     ints = values.ints
@@ -207,7 +206,7 @@ def fold_at(row, place, address, a, b, anew, values):
         memory.write(ints, VECTOR, place, address + VECTOR, -1, values.lanes, row.width)
 
 
-@njit(**OPTIONS)
+@njit(**HELPER)
 def systolic_at(row, place, address, a, b, anew, values):
     """One firing of a systolic array, the same way."""
     if memory.plain(place, address, (row.count - 1) * VECTOR):
@@ -220,7 +219,7 @@ def systolic_at(row, place, address, a, b, anew, values):
         memory.write(values.ints, 0, place, address + r * VECTOR, -1, values.lanes, row.width)
 
 
-@njit(**OPTIONS)
+@njit(**HELPER)
 def run_memory(row, place, address, pace, a, sa, b, sb, n, anew, actor, tables, values):
     """Operations with an operand in a memory, firing by firing. read: a is the result, b the predicate (-1: none)."""
     for j in range(n):
@@ -239,7 +238,7 @@ def run_memory(row, place, address, pace, a, sa, b, sb, n, anew, actor, tables, 
             fold_at(row, place, at, x, y, anew, values)
 
 
-@njit(**OPTIONS)
+@njit(**HELPER)
 def starts_anew(row, actor):
     """The init gate of a row."""
     at_first, at_last = actor.at_first, actor.at_last
@@ -251,7 +250,7 @@ def starts_anew(row, actor):
     )
 
 
-@njit(**OPTIONS)
+@njit(**HELPER)
 def run_row(row, n, actor, tables, values):
     """One row over n firings."""
     operands, words, ints, width = values.operands, values.words, values.ints, row.width
@@ -285,7 +284,7 @@ def run_row(row, n, actor, tables, values):
         run_ints(row.op, ints, o, os, a, sa, b, sb, n, width)
 
 
-@njit(**OPTIONS)
+@njit(**HELPER)
 def execute(actor, n, tables, values):
     """All rows that take part."""
     for r in range(actor.first_row, actor.last_row):

@@ -2,19 +2,18 @@
 
 from numba import njit
 from numpy import uint64, uintp
-
 from rdflow.interpreter.kernel.layout import (
     BATCH,
     BY_ADDRESS,
     DONE,
     MAP,
-    PLAIN,
     READY,
     SOURCE,
     UNSERVED,
     VALUE_BATCH,
 )
-from rdflow.interpreter.kernel.nest import INLINE, affine_at, is_open, step, stretch
+from rdflow.interpreter.kernel.nest import affine_at, is_open, step, stretch
+from rdflow.interpreter.kernel.options import HELPER, INLINE
 from rdflow.interpreter.kernel.servers import request
 from rdflow.interpreter.kernel.values import bind_input, execute, hold, push_words
 
@@ -201,7 +200,7 @@ def taken(port, tables):
     return tables.counts[uintp(port.counts + tables.loops[uintp(port.counted)].counter)]
 
 
-@njit(error_model="numpy", nogil=True, _nrt=False)
+@njit(**HELPER)
 def plan(actor, tables, values):
     """Bind the ports of the next firings: how many there are room for, the queue that limits them, their interval."""
     inner = tables.loops[uintp(actor.inner)]
@@ -253,7 +252,7 @@ def gather_outputs(queue, n, scratch, free):
         scratch[uintp(2), uintp(j)] = max(scratch[uintp(2), uintp(j)], free[uintp(place)])
 
 
-@njit(error_model="numpy", nogil=True, _nrt=False)
+@njit(**HELPER)
 def gather(actor, n, tables):
     """When tokens and slots of the next n firings are there."""
     scratch = tables.scratch
@@ -325,7 +324,7 @@ def push(queue, q, fired, tables):
     wake(queue.sink, q, tables.actors, tables.pending)
 
 
-@njit(error_model="numpy", nogil=True, _nrt=False)
+@njit(**HELPER)
 def push_served(actor, queue, q, fired, tables):
     """The same for a queue that passes a server: the tokens become requests."""
     server = queue.server
@@ -340,13 +339,11 @@ def push_served(actor, queue, q, fired, tables):
             address += pace
         place = queue.ring + ((queue.pushed + j) & queue.mask)
         arrival = tables.scratch[uintp(3), uintp(j)] + queue.first
-        request(
-            tables.clock[0], place, arrival, server, tables.ready, tables.link, tables.target, tables.calendar
-        )
+        request(tables.clock[0], place, arrival, server, tables.ready, tables.link, tables.target, tables.calendar)
     queue.pushed += fired
 
 
-@njit(error_model="numpy", nogil=True, _nrt=False)
+@njit(**HELPER)
 def commit(actor, fired, tables):
     """Move the tokens of the firings."""
     for p in range(actor.first_in, actor.last_in):
@@ -363,7 +360,7 @@ def commit(actor, fired, tables):
                 push_served(actor, queue, port.current, fired, tables)
 
 
-@njit(error_model="numpy", nogil=True, _nrt=False)
+@njit(**HELPER)
 def compute(actor, fired, tables, values):
     """What the firings compute, before their tokens move."""
     for p in range(actor.first_in, actor.last_in):
@@ -380,7 +377,7 @@ def compute(actor, fired, tables, values):
             hold(port, fired, values.ints)
 
 
-@njit(error_model="numpy", nogil=True, _nrt=False)
+@njit(**HELPER)
 def visit(a, end, tables, values):
     """A visit of any actor."""
     actor = tables.actors[uintp(a)]

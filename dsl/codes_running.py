@@ -1,0 +1,111 @@
+"""Codes of what goes wrong when a program is run: files, values, waits. In the form that `codes` describes.
+
+`wrong` and `right` are commands or lines of Python, programs for RDF401.
+"""
+
+from __future__ import annotations
+
+ENTRIES: tuple[str, ...] = (
+    """
+    RDF301: values for a tensor that the program does not have
+
+    Values are given to tensors by name. A name that no tensor has would be ignored, and the tensor that was meant
+    would silently get random values.
+
+    wrong:
+        rdflow run attention --input q=q.npy
+
+    right:
+        rdflow run attention --input Q=q.npy
+    """,
+    """
+    RDF302: values of another shape
+
+    The axes of a tensor are in the program, from the slowest to the fastest, and so are their lengths. An array has
+    exactly these: nothing is broadcast, padded or cut.
+
+    wrong:
+        rdflow.load("attention", S=512, D=64).run(Q=np.ones((64, 512)))
+
+    right:
+        rdflow.load("attention", S=512, D=64).run(Q=np.ones((512, 64)))
+    """,
+    """
+    RDF303: values that the dtype of the tensor cannot hold
+
+    Floats are rounded to the dtype of the tensor, which loses little and is what memory holds. Whole numbers are not
+    made of floats, and do not wrap around: both would change them beyond recognition.
+
+    wrong:
+        rdflow.load("topk_router").run(X="text")
+
+    right:
+        rdflow.load("topk_router").run(X=np.ones((64, 256)))
+    """,
+    """
+    RDF304: a program that cannot be read
+
+    A program is given by the path of a file, or by the name of one that ships with rdflow (`rdflow programs` lists
+    them).
+
+    wrong:
+        rdflow run atention
+
+    right:
+        rdflow run attention
+    """,
+    """
+    RDF305: values that cannot be read
+
+    Values come as `.npy` files of one array, as `numpy.save` writes them, or as `random` with or without a seed.
+
+    wrong:
+        rdflow run attention --input Q=q.csv
+
+    right:
+        rdflow run attention --input Q=q.npy --input K=random:1
+    """,
+    """
+    RDF306: a file or a folder that cannot be written
+
+    Outputs go into a folder, a `.npy` file a tensor. It is tried before the run, so that no run is lost.
+
+    wrong:
+        rdflow run attention --output q.npy
+
+    right:
+        rdflow run attention --output results
+    """,
+    """
+    RDF401: the kernel stands still
+
+    Every unit waits for another one: a queue is full on one path and empty on another that parts from it and meets it
+    again. The message names the waits and the queues that are full. The path that must wait needs a scratchpad that
+    holds what the other path takes in before it gives its first token.
+
+    wrong:
+        axis t = 64, c = 1024
+        tensor X: f32[t, c] in hbm input
+        tensor Y: f32[t, c] in hbm output
+
+        kernel center {
+            x = load X as [t, c/H | c%H]
+            m = pcu max(c) x
+            y = pcu x - m
+            store y -> Y
+        }
+
+    right:
+        axis t = 64, c = 1024
+        tensor X: f32[t, c] in hbm input
+        tensor Y: f32[t, c] in hbm output
+
+        kernel center {
+            x = load X as [t, c/H | c%H]
+            m = pcu max(c) x
+            h = pmu x as [t; c/H | c%H]
+            y = pcu h - m
+            store y -> Y
+        }
+    """,
+)

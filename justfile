@@ -1,0 +1,16 @@
+# The commands of the house: the same by hand and in CI.
+
+check:
+    ruff check .
+    ruff format --check .
+    mypy
+    lint-imports
+
+test:
+    python -m pytest -q -n 2
+
+golden:
+    RDFLOW_GOLDEN=1 python -m pytest -q tests/test_spec.py
+
+bench:
+    python benchmarks/engine_speed.py

@@ -1,0 +1,145 @@
+"""The units of a program before anything runs: orders, copies, what each takes of the socket, and the cycles it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import product
+from math import prod
+from typing import Any
+
+from rdflow.dsl.check import Checked
+from rdflow.dsl.coalesce import coalesce
+from rdflow.dsl.diagnostics import Diagnostic
+from rdflow.dsl.elaborate import elaborate
+from rdflow.dsl.netlist import Actor, Netlist, Port
+from rdflow.interpreter.allocate import UnitRow, socket_errors, tier_errors, unit_table
+from rdflow.interpreter.machine import Machine
+
+MAIN = ("pcu", "systolic", "carry", "read", "respond", "store")
+"""kinds of actors whose firings are those of their unit"""
+ENUMERATED = 200_000  # iterations of loops with data-dependent ends that are counted one by one
+
+
+@dataclass(frozen=True)
+class UnitCost:
+    """A unit: what a copy takes, how often it fires, and the cycles that this takes when nothing ever waits."""
+
+    name: str
+    kind: str
+    verb: str
+    order: str
+    copies: int
+    pcus: int
+    pmus: int
+    agcus: int
+    bytes: int
+    firings: int
+    cycles: int
+
+
+@dataclass(frozen=True)
+class KernelCost:
+    """The units of a kernel. `rows`: the socket's sites by unit, nodes of trees apart."""
+
+    name: str
+    units: tuple[UnitCost, ...]
+    rows: tuple[UnitRow, ...]
+    capacity: tuple[int, int, int]
+
+    @property
+    def cycles(self) -> int:
+        """The cycles of the unit that needs most: no run takes fewer."""
+        return max((u.cycles for u in self.units), default=0)
+
+    @property
+    def totals(self) -> tuple[int, int, int]:
+        pcus, pmus, agcus = (sum(row.totals[i] for row in self.rows) for i in range(3))
+        return pcus, pmus, agcus
+
+
+def kernel_costs(checked: Checked, machine: Machine) -> Iterator[KernelCost]:
+    """Every kernel that the schedule launches, in order. Raises CompileError for what cannot be executed."""
+    for spec in checked.launches:
+        netlist = coalesce(elaborate(checked.kernels[spec]))
+        rows = tuple(unit_table(netlist, machine))
+        capacity = (machine.pcus, machine.pmus, machine.agcus)
+        yield KernelCost(spec.kernel, tuple(_units(netlist, rows)), rows, capacity)
+
+
+def too_large(checked: Checked, machine: Machine) -> list[Diagnostic]:
+    """What does not fit a socket or a memory tier (RDF206, RDF207), kernel by kernel."""
+    netlists = (elaborate(checked.kernels[spec]) for spec in checked.launches)
+    return [d for netlist in netlists for d in (*socket_errors(netlist, machine), *tier_errors(netlist, machine))]
+
+
+def costs_json(cost: KernelCost) -> dict[str, Any]:
+    names = ("pcu", "pmu", "agcu")
+    return {
+        "name": cost.name,
+        "cycles_at_least": cost.cycles,
+        "resources": dict(zip(names, cost.totals, strict=True)),
+        "capacity": dict(zip(names, cost.capacity, strict=True)),
+        "units": [asdict(unit) for unit in cost.units],
+    }
+
+
+def _units(netlist: Netlist, rows: tuple[UnitRow, ...]) -> Iterator[UnitCost]:
+    sites = {row.name: row for row in rows}
+    for number, info in enumerate(netlist.units):
+        main = [actor for _, actor in netlist.actors_of(number) if actor.kind in MAIN]
+        row = sites[info.name]
+        yield UnitCost(
+            info.name,
+            info.kind,
+            info.verb,
+            info.order,
+            info.copies,
+            row.pcus,
+            row.pmus,
+            row.agcus,
+            info.bytes,
+            max((firings(a) for a in main), default=0),
+            max((cycles(a) for a in main), default=0),
+        )
+
+
+def firings(actor: Actor) -> int:
+    """Iterations of the nest, where loops may end early by the counters of loops outside."""
+    steering = {
+        level
+        for loop in actor.loops
+        if loop.limit is not None
+        for affine in (loop.limit, loop.base)
+        for level, coefficient in enumerate(affine.by_loop)
+        if coefficient
+    }
+    sizes = [range(loop.size) if level in steering else range(1) for level, loop in enumerate(actor.loops)]
+    free = prod(loop.size for i, loop in enumerate(actor.loops) if i not in steering and loop.limit is None)
+    limited = [i for i, loop in enumerate(actor.loops) if loop.limit is not None]
+    if not limited or prod(map(len, sizes)) > ENUMERATED:
+        return prod(loop.size for loop in actor.loops)
+    total = 0
+    for counters in product(*sizes):
+        ends = {i: actor.loops[i].iterations(counters) for i in limited}
+        if all(counters[i] < end for i, end in ends.items()):
+            total += prod(end for i, end in ends.items() if i not in steering)
+    return total * free
+
+
+def cycles(actor: Actor) -> int:
+    """Cycles of all firings: the actor's interval, or the packets of the widest port that takes part."""
+    ports = actor.inputs + actor.outputs
+    usual = max([actor.interval, *(p.packets for p in ports if not _rare(p))])
+    extra = sum((p.packets - usual) * _share(actor, p) for p in ports if _rare(p) and p.packets > usual)
+    return round(firings(actor) * (usual + extra))
+
+
+def _rare(port: Port) -> bool:
+    return bool(port.gate.first or port.gate.last)
+
+
+def _share(actor: Actor, port: Port) -> float:
+    """The part of the firings in which a port takes part."""
+    bound = port.gate.first | port.gate.last
+    return 1 / prod(loop.size for level, loop in enumerate(actor.loops) if bound >> level & 1)
