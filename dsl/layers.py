@@ -19,6 +19,8 @@ CheckLines = Callable[[Scope, tuple[syntax.Line, ...]], None]
 
 def expand(scope: Scope, unit: syntax.Unit, call: syntax.LayerCall, check_lines: CheckLines) -> None:
     """Check the layer's lines in a scope of its own and define the call's results."""
+    if call.layer.text in scope.report.silent:
+        raise Abandon
     if call.layer.text not in scope.program.layers:
         if scope.program.library_missing:
             raise Abandon

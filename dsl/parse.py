@@ -482,7 +482,8 @@ class _Reader:
     def _brace_of_header(self) -> int | None:
         """Where the block begins whose header holds the error, if it has one on this line."""
         start = self.checkpoint.index
-        if self.index == start or self.tokens[start].type not in _STUBS:
+        head = self.tokens[start].type
+        if self.index == start or head not in _STUBS or (head in DECLARATIONS and self.blocks):
             return None
         for i in range(start, len(self.tokens)):
             if self.tokens[i].type == "LBRACE":

@@ -112,6 +112,10 @@ class Execution:
             if progress is not None:
                 progress(self)
 
+    def begin(self) -> Launched:
+        """The launch that runs, or the next one, which then stands at its first cycle. There must be one."""
+        return self._running()
+
     def compile(self, spec: LaunchSpec) -> Compiled:
         """The mapped kernel of a launch, made once for each signature."""
         if spec not in self.compiled:
