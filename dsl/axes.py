@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class Cuts:
     def clash(self, root: str) -> tuple[int, int] | None:
         """Two neighbouring cuts of which one does not divide the other, if there are any."""
         chain = self.chain(root)
-        return next(((a, b) for a, b in zip(chain, chain[1:], strict=False) if b % a), None)
+        return next(((a, b) for a, b in pairwise(chain) if b % a), None)
 
     def digits(self, interval: Interval) -> tuple[Digit, ...]:
         """The digits of an interval, outermost first; adds its ends to the cuts. Digits of extent 1 do not exist."""

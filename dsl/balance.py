@@ -54,8 +54,9 @@ class Deadlock:
     @property
     def fork(self) -> int:
         """The place of a node that waits for room while the one before it waits for its tokens."""
-        pairs = range(len(self.loop))
-        return next((i for i in pairs if self.loop[i].full and not self.loop[i - 1].full), 0)
+        places = [i for i, wait in enumerate(self.loop) if wait.full and not self.loop[i - 1].full]
+        same = [i for i in places if self.channel(i).stream == self.channel(i - 1).stream]
+        return next(iter(same or places), 0)
 
     def copied(self) -> tuple[Digit, ...]:
         """The digits along which two copies of one line are in the loop."""
@@ -102,14 +103,15 @@ class Deadlock:
         """One path must take in more of a stream than the other can keep."""
         fork = self.fork
         source, waiting, blocked = self.channel(fork).stream, self.name(fork - 1), self.name(fork + 1)
-        stream = next(s for s in [self.kernel.stream(source)])
-        needed = self.channel(fork - 1).pop.tokens(self.needs[fork - 1]) if self.channel(fork - 1).stream == source else 0
-        join = self._join()
-        what = f"all {needed} tokens" if needed < FAR else "more tokens"
-        tile = self._tile(stream, needed)
+        if not source or self.channel(fork - 1).stream != source:
+            self._circular(report)
+            return
+        stream = self.kernel.stream(source)
+        needed = self.channel(fork - 1).pop.tokens(self.needs[fork - 1])
+        join, tile = self._join(), self._tile(stream, needed)
         over = ", ".join(self.kernel.writer.digits(stream.order.time[tile:]))
         message = (
-            f"deadlock: `{source}` feeds both `{waiting}` and `{blocked}`; `{waiting}` needs {what} over `{over}` before "
+            f"deadlock: `{source}` feeds both `{waiting}` and `{blocked}`; `{waiting}` needs all {needed} tokens over `{over}` before "
             f"`{join}` may go on, and the queue to `{blocked}` holds {FIFO} packets"
         )
         labels = [
@@ -119,9 +121,21 @@ class Deadlock:
         ]
         report.add("RDF050", message, labels, [self.waits()], self._cure(stream, self.line(fork + 1), tile, needed))
 
+    def _circular(self, report: Reporter) -> None:
+        """A loop of waits without one stream that goes both ways."""
+        names = dict.fromkeys(self.name(i) for i in range(len(self.loop)))
+        message = f"deadlock: {', '.join(f'`{n}`' for n in names)} wait for each other"
+        labels = [(_span(line), "waits") for line in {id(x): x for x in map(self.line, range(len(self.loop)))}.values()]
+        report.add(
+            "RDF050", message, labels, [self.waits()], "hold the stream that finds no room: `x = pmu s as [tile; ..]`"
+        )
+
     def _join(self) -> str:
         """The node that starves while its other input is full."""
-        return next((self.name(i) for i in range(len(self.loop)) if not self.loop[i].full and self.loop[i - 1].full), self.name(0))
+        return next(
+            (self.name(i) for i in range(len(self.loop)) if not self.loop[i].full and self.loop[i - 1].full),
+            self.name(0),
+        )
 
     def _tile(self, stream: Stream, needed: int) -> int:
         """The most outer loops of a stream such that what lies inside them is at least what is needed."""
@@ -154,13 +168,23 @@ class Deadlock:
         message = f"deadlock: the copies of `{_name(copies)}` along `{over}` wait for each other"
         if longest is not None:
             message += f": `{longest.read.stream.name}` is {longest.verb} them in turns of {longest.tokens} tokens"
-            labels.append((_span(self.kernel.lines[longest.read.line]), f"`{longest.read.stream.name}` is {longest.verb} copies here"))
+            labels.append(
+                (
+                    _span(self.kernel.lines[longest.read.line]),
+                    f"`{longest.read.stream.name}` is {longest.verb} copies here",
+                )
+            )
         if shared is not None:
             message += f", and each token of `{shared.stream.name}` goes to all at once"
             labels.append((shared.stream.span, f"`{shared.stream.name}` has no `{over}`: it is multicast"))
         elif shortest is not None and shortest is not longest:
             message += f", but `{shortest.read.stream.name}` is {shortest.verb} them in turns of {shortest.tokens}"
-            labels.append((_span(self.kernel.lines[shortest.read.line]), f"`{shortest.read.stream.name}` is {shortest.verb} copies here"))
+            labels.append(
+                (
+                    _span(self.kernel.lines[shortest.read.line]),
+                    f"`{shortest.read.stream.name}` is {shortest.verb} copies here",
+                )
+            )
         report.add("RDF051", message, labels, [self.waits()], path_cure(self.kernel, digit))
 
 
@@ -185,9 +209,7 @@ def copied_path(kernel: Kernel, digit: Digit) -> list[int]:
     for i, line in enumerate(kernel.lines):
         if isinstance(line, Load | Store) or digit not in line.stream.order.digits + space_of(line):
             continue
-        if any(d in s.order.digits for s in sources_of(line) for d in (digit,)) or any(
-            d.root == digit.root for s in sources_of(line) for d in s.order.digits
-        ):
+        if any(d.root == digit.root for s in sources_of(line) for d in s.order.digits):
             found.add(i)
     onwards = {i for i in found if isinstance(kernel.lines[i], Compute)}
     for i in sorted(found, reverse=True):
@@ -270,7 +292,10 @@ def _wasted(kernel: Kernel, turn: Turn, report: Reporter) -> None:
     report.warn(
         "RDF052",
         f"the copies along `{over}` are worth {turn.factor():.2f}: `{name}` is {turn.verb} them in turns of {turn.tokens} tokens",
-        [(_span(copied), f"{n} copies"), (_span(reader), f"`{name}` is read here in the order {kernel.writer.order(turn.read.order)}")],
+        [
+            (_span(copied), f"{n} copies"),
+            (_span(reader), f"`{name}` is read here in the order {kernel.writer.order(turn.read.order)}"),
+        ],
         notes=[f"a queue holds {FIFO} packets: while one copy has its turn the others stand"],
         help=f"gather with a pmu, which takes tokens in any order, carry `@{n}` on, or move the digit further inside",
     )
@@ -284,7 +309,12 @@ def _shallow(kernel: Kernel, shallow: Shallow, report: Reporter) -> None:
     labels: list[tuple[Span, str]] = [(_span(hold), f"depth {hold.depth}")]
     if shallow.fork != shallow.line:
         labels.append((_span(kernel.lines[shallow.fork]), "the paths part here"))
-        labels.append((_span(kernel.lines[shallow.join]), f"and meet here; the other keeps {shallow.needed - 2} tiles more on the way"))
+        labels.append(
+            (
+                _span(kernel.lines[shallow.join]),
+                f"and meet here; the other keeps {shallow.needed - 2} tiles more on the way",
+            )
+        )
         why = "the shorter path must keep as many tiles as the longer has on the way"
     else:
         why = "one tile is written and read in turn; with two, one is written while the other is read"

@@ -178,7 +178,9 @@ def check_lines(scope: Scope, lines: tuple[syntax.Line, ...]) -> None:
                 scope.later.setdefault(name.text, name.span)
     for line in lines:
         try:
-            if scope.report.origin is None and any(line.span.start <= s.start < line.span.end for s in scope.report.unread):
+            if scope.report.origin is None and any(
+                line.span.start <= s.start < line.span.end for s in scope.report.unread
+            ):
                 raise Abandon
             check_line(scope, line)
         except Abandon:
@@ -191,7 +193,9 @@ def check_line(scope: Scope, line: syntax.Line) -> None:
     if isinstance(line, syntax.Return):
         if not scope.path:
             help = "store what leaves a kernel: `store y -> Y`"
-            raise scope.report.fail("RDF070", "`return` ends a layer, not a kernel", [(line.span, "in a kernel")], help=help)
+            raise scope.report.fail(
+                "RDF070", "`return` ends a layer, not a kernel", [(line.span, "in a kernel")], help=help
+            )
         return
     if isinstance(line, syntax.Store):
         scope.lines.append(check_store(scope, line))
@@ -281,7 +285,8 @@ def _clashes(cuts: Cuts, tree: syntax.Kernel, scope: Scope, report: Reporter) ->
             report.add(
                 "RDF021",
                 f"`{root}` is cut at {a} and at {b}, and {a} does not divide {b}",
-                [label for cut in (a, b) for label in _cut(tree, scope, root, cut)] or [(tree.name.span, "in this kernel")],
+                [label for cut in (a, b) for label in _cut(tree, scope, root, cut)]
+                or [(tree.name.span, "in this kernel")],
                 notes=["counters, copies and lanes are digits of one number: each cut is a multiple of the one before"],
                 help=_dividing(a, b),
             )
@@ -320,12 +325,18 @@ def _unlaunched(program: Program, specs: list[LaunchSpec], report: Reporter) -> 
     launched = {spec.kernel for spec in specs}
     for name, kernel in program.kernels.items():
         if name not in launched:
-            call = f"launch {name}({', '.join(p.name.text for p in kernel.parameters)})" if kernel.parameters else f"launch {name}"
+            call = (
+                f"launch {name}({', '.join(p.name.text for p in kernel.parameters)})"
+                if kernel.parameters
+                else f"launch {name}"
+            )
             report.warn(
                 "RDF062",
                 f"nothing launches `{name}`",
                 [(kernel.name.span, "not checked")],
-                notes=["a kernel is mapped for the lengths and scalars of a launch; without one there is nothing to check"],
+                notes=[
+                    "a kernel is mapped for the lengths and scalars of a launch; without one there is nothing to check"
+                ],
                 help=f"`schedule {{ {call} }}`",
             )
 
@@ -345,7 +356,9 @@ def _unused(program: Program, kernels: Mapping[LaunchSpec, Kernel], report: Repo
                         "RDF042",
                         f"nothing reads `{stream.name}`",
                         [(stream.span, "its tokens go nowhere")],
-                        notes=["the unit would be configured and run for nothing; it is kept, and its tokens are dropped"],
+                        notes=[
+                            "the unit would be configured and run for nothing; it is kept, and its tokens are dropped"
+                        ],
                         help="store it, use it, or delete the line",
                     )
         if _takes_tensors(program.kernels[spec.kernel]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Digit, Linear, size, without
@@ -39,6 +40,11 @@ class Operand:
     key: str
     span: Span
     inside: bool = False  # read at the rate of the nest
+
+    @property
+    def name(self) -> str:
+        """The name under which the line reads it."""
+        return self.key.split("(")[0]
 
 
 @dataclass
@@ -135,7 +141,7 @@ class _Line:
                 help=f"give it a line of its own: `{scope.unused(self.own[0] + 'b')} = pcu {scope.text(found[1].span)}`",
             )
         draft = Draft(expr, found[0] if found else None)
-        if any([abandoned(lambda name=name: self.operand(name)) for name in names_in(expr)]):
+        if any([abandoned(partial(self.operand, name)) for name in names_in(expr)]):  # a list: all are reported
             raise Abandon
         if draft.reduce is None:
             for name in names_in(expr):
@@ -228,7 +234,7 @@ class _Line:
         for name in names_in(expr):
             operand = self.operand(name)
             if operand is not None:
-                found.append((operand.stream.span, f"`{operand.stream.name}` is {self.scope.show(operand.order)}"))
+                found.append((operand.stream.span, f"`{operand.name}` is {self.scope.show(operand.order)}"))
         return found
 
     # -- the nest ------------------------------------------------------------------------------------------------------
@@ -255,7 +261,10 @@ class _Line:
         if self.explicit is None:
             return given, chips
         taken = {*self.explicit.time, *self.explicit.lanes}
-        copies = (*self.explicit.copies, *(d for d in given if d in reduced and d not in taken and d not in self.explicit.copies))
+        copies = (
+            *self.explicit.copies,
+            *(d for d in given if d in reduced and d not in taken and d not in self.explicit.copies),
+        )
         sockets = (*self.explicit.sockets, *(d for d in chips if d in reduced and d not in self.explicit.sockets))
         return copies, sockets
 
@@ -263,7 +272,9 @@ class _Line:
         """The two operands of a product-sum whose lanes have no digit in common: (wide, narrow)."""
         if len(drafts) != 1 or drafts[0].op != "sum":
             return None
-        streams = [self.operand(f) for op, f in drafts[0].inner if op == "*" and isinstance(f, syntax.Ref | syntax.View)]
+        streams = [
+            self.operand(f) for op, f in drafts[0].inner if op == "*" and isinstance(f, syntax.Ref | syntax.View)
+        ]
         if len(drafts[0].inner) != 2 or len(streams) != 2:
             return None
         a, b = streams
@@ -336,7 +347,7 @@ class _Line:
                 name = self.scope.terms(stages)
                 self.scope.report.warn(
                     "RDF039",
-                    f"this product-sum is not systolic: `{narrow.stream.name}` has {size(stages)} lanes",
+                    f"this product-sum is not systolic: `{narrow.name}` has {size(stages)} lanes",
                     [(self.unit.span, "runs a lane at a time"), (narrow.stream.span, f"{name} on the lanes here")],
                     notes=[f"the array has {STAGES} stages: the second operand brings at most {STAGES} lanes"],
                     help=f"put {STAGES} of them on the lanes: `| {narrow.order.lanes[-1].root}%ST`",
@@ -375,14 +386,14 @@ class _Line:
         labels += [(o.stream.span, self.typed(o)) for o in others[:1]]
         raise self.scope.report.fail(
             "RDF031",
-            f"the lanes of `{operand.stream.name}` do not meet the others'",
+            f"the lanes of `{operand.name}` do not meet the others'",
             labels,
             notes=["a lane of a unit sees the same lane of its operands: lanes change only in a scratchpad"],
             help=f"hold it in the other order: {self.hold(operand, shape, loops)}",
         )
 
     def typed(self, operand: Operand) -> str:
-        return f"`{operand.stream.name}` is {self.scope.show(operand.order)}"
+        return f"`{operand.name}` is {self.scope.show(operand.order)}"
 
     def hold(self, operand: Operand, shape: Shape, loops: tuple[Digit, ...]) -> str:
         """The line that brings an operand to what the unit consumes: its digits in the unit's loops and lanes."""
@@ -394,11 +405,13 @@ class _Line:
         level = max((i + 1 for i, d in enumerate(loops) if d in rest), default=0)
         time = loops[:level] + tuple(d for d in operand.order.digits if d in rest and d not in loops)
         arrives = without(operand.order.time, space)
-        tile = next((i for i, (a, b) in enumerate(zip(time, arrives, strict=False)) if a != b), min(len(time), len(arrives)))
+        tile = next(
+            (i for i, (a, b) in enumerate(zip(time, arrives, strict=False)) if a != b), min(len(time), len(arrives))
+        )
         copies = tuple(d for d in shape.copies if d in operand.order.digits)
         sockets = tuple(d for d in shape.sockets if d in operand.order.digits)
         order = Order(time, copies, sockets, lanes)
-        name = operand.key.split("(")[0]
+        name = operand.name
         text = self.scope.text(operand.span)
         return f"`{self.scope.unused(name + 'b')} = pmu {text} as {self.scope.show(order, tile)}`"
 
@@ -416,7 +429,7 @@ class _Line:
             name = scope.terms(homeless)
             return scope.report.fail(
                 "RDF030",
-                f"the copies of `{operand.stream.name}` along `{name}` have no place here",
+                f"the copies of `{operand.name}` along `{name}` have no place here",
                 labels,
                 notes=["a digit of an operand is a loop, a copy or a lane of the unit that reads it"],
                 help=f"give `{name}` a place in this line's order, in time (gathered) or as copies: `as [.., {name} @]`",
@@ -430,17 +443,19 @@ class _Line:
             lost = scope.terms(set(extra))
             return scope.report.fail(
                 "RDF030",
-                f"`{operand.stream.name}` runs over `{lost}`, which this line's order leaves out",
+                f"`{operand.name}` runs over `{lost}`, which this line's order leaves out",
                 labels,
-                notes=["each token of a result is made of tokens of the operands: what they run over, it runs over or reduces"],
+                notes=[
+                    "each token of a result is made of tokens of the operands: what they run over, it runs over or reduces"
+                ],
                 help=f"leave the order out of `as`, add `{lost}` to it, or reduce: `sum({lost}) ..`",
             )
         if extra and not missing:
-            message = f"`{operand.stream.name}` runs over `{scope.terms(extra)}`, which this unit does not"
+            message = f"`{operand.name}` runs over `{scope.terms(extra)}`, which this unit does not"
         elif missing:
-            message = f"`{name}` is missing outside `{scope.terms(wanted[tile:] or wanted[-1:]).split(', ')[0]}` in `{operand.stream.name}`"
+            message = f"`{name}` is missing outside `{scope.terms(wanted[tile:] or wanted[-1:]).split(', ')[0]}` in `{operand.name}`"
         else:
-            message = f"`{operand.stream.name}` comes in another order than this unit consumes"
+            message = f"`{operand.name}` comes in another order than this unit consumes"
         return scope.report.fail(
             "RDF030",
             message,
@@ -457,7 +472,9 @@ class _Line:
     def result(self, draft: Draft, name: syntax.Name, shape: Shape, last: bool) -> Result:
         """Build a result's operations and its type."""
         scope = self.scope
-        builder = Builder(scope.report, self.leaf, scope.constant, self.index, lambda r: self.reduced(builder, draft, shape))
+        builder = Builder(
+            scope.report, self.leaf, scope.constant, self.index, lambda r: self.reduced(builder, draft, shape)
+        )
         builder.at_result = draft.reduce is not None
         value = builder.build(draft.expr)
         order = self.order_of(draft, shape)
@@ -521,7 +538,9 @@ class _Line:
 
     def index(self, expr: syntax.Expr) -> Linear | None:
         """An index value: an axis name or a linear form of axes, unless a stream has the name."""
-        if any(self.operand(n) is not None for n in names_in(expr) if isinstance(n, syntax.View) or n.name not in self.own):
+        if any(
+            self.operand(n) is not None for n in names_in(expr) if isinstance(n, syntax.View) or n.name not in self.own
+        ):
             return None
         if any(isinstance(n, syntax.Ref) and n.name in self.own for n in names_in(expr)):
             return None
@@ -590,7 +609,7 @@ class _Line:
         if operand is None:
             return "`pmu .. as [..]`"
         order = self.scope.show(Order(time, shape.copies, shape.sockets, lanes), 0)
-        name = operand.key.split("(")[0]
+        name = operand.name
         return f"`{self.scope.unused(name + 'b')} = pmu {self.scope.text(operand.span)} as {order}`"
 
     def argmax_index(self, draft: Draft) -> Linear:
@@ -628,8 +647,8 @@ class _Line:
                 "RDF024",
                 f"two bounds on `{root}` meet here",
                 [
-                    (operand.span, f"`{operand.stream.name}` ends at {self.scope.sum(second)}"),
-                    *((o.span, f"`{o.stream.name}` ends at {self.scope.sum(first)}") for o in other),
+                    (operand.span, f"`{operand.name}` ends at {self.scope.sum(second)}"),
+                    *((o.span, f"`{o.name}` ends at {self.scope.sum(first)}") for o in other),
                 ],
                 notes=["a loop has one counter and one maximum"],
                 help=f"give both the same bound: `< {self.scope.sum(first)}`",
@@ -639,7 +658,9 @@ class _Line:
         """The explicit order must be what the nest gives."""
         assert self.explicit is not None
         given = self.explicit
-        same = given.time == found.time and set(given.space) == set(found.space) and set(given.lanes) == set(found.lanes)
+        same = (
+            given.time == found.time and set(given.space) == set(found.space) and set(given.lanes) == set(found.lanes)
+        )
         if same:
             return
         labels = [(self.unit.annotation.span if self.unit.annotation else self.unit.span, "declared here")]
@@ -702,7 +723,9 @@ def chained(results: Sequence[Result], inputs: Sequence[Input]) -> int:
     tail = sum(1 for r in results for i, op in enumerate(r.ops) if op.name in SPECIAL and _ends(r, i, last))
     vectors = sum(1 for i in inputs if i.order.lanes)
     scalars = len(inputs) - vectors
-    by_ports = max(-(-max(0, vectors - 1) // (VECTOR_INPUTS - 1)), -(-scalars // SCALAR_INPUTS), -(-len(results) // VECTOR_OUTPUTS))
+    by_ports = max(
+        -(-max(0, vectors - 1) // (VECTOR_INPUTS - 1)), -(-scalars // SCALAR_INPUTS), -(-len(results) // VECTOR_OUTPUTS)
+    )
     return max(1, -(-(stages + 0) // STAGES), 1 + specials - min(tail, 1), by_ports)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Digit, Interval, runs, size, without
-from rdflow.dsl.checked import Carry, Hold, Load, Route, Store, Stream, TensorView
+from rdflow.dsl.checked import Carry, Hold, Load, Route, Store, Stream, TensorView, streams_of
 from rdflow.dsl.orders import Order
 from rdflow.dsl.program import LANES, dtype
 from rdflow.dsl.report import Abandon
@@ -96,7 +96,9 @@ def turned(scope: Scope, view: TensorView, order: Order, stored: str) -> str:
     return f"load in memory order and let a pmu transpose: `pmu load {scope.text(view.span)} as {scope.show(order, common)}`"
 
 
-def dealt(scope: Scope, order: Order, streams: syntax.Expr | None, outside: tuple[Digit, ...] = ()) -> tuple[Digit, ...]:
+def dealt(
+    scope: Scope, order: Order, streams: syntax.Expr | None, outside: tuple[Digit, ...] = ()
+) -> tuple[Digit, ...]:
     """The time digits that `@n` AGCU streams share out, n streams in all: each copy of the line has n / copies.
 
     The innermost digit that n divides is taken; `outside` (the loops outside of a tile) are left alone. Cuts must have
@@ -115,7 +117,9 @@ def dealt(scope: Scope, order: Order, streams: syntax.Expr | None, outside: tupl
         return (chosen,) if chosen is not None else ()
     if chosen.extent > left:
         scope.cuts.add(chosen.root, chosen.stride * left)
-    return tuple(d for d in scope.cuts.digits(Interval(chosen.root, chosen.stride, chosen.stride * left)) if d in order.time)
+    return tuple(
+        d for d in scope.cuts.digits(Interval(chosen.root, chosen.stride, chosen.stride * left)) if d in order.time
+    )
 
 
 def check_hold(scope: Scope, unit: syntax.Unit, body: syntax.Pmu) -> tuple[Load | None, Hold]:
@@ -155,7 +159,9 @@ def check_hold(scope: Scope, unit: syntax.Unit, body: syntax.Pmu) -> tuple[Load 
     depth = scope.whole(unit.depth, "a depth") if unit.depth is not None else (2 if tile else 1)
     source = without(seen.order.time, order.space)
     queue = source == order.time and not seen.moves and not seen.gathers
-    queue = queue and set(without(seen.order.lanes, order.space)) == set(order.lanes) and not gathered(seen.order, order)
+    queue = (
+        queue and set(without(seen.order.lanes, order.space)) == set(order.lanes) and not gathered(seen.order, order)
+    )
     stream = Stream(scope.full(name.text), seen.stream.dtype, order, name.span)
     source_stream = Stream(seen.stream.name, seen.stream.dtype, seen.order, seen.stream.span)
     hold = Hold(stream, source_stream, seen.moves, seen.gathers, tile, queue, depth, explicit, False, unit.span)
@@ -213,8 +219,13 @@ def tiled(scope: Scope, unit: syntax.Unit, seen: SourceView, order: Order, tile:
             raise scope.report.fail(
                 "RDF034",
                 f"`{unit.names[0].text}` holds a tile of one token",
-                [(unit.span, "the order is that of its source"), (seen.stream.span, f"{source_name} is {scope.show(seen.order)}")],
-                notes=["without `;` a tile is what lies inside the common outer loops; here nothing does, so nothing waits in it"],
+                [
+                    (unit.span, "the order is that of its source"),
+                    (seen.stream.span, f"{source_name} is {scope.show(seen.order)}"),
+                ],
+                notes=[
+                    "without `;` a tile is what lies inside the common outer loops; here nothing does, so nothing waits in it"
+                ],
                 help=f"say what it holds: `as {whole}`, or use a fifo: `{unit.names[0].text} = fifo .. depth n`",
             )
         return common
@@ -224,7 +235,9 @@ def tiled(scope: Scope, unit: syntax.Unit, seen: SourceView, order: Order, tile:
             "RDF033",
             f"`{outer}` before `;` {'are' if ',' in outer else 'is'} not the outer loop{'s' * (',' in outer)} of {source_name}",
             [(unit.span, "tiled here"), (seen.stream.span, f"{source_name} is {scope.show(seen.order)}")],
-            notes=["a tile is what arrives between two steps of the loops outside of it; it can only be cut along the writer's outer loops"],
+            notes=[
+                "a tile is what arrives between two steps of the loops outside of it; it can only be cut along the writer's outer loops"
+            ],
             help=f"move the `;` to the front to hold all of it: `as {scope.show(order, 0)}`",
         )
     return tile
@@ -240,7 +253,9 @@ def inside(scope: Scope, unit: syntax.Unit, seen: SourceView, order: Order, sour
             "RDF035",
             f"`{name}` of {source_name} is in no loop, copy or lane of `{unit.names[0].text}`",
             [(unit.span, f"no {name} here"), (seen.stream.span, f"{source_name} is {scope.show(seen.order)}")],
-            notes=["a scratchpad gives back all that it holds; leaving a digit out would read one value of it for ever"],
+            notes=[
+                "a scratchpad gives back all that it holds; leaving a digit out would read one value of it for ever"
+            ],
             help=f"add it to the order: `as {scope.show(inserted(order, missing), 0)}`; only a pcu reduces",
         )
 
@@ -285,7 +300,9 @@ def check_carry(scope: Scope, unit: syntax.Unit, body: syntax.Carry) -> Carry:
             f"`{scope.terms(over)}` is not a time loop of this carry",
             [(body.over.span, "carried over this"), (unit.span, f"it travels as {scope.show(order)}")],
             notes=["a carry delays by one iteration of a loop: lanes and copies have no iterations"],
-            help=f"carry over a digit that stands in time: `over {scope.terms(order.time[:1])}`" if order.time else None,
+            help=f"carry over a digit that stands in time: `over {scope.terms(order.time[:1])}`"
+            if order.time
+            else None,
         )
     if isinstance(initial, Stream):
         starts_right(scope, body, initial, order, over)
@@ -310,11 +327,16 @@ def widens(element: str, into: str) -> bool:
 
 
 def starts_right(scope: Scope, body: syntax.Carry, initial: Stream, order: Order, over: tuple[Digit, ...]) -> None:
-    if without(order.time, over) != without(initial.order.time, order.space) or set(initial.order.lanes) != set(order.lanes):
+    if without(order.time, over) != without(initial.order.time, order.space) or set(initial.order.lanes) != set(
+        order.lanes
+    ):
         raise scope.report.fail(
             "RDF040",
             f"`{initial.name}` does not travel as the carry without its loop",
-            [(body.initial.span, f"`{initial.name}` is {scope.show(initial.order)}"), (body.over.span, f"the carry is {scope.show(order)}")],
+            [
+                (body.initial.span, f"`{initial.name}` is {scope.show(initial.order)}"),
+                (body.over.span, f"the carry is {scope.show(order)}"),
+            ],
             notes=["the start is read once for each run of the loop that is carried over"],
             help=f"bring it to {scope.show(order.with_time(without(order.time, over)))}, or start from a constant",
         )
@@ -322,7 +344,7 @@ def starts_right(scope: Scope, body: syntax.Carry, initial: Stream, order: Order
 
 def check_feedback(scope: Scope, carry: Carry) -> None:
     """A carry's feedback, defined below it, travels as the carry does."""
-    stream = next((s for n, s in scope.streams.items() if s.name == carry.feedback), None)
+    stream = next((s for line in scope.lines for s in streams_of(line) if s.name == carry.feedback), None)
     if stream is None:
         return
     order = carry.stream.order
@@ -339,7 +361,10 @@ def check_feedback(scope: Scope, carry: Carry) -> None:
         scope.report.add(
             "RDF040",
             f"`{stream.name}` does not travel as the carry that it feeds",
-            [(stream.span, f"`{stream.name}` is {scope.show(stream.order)}"), (carry.span, f"the carry is {scope.show(order)}")],
+            [
+                (stream.span, f"`{stream.name}` is {scope.show(stream.order)}"),
+                (carry.span, f"the carry is {scope.show(order)}"),
+            ],
             notes=["the value of one iteration is the operand of the next, token by token"],
             help=f"bring `{stream.name}` to {scope.show(order)} with a pmu, or change the carry's order",
         )
@@ -357,10 +382,14 @@ def check_store(scope: Scope, store: syntax.Store) -> Store:
         parts += [f"has `{scope.terms(extra)}` too many"] if extra else []
         cures = []
         if extra:
-            cures.append(f"reduce `{source.name}` over `{scope.terms(extra)}` in a pcu, or declare `{view.tensor.name}` with it")
+            cures.append(
+                f"reduce `{source.name}` over `{scope.terms(extra)}` in a pcu, or declare `{view.tensor.name}` with it"
+            )
         if missing and not extra:
             fixed = ", ".join(f"{scope.writer.run((d,)).split('/')[0]} = 0" for d in _slowest(missing))
-            cures.append(f"do not reduce over `{scope.terms(missing)}`, or fix it: `store {source.name} -> {view.tensor.name}({fixed})`")
+            cures.append(
+                f"do not reduce over `{scope.terms(missing)}`, or fix it: `store {source.name} -> {view.tensor.name}({fixed})`"
+            )
         raise scope.report.fail(
             "RDF037",
             f"`{source.name}` does not fill `{view.tensor.name}`: it {' and '.join(parts)}",
@@ -430,7 +459,7 @@ def check_route(scope: Scope, unit: syntax.Unit, body: syntax.Split | syntax.Mer
             notes=["(e, n) is the n-th token of the tile whose selector is e"],
             help="declare `axis n = T ragged` and write `[..; e, n, .. | ..]`",
         )
-    choice = tuple(sorted(chosen, key=lambda d: (selector.order.digits.index(d))))
+    choice = tuple(sorted(chosen, key=lambda d: selector.order.digits.index(d)))
     stream = Stream(scope.full(unit.names[0].text), seen.stream.dtype, order, unit.names[0].span)
     source = Stream(seen.stream.name, seen.stream.dtype, seen.order, seen.stream.span)
     return Route(stream, source, selector, isinstance(body, syntax.Merge), expert, place, choice, tile or 0, unit.span)

@@ -81,10 +81,11 @@ ENTRIES: tuple[str, ...] = (
 
     Every unit waits for another one: a queue is full on one path and empty on another that parts from it and meets it
     again. The message names the waits and the queues that are full. The path that must wait needs a scratchpad that
-    holds what the other path takes in before it gives its first token.
+    holds what the other path takes in before it gives its first token. Most of these are found before a program runs
+    (RDF050, RDF051); the run is the judge of what depends on its data and its timing.
 
     wrong:
-        axis t = 64, c = 1024
+        axis t = 64, c = 4096
         tensor X: f32[t, c] in hbm input
         tensor Y: f32[t, c] in hbm output
 
@@ -96,7 +97,7 @@ ENTRIES: tuple[str, ...] = (
         }
 
     right:
-        axis t = 64, c = 1024
+        axis t = 64, c = 4096
         tensor X: f32[t, c] in hbm input
         tensor Y: f32[t, c] in hbm output
 

@@ -105,7 +105,12 @@ def _value(expr: syntax.Expr, names: Mapping[str, Value], lengths: Mapping[str, 
 
 
 def whole(
-    expr: syntax.Expr, names: Mapping[str, Value], lengths: Mapping[str, int], report: Reporter, what: str, least: int = 1
+    expr: syntax.Expr,
+    names: Mapping[str, Value],
+    lengths: Mapping[str, int],
+    report: Reporter,
+    what: str,
+    least: int = 1,
 ) -> int:
     """A whole number of at least `least`."""
     value = evaluate(expr, names, lengths, report)
@@ -116,14 +121,14 @@ def whole(
             f"{what} must be a whole number of at least {least}",
             [(expr.span, f"this is {value}")],
             notes=["counters, copies and tiles of the hardware come in whole numbers"],
-            help="change the params so that it divides, or divide by another number" if divides else f"write {least} or more",
+            help="change the params so that it divides, or divide by another number"
+            if divides
+            else f"write {least} or more",
         )
     return value
 
 
-def constant(
-    expr: syntax.Expr, names: Mapping[str, Value], lengths: Mapping[str, int]
-) -> Value | None:
+def constant(expr: syntax.Expr, names: Mapping[str, Value], lengths: Mapping[str, int]) -> Value | None:
     """The value of an expression if it is a constant, else None; nothing is reported."""
     if not is_constant(expr, names, lengths):
         return None

@@ -124,7 +124,11 @@ def serial(paths: Paths, number: int, hold: Hold) -> float:
     """
     kernel = paths.kernel
     readers = [i for i, before in enumerate(paths.before) if number in before]
-    if not readers or any(s.order.bounds for line in kernel.lines for s in streams_of(line)) or not all(_waits(paths, number, hold, r) for r in readers):
+    if (
+        not readers
+        or any(s.order.bounds for line in kernel.lines for s in streams_of(line))
+        or not all(_waits(paths, number, hold, r) for r in readers)
+    ):
         return 1.0
     written = cycles(kernel.lines[paths.before[number][0]])
     read = max(cycles(kernel.lines[r]) for r in readers)

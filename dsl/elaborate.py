@@ -12,7 +12,21 @@ from rdflow.dsl.elaborate_compute import elaborate_compute
 from rdflow.dsl.elaborate_hold import elaborate_hold
 from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, plain
 from rdflow.dsl.masks import conditions
-from rdflow.dsl.netlist import Affine, Burst, Const, Gate, In, Mem, Netlist, Operand, Row, TensorUse, UnitInfo, ends
+from rdflow.dsl.netlist import (
+    ALWAYS,
+    Affine,
+    Burst,
+    Const,
+    Gate,
+    In,
+    Mem,
+    Netlist,
+    Operand,
+    Row,
+    TensorUse,
+    UnitInfo,
+    ends,
+)
 from rdflow.dsl.orders import BYTES, PACKET_BYTES
 from rdflow.dsl.program import Tensor
 from rdflow.dsl.rows import Rows, lane_values
@@ -97,7 +111,13 @@ class _Elaboration:
             if len(strides) == 1 and len(tensor.axes) > 1:
                 step = -(-step // PACKET_BYTES) * PACKET_BYTES
         use = TensorUse(
-            tensor.name, tensor.shape, tensor.dtype, tensor.tier, tensor.direction, tuple(reversed(strides)), -(-step // PACKET_BYTES) * PACKET_BYTES
+            tensor.name,
+            tensor.shape,
+            tensor.dtype,
+            tensor.tier,
+            tensor.direction,
+            tuple(reversed(strides)),
+            -(-step // PACKET_BYTES) * PACKET_BYTES,
         )
         self.nets.netlist.tensors.append(use)
         self.uses[tensor.name] = len(self.nets.netlist.tensors) - 1
@@ -142,7 +162,11 @@ class _Elaboration:
                 span = max(span, step * (digit.extent - 1) + span)
         others = [abs(c) for d, c in address.items() if d not in order_lanes]
         shift = gcd(PACKET_BYTES, *others) if others else PACKET_BYTES
-        touched = -(-(span + PACKET_BYTES - shift) // PACKET_BYTES) if span + PACKET_BYTES - shift > PACKET_BYTES and span > shift else -(-span // PACKET_BYTES)
+        touched = (
+            -(-(span + PACKET_BYTES - shift) // PACKET_BYTES)
+            if span + PACKET_BYTES - shift > PACKET_BYTES and span > shift
+            else -(-span // PACKET_BYTES)
+        )
         if touched > 1:
             sizes.append(touched)
             steps.append(PACKET_BYTES)
@@ -195,7 +219,7 @@ class _Elaboration:
         self._gathers(view, [d for pair in pairs for d in pair], order.time)
         for request, respond in pairs:
             self._after_stores(load, request)
-            nets.token(request, respond, Gate(), Gate(), load.stream.name, server="memory")
+            nets.token(request, respond, ALWAYS, ALWAYS, load.stream.name, server="memory")
             rows = Rows(respond, order.lanes, ends(len(time), len(respond.loops)))
             mem = self._mem(rows, view, memory, order.lanes, 0)
             predicate = rows.predicate(self._checks(view))
@@ -209,7 +233,9 @@ class _Elaboration:
             level = shared_loops(load, store)
             turns = prod(d.extent for d in load.stream.order.time[:level])
             push = ends(level, len(acknowledge.loops))
-            self.nets.token(acknowledge, request, push, plain(level, request), f"{load.view.tensor.name} is stored", slots=turns + 2)
+            self.nets.token(
+                acknowledge, request, push, plain(level, request), f"{load.view.tensor.name} is stored", slots=turns + 2
+            )
 
     def _gathers(self, view: TensorView, drafts: Sequence[Draft], time: Sequence[Digit]) -> None:
         """Give the index streams of a view to the actors that address by them."""
@@ -240,7 +266,7 @@ class _Elaboration:
         for draft in drafts:
             self._written(draft, store, source, time)
             acknowledge = nets.draft(f"{name}.acknowledge", unit, "acknowledge", time, order, draft.space, sizes)
-            nets.token(draft, acknowledge, Gate(), Gate(), name, server="memory")
+            nets.token(draft, acknowledge, ALWAYS, ALWAYS, name, server="memory")
             self.stored.setdefault(view.tensor.name, []).append((store, acknowledge))
 
     def _written(self, draft: Draft, store: Store, source: Source, time: Sequence[Digit]) -> None:
@@ -274,8 +300,16 @@ class _Elaboration:
         size = prod(d.extent for d in inside) * max(1, order.width * BYTES[carry.stream.dtype])
         big = prod(d.extent for d in inside) > 16
         info = UnitInfo(
-            carry.stream.name, "pmu" if big else "pcu", "carry", carry.span, nets.kernel.writer.order(order),
-            max(1, prod(d.extent for d in order.space)), 0 if big else 1, -(-size // (512 * 1024)) if big else 0, 0, size if big else 0,
+            carry.stream.name,
+            "pmu" if big else "pcu",
+            "carry",
+            carry.span,
+            nets.kernel.writer.order(order),
+            max(1, prod(d.extent for d in order.space)),
+            0 if big else 1,
+            -(-size // (512 * 1024)) if big else 0,
+            0,
+            size if big else 0,
         )
         unit = nets.unit(info)
         drafts = []
@@ -305,7 +339,7 @@ class _Elaboration:
         rows = Rows(draft, order.lanes)
         draft.rows.append(Row("copy", out, (initial,), rows.width, start))
         draft.rows.append(Row("copy", out, (back,), rows.width, after))
-        return Endpoint(draft, Gate(), out.index)
+        return Endpoint(draft, ALWAYS, out.index)
 
     def _close(self, carry: Carry, drafts: Sequence[Draft]) -> None:
         """Connect the feedback, whose last iteration is dropped."""
@@ -320,9 +354,13 @@ class _Elaboration:
 def shared_loops(load: Load, store: Store) -> int:
     """Outer loops that a load and a store have in common and that choose different parts of the tensor."""
     level = 0
-    times = zip(without(load.stream.order.time, load.streams), without(store.source.order.time, store.streams), strict=False)
+    times = zip(
+        without(load.stream.order.time, load.streams), without(store.source.order.time, store.streams), strict=False
+    )
     for a, b in times:
-        alike = a == b and any(a in i.digits and i == j for i, j in zip(load.view.indices, store.view.indices, strict=True))
+        alike = a == b and any(
+            a in i.digits and i == j for i, j in zip(load.view.indices, store.view.indices, strict=True)
+        )
         if not alike:
             break
         level += 1

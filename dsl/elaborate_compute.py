@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import product
 from math import prod
 
 from rdflow.dsl.axes import Digit, Linear, without
 from rdflow.dsl.check_compute import flops
 from rdflow.dsl.checked import Compute, Reduction, Result
-from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, plain
+from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, lane_table, plain
 from rdflow.dsl.masks import conditions
-from rdflow.dsl.netlist import LANES, Gate, Index, Mem, Operand, Row, Temp, UnitInfo, ends
+from rdflow.dsl.netlist import ALWAYS, LANES, Gate, In, Mem, Operand, Port, Row, Temp, UnitInfo, ends
 from rdflow.dsl.orders import Order, packets
 from rdflow.dsl.program import STAGES
-from rdflow.dsl.rows import Rows, lane_values
+from rdflow.dsl.rows import Rows
 
 ADDER = 8  # cycles of an accumulation: a token of an outer reduction is visited again no sooner (A4)
 QUEUE_PACKETS = 16  # accumulators that fit the unit's own queue; more are charged to PMUs
@@ -152,7 +153,7 @@ class _Line:
 
         def operand(number: int) -> Operand:
             if number not in seen:
-                gate, rows.gate = rows.gate, Gate()
+                gate, rows.gate = rows.gate, ALWAYS
                 have = self._source(number).lanes
                 if number == self.line.narrow and self.line.outer:
                     seen[number] = rows.narrow(ports[number], have, self.line.nest)
@@ -172,8 +173,6 @@ class _Line:
         rows = Rows(body, line.lanes)
         wide = rows.operand(ports[line.wide], self._source(line.wide).lanes)
         have = self._source(line.narrow).lanes
-        from rdflow.dsl.joins import lane_table
-
         table = lane_table(have, stages, body.space)
         suffix = line.nest[self._split() :]
         checks = conditions(self.nets, line.nest, self.space, (), self.order, [d.root for d in suffix])
@@ -183,7 +182,7 @@ class _Line:
             narrow = Rows(body, tuple(have)).masked(narrow, "f", checks, 0.0)
         bank = Mem(memory, body.affine(Linear()), tuple(range(LANES)), STAGES * LANES, 2)
         init = Gate(first=body.mask(suffix))
-        body.rows.append(Row("systolic", bank, (wide, narrow), rows.width, Gate(), init, table))
+        body.rows.append(Row("systolic", bank, (wide, narrow), rows.width, ALWAYS, init, table))
 
     def _drained(self, drain: Draft, rows: Rows) -> Operand:
         """The sums of one stage, read from the array."""
@@ -199,17 +198,23 @@ class _Line:
         stream = self._stream(rows, ports)
         left: list[Operand] = []
         for number, result in enumerate(self.line.results):
-            gate = Gate(last=draft.mask(result.reduction.time)) if result.reduction else Gate()
+            gate = Gate(last=draft.mask(result.reduction.time)) if result.reduction else ALWAYS
             value = self._value(draft, rows, result, stream, left, gate)
             left.append(value)
             assert isinstance(value, Temp)
             endpoints[number].append(Endpoint(draft, gate, value.index))
 
     def _value(
-        self, draft: Draft, rows: Rows, result: Result, stream: Callable[[int], Operand], left: list[Operand], gate: Gate
+        self,
+        draft: Draft,
+        rows: Rows,
+        result: Result,
+        stream: Callable[[int], Operand],
+        left: list[Operand],
+        gate: Gate,
     ) -> Operand:
         done: dict[int, Operand] = {}
-        rows.gate = Gate()
+        rows.gate = ALWAYS
         reduction = result.reduction
         if reduction is None:
             value = rows.ops(result.ops, result.value, stream, left.__getitem__, None, done)
@@ -235,9 +240,7 @@ class _Line:
         value = after.ops(result.ops, result.value, stream, left.__getitem__, reduced, {})
         return after.rounded(value, result.stream.dtype)
 
-    def _reduce(
-        self, draft: Draft, rows: Rows, reduction: Reduction, value: Operand, kind: str, gate: Gate
-    ) -> Operand:
+    def _reduce(self, draft: Draft, rows: Rows, reduction: Reduction, value: Operand, kind: str, gate: Gate) -> Operand:
         """Fold over time, then the tree over lanes."""
         if reduction.op == "last":
             return value
@@ -245,8 +248,7 @@ class _Line:
         if reduction.time:
             value = self._fold(draft, rows, reduction, value, kind)
         elif reduction.op == "argmax":
-            assert reduction.index is not None
-            value = self._pair(draft, rows, reduction, value, kind)
+            value = self._fold_once(draft, rows, reduction, self._float(rows, value, kind))
         rows.gate = gate
         if not reduction.lanes:
             return self._argmax_index(rows, reduction, value)
@@ -283,19 +285,15 @@ class _Line:
         if reduction.op == "argmax":
             assert reduction.index is not None
             args, name = (self._float(rows, value, kind), rows.index(reduction.index)), "fold.argmax"
-        draft.rows.append(Row(name, accumulator, args, rows.width, Gate(), init))
+        draft.rows.append(Row(name, accumulator, args, rows.width, ALWAYS, init))
         return accumulator
-
-    def _pair(self, draft: Draft, rows: Rows, reduction: Reduction, value: Operand, kind: str) -> Operand:
-        """argmax over lanes alone: a fold of one iteration."""
-        return self._fold_once(draft, rows, reduction, self._float(rows, value, kind))
 
     def _fold_once(self, draft: Draft, rows: Rows, reduction: Reduction, value: Operand) -> Mem:
         assert reduction.index is not None
         memory = self.nets.memory(f"{draft.name}.{len(draft.rows)}.best", 2 * LANES)
         accumulator = Mem(memory, draft.affine(Linear()), tuple(range(rows.width)))
         args: tuple[Operand, ...] = (value, rows.index(reduction.index))
-        draft.rows.append(Row("fold.argmax", accumulator, args, rows.width, Gate(), Gate()))
+        draft.rows.append(Row("fold.argmax", accumulator, args, rows.width, ALWAYS, ALWAYS))
         return accumulator
 
     def _float(self, rows: Rows, value: Operand, kind: str) -> Operand:
@@ -335,7 +333,7 @@ class _Line:
         for draft, value in tops:
             rows = Rows(draft, result.stream.order.lanes)
             out = self._finish(rows, result, self._stream(rows, ports), [], value)
-            endpoints.append(Endpoint(draft, Gate(), out.index))
+            endpoints.append(Endpoint(draft, ALWAYS, out.index))
         return Source(partial.name, result.stream.order.lanes, result.stream.dtype, tuple(endpoints))
 
     def _tree(self, result: Result, nodes: list[Endpoint], space: dict[Digit, int], op: str) -> tuple[Draft, Operand]:
@@ -347,8 +345,6 @@ class _Line:
         if len(nodes) == 1:
             draft = self._node(space)
             self._join(nodes[0], draft, lanes)
-            from rdflow.dsl.netlist import In
-
             return draft, In(0)
         while half:
             for i in range(half):
@@ -360,7 +356,7 @@ class _Line:
                 rows = Rows(draft, lanes)
                 value = rows.add(op, (rows.operand(0, lanes), rows.operand(1, lanes)))
                 last = (draft, value)
-                current[i] = Endpoint(draft, Gate(), value.index)
+                current[i] = Endpoint(draft, ALWAYS, value.index)
             half //= 2
         assert last is not None
         return last
@@ -373,8 +369,6 @@ class _Line:
 
     def _join(self, endpoint: Endpoint, draft: Draft, lanes: tuple[Digit, ...]) -> None:
         """A queue of f32 partial results from one actor to a node of the tree."""
-        from rdflow.dsl.netlist import Port
-
         width = prod(d.extent for d in lanes)
         size = packets(width, "f32") if lanes else 1
         queue = self.nets.queue(endpoint.draft, draft, width, f"{self.name}.partial", packets=size)
@@ -386,12 +380,27 @@ class _Line:
     def _info(self, name: str) -> UnitInfo:
         line = self.line
         copies = prod(d.extent for d in self.space)
-        held = prod(d.extent for d in self._inside()) * packets(prod(d.extent for d in line.lanes), "f32") if self.reduced else 0
+        held = (
+            prod(d.extent for d in self._inside()) * packets(prod(d.extent for d in line.lanes), "f32")
+            if self.reduced
+            else 0
+        )
         big = held > QUEUE_PACKETS and not line.systolic
         size = held * 64 if big else 0
         order = self.nets.kernel.writer.order(line.results[-1].stream.order)
         return UnitInfo(
-            name, "pcu", "pcu", line.span, order, copies, line.chain, -(-size // PMU_BYTES), 0, size, self._flops(), line.systolic
+            name,
+            "pcu",
+            "pcu",
+            line.span,
+            order,
+            copies,
+            line.chain,
+            -(-size // PMU_BYTES),
+            0,
+            size,
+            self._flops(),
+            line.systolic,
         )
 
     def _flops(self) -> int:
@@ -425,8 +434,6 @@ class _Line:
 
 def _bounded(total: int, root: str, bound: Linear, lengths: dict[str, int]) -> int:
     """Scale a count by the mean share of an axis that a bound leaves, exact over the bound's own counters."""
-    from itertools import product
-
     length = lengths[root]
     values = []
     for counters in product(*(range(d.extent) for d, _ in bound.terms)):
@@ -447,6 +454,3 @@ def _radix(digits: Sequence[Digit]) -> list[int]:
 
 def _shifted(mem: Mem, words: int) -> Mem:
     return replace(mem, lanes=tuple(l + words for l in mem.lanes))
-
-
-__all__ = ["Index", "elaborate_compute", "lane_values"]

@@ -8,7 +8,7 @@ from math import prod
 from rdflow.dsl.axes import Digit, Linear, size, without
 from rdflow.dsl.checked import Hold
 from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, Space, agree, plain
-from rdflow.dsl.netlist import Gate, In, Mem, Port, Row, UnitInfo, ends
+from rdflow.dsl.netlist import ALWAYS, In, Mem, Port, Row, UnitInfo, ends
 from rdflow.dsl.orders import BYTES
 from rdflow.dsl.rows import Rows, lane_values
 
@@ -126,9 +126,7 @@ class _Hold:
         return 1
 
     def _reader(self, space: Space) -> Draft:
-        reader = self.nets.draft(
-            f"{self.hold.stream.name}.read", self.unit, "read", self.order.time, self.order, space
-        )
+        reader = self.nets.draft(f"{self.hold.stream.name}.read", self.unit, "read", self.order.time, self.order, space)
         reader.tile_level = self.hold.tile
         return reader
 
@@ -157,7 +155,7 @@ class _Hold:
             assert low is not None and high is not None
             predicate = rows.add("and", (low, high))
         value = rows.add("read", (mem, predicate) if predicate is not None else (mem,))
-        return Endpoint(reader, Gate(), value.index)
+        return Endpoint(reader, ALWAYS, value.index)
 
     def _dynamic(self) -> tuple[tuple[In, int], ...]:
         """Gathers: the index stream's value times the stride of the axis that it chooses."""
@@ -179,7 +177,7 @@ class _Hold:
         )
         if hold.queue and not self._gathered():
             tokens = depth * max(1, size(self.order.time[tile:])) + 2
-            nets.token(writer, reader, Gate(), Gate(), "written", slots=tokens)
+            nets.token(writer, reader, ALWAYS, ALWAYS, "written", slots=tokens)
             return
         counts = self._need(writer, reader)
         if counts is None:

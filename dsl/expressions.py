@@ -15,7 +15,14 @@ from rdflow.dsl.source import NOWHERE, Span
 FLOAT_FUNCTIONS = ("exp", "log", "sqrt", "rsqrt", "sigmoid", "tanh")
 SPECIAL = frozenset(FLOAT_FUNCTIONS) | {"div"}  # done in a unit's tail
 ARITHMETIC = {"+": "add", "-": "sub", "*": "mul"}
-COMPARISONS = {"<": ("lt", False), "<=": ("le", False), ">": ("lt", True), ">=": ("le", True), "==": ("eq", False), "!=": ("ne", False)}
+COMPARISONS = {
+    "<": ("lt", False),
+    "<=": ("le", False),
+    ">": ("lt", True),
+    ">=": ("le", True),
+    "==": ("eq", False),
+    "!=": ("ne", False),
+}
 FUNCTIONS = (*FLOAT_FUNCTIONS, "abs", "max", "min", "where", "silu", "float", "int", "len")
 REDUCTIONS = ("sum", "max", "min", "argmax", "last")
 
@@ -68,7 +75,9 @@ class Builder:
             return values, "b"
         if "b" in kinds:
             help = "choose numbers with it: `where(c, 1, 0)`"
-            raise self.report.fail("RDF045", "a number is expected", [(self.span, "a condition stands here")], help=help)
+            raise self.report.fail(
+                "RDF045", "a number is expected", [(self.span, "a condition stands here")], help=help
+            )
         if "f" in kinds:
             return tuple(self.floats(v) for v in values), "f"
         return values, "i"
@@ -89,7 +98,9 @@ class Builder:
                 (inner,), kind = self.same(inner)
                 if kind == "b":
                     labels = [(x.span, "a condition here")]
-                    raise self.report.fail("RDF045", "`-` needs a number", labels, help="write `not`, or where(c, 1, 0)")
+                    raise self.report.fail(
+                        "RDF045", "`-` needs a number", labels, help="write `not`, or where(c, 1, 0)"
+                    )
                 return self.push(Op("neg" if kind == "f" else "ineg", kind, (inner,)))
             case syntax.Unary(_, x):
                 return self.push(Op("not", "b", (self.truth(x),)))
@@ -115,14 +126,16 @@ class Builder:
     def binary(self, op: str, left: syntax.Expr, right: syntax.Expr, span: Span) -> int:
         if op in ("and", "or"):
             return self.push(Op(op, "b", (self.truth(left), self.truth(right))))
-        values = (self.build(left), self.build(right))
+        values: tuple[int, ...] = (self.build(left), self.build(right))
         self.span = next((e.span for e, v in zip((left, right), values, strict=True) if self.kind(v) == "b"), span)
         values, kind = self.same(*values)
         if op in COMPARISONS:
             name, swapped = COMPARISONS[op]
             return self.push(Op(name if kind == "f" else "i" + name, "b", values[::-1] if swapped else values))
         if kind == "b":
-            raise self.report.fail("RDF045", f"`{op}` needs numbers", [(span, "conditions here")], help="use where(c, 1, 0)")
+            raise self.report.fail(
+                "RDF045", f"`{op}` needs numbers", [(span, "conditions here")], help="use where(c, 1, 0)"
+            )
         if op in ARITHMETIC:
             return self.push(Op(("" if kind == "f" else "i") + ARITHMETIC[op], kind, values))
         if op == "/":

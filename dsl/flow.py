@@ -142,7 +142,7 @@ class Node:
 
 def _wrap(loops: list[tuple[int, int, int, int]], outer: tuple[int, int, int, int], size: int) -> None:
     """Put a loop around those found (innermost first): into one with the last where both run fully, or both once."""
-    inside, each, low, high = outer
+    inside, _, low, high = outer
     if loops:
         inner_inside, inner_each, inner_low, inner_high = loops[-1]
         inner_size = inside // inner_inside
@@ -210,7 +210,14 @@ class Flow:
         return node
 
     def channel(
-        self, source: Node, sink: Node, push: Pulses, pop: Pulses | Blocks, room: int, initial: int = 0, stream: str = ""
+        self,
+        source: Node,
+        sink: Node,
+        push: Pulses,
+        pop: Pulses | Blocks,
+        room: int,
+        initial: int = 0,
+        stream: str = "",
     ) -> None:
         """A new channel."""
         number = len(self.channels)

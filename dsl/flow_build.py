@@ -82,9 +82,10 @@ class _Builder:
         return min(ACROSS, max(NEAR, 2 * isqrt(sum(size(space_of(line)) for line in self.kernel.lines))))
 
     def run(self) -> Flow:
-        for self.line, line in enumerate(self.kernel.lines):
+        for number, line in enumerate(self.kernel.lines):
+            self.line = number
             self._add(line)
-        for self.line, line in enumerate(self.kernel.lines):
+        for line in self.kernel.lines:
             if isinstance(line, Carry):
                 self._close(line)
         return self.flow
@@ -112,7 +113,7 @@ class _Builder:
 
     def _tokens(self, source: End, push: Ranges, sink: End, pop: Ranges, initial: int = 0) -> None:
         """Credits and the like inside of a unit: there is always room for them."""
-        pushes = replace(source, ranges=push).node.pulses(replace(source, ranges=push).at({}))
+        pushes = source.node.pulses(replace(source, ranges=push).at({}))
         pops = sink.node.pulses(replace(sink, ranges=pop).at({}))
         self.flow.channel(source.node, sink.node, pushes, pops, FAR, initial)
 
@@ -236,9 +237,11 @@ class _Builder:
         for operand in line.inputs:
             if operand.at_result and tree:
                 continue
-            targets = [self._result_end(d, operand.level, reduced) for d in drains] if operand.at_result else [
-                self._held(b, operand.level) for b in bodies
-            ]
+            targets = (
+                [self._result_end(d, operand.level, reduced) for d in drains]
+                if operand.at_result
+                else [self._held(b, operand.level) for b in bodies]
+            )
             self._connect(operand.stream, operand.order, targets)
         for result in line.results:
             done = result.reduction.time if result.reduction is not None else ()
@@ -288,7 +291,10 @@ def block_counts(nets: Nets, hold: Hold, writer: End, reader: End) -> tuple[int,
     block, first = writer.digits[tile], reader.digits[tile]
     if block in {d for d, _ in hold.moves}:
         return None
-    if any(nets.loops(e.digits, o, e.space)[tile].limit for e, o in ((writer, hold.source.order), (reader, hold.stream.order))):
+    if any(
+        nets.loops(e.digits, o, e.space)[tile].limit
+        for e, o in ((writer, hold.source.order), (reader, hold.stream.order))
+    ):
         return None
     need = [last_block(nets, hold, block, first, j) for j in range(first.extent)]
     if need[0] >= block.extent:

@@ -63,7 +63,9 @@ class Draft:
 
     def affine(self, linear: Linear) -> Affine:
         """A linear form over digits as one over this actor's loops; copy digits are constants."""
-        const = linear.const + sum(c * self.space[d] for d, c in linear.terms if d in self.space and d not in self.digits)
+        const = linear.const + sum(
+            c * self.space[d] for d, c in linear.terms if d in self.space and d not in self.digits
+        )
         by_digit = dict(linear.terms)
         return Affine(const, tuple(by_digit.get(d, 0) if d is not None else 0 for d in self.digits))
 
@@ -109,9 +111,7 @@ class Source:
         """The same tokens under other axes (a rename in a view is wiring)."""
         if not pairs:
             return self
-        endpoints = tuple(
-            Endpoint(_Renamed.of(e.draft, pairs), e.gate, e.source) for e in self.endpoints
-        )
+        endpoints = tuple(Endpoint(_Renamed.of(e.draft, pairs), e.gate, e.source) for e in self.endpoints)
         return Source(self.name, tuple(pairs.get(d, d) for d in self.lanes), self.dtype, endpoints)
 
 
@@ -154,7 +154,14 @@ class Nets:
         return len(self.netlist.memories) - 1
 
     def draft(
-        self, name: str, unit: int, kind: str, digits: Sequence[Digit], order: Order, space: Space, bursts: Sequence[int] = ()
+        self,
+        name: str,
+        unit: int,
+        kind: str,
+        digits: Sequence[Digit],
+        order: Order,
+        space: Space,
+        bursts: Sequence[int] = (),
     ) -> Draft:
         """An actor whose loops count `digits`, with the bounds of `order`, then `bursts` loops for parts of a token."""
         loops = self.loops(tuple(digits), order, space) + tuple(Loop(n) for n in bursts)
@@ -228,8 +235,19 @@ class Nets:
             for i, endpoint in owners.items():
                 if not agree(endpoint.draft.space, sink.draft.space):
                     continue
-                queue = self.queue(endpoint.draft, sink.draft, source.width, source.name, packets=size, depth=depth, slots=slots, server=sink.server)
-                gathered = tuple(d for d in endpoint.draft.space if d not in sink.draft.space and d in sink.draft.digits)
+                queue = self.queue(
+                    endpoint.draft,
+                    sink.draft,
+                    source.width,
+                    source.name,
+                    packets=size,
+                    depth=depth,
+                    slots=slots,
+                    server=sink.server,
+                )
+                gathered = tuple(
+                    d for d in endpoint.draft.space if d not in sink.draft.space and d in sink.draft.digits
+                )
                 found[tuple(endpoint.draft.space[d] for d in gathered)] = queue
                 key = tuple(sink.draft.space[d] for d in dealt[i])
                 others = (sink.draft.number, *(v for d, v in sink.draft.space.items() if d not in dealt[i]))
@@ -251,7 +269,12 @@ class Nets:
         sink.draft.inputs.append(Port(queues, sink.gate, size, select))
 
     def _leave(
-        self, endpoint: Endpoint, by_copy: dict[tuple[int, ...], int], dealt: tuple[Digit, ...], size: int, not_last: Sequence[Digit]
+        self,
+        endpoint: Endpoint,
+        by_copy: dict[tuple[int, ...], int],
+        dealt: tuple[Digit, ...],
+        size: int,
+        not_last: Sequence[Digit],
     ) -> None:
         draft = endpoint.draft
         gate = endpoint.gate

@@ -102,7 +102,12 @@ def _statement(
             raise report.fail(
                 "RDF080",
                 "this statement is checked but not executed yet",
-                [(statement.span, "values read by the schedule, pools and copies between tiers are not run in this version")],
+                [
+                    (
+                        statement.span,
+                        "values read by the schedule, pools and copies between tiers are not run in this version",
+                    )
+                ],
                 help="launch kernels directly, with for and if over constants",
             )
 
@@ -226,14 +231,20 @@ def _tensor(
             )
         fixed[axis.name] = index
     free = [a for a in tensor.axes if a.name not in fixed]
-    if len(free) != len(formal.places) or formal.dtype is not None and dtype(formal.dtype, names, report) != tensor.dtype:
+    if (
+        len(free) != len(formal.places)
+        or formal.dtype is not None
+        and dtype(formal.dtype, names, report) != tensor.dtype
+    ):
         shape = ", ".join(a.name for a in free)
         cures = []
         if formal.dtype is not None and dtype(formal.dtype, names, report) != tensor.dtype:
-            cures.append(f"declare the parameter `{parameter.name.text}: {tensor.dtype}[..]`, or give a tensor of {formal.dtype.text}")
+            cures.append(
+                f"declare the parameter `{parameter.name.text}: {tensor.dtype}[..]`, or give a tensor of {formal.dtype.text}"
+            )
         if len(free) > len(formal.places):
-            fixed = ", ".join(f"{a.name} = 0" for a in free[: len(free) - len(formal.places)])
-            cures.append(f"fix what is too much with a view: `{tensor.name}({fixed})`")
+            slice_ = ", ".join(f"{a.name} = 0" for a in free[: len(free) - len(formal.places)])
+            cures.append(f"fix what is too much with a view: `{tensor.name}({slice_})`")
         if len(free) < len(formal.places):
             cures.append(f"give a tensor with {_plural(len(formal.places), 'axis').replace('axiss', 'axes')}")
         raise report.fail(
@@ -249,7 +260,11 @@ def _tensor(
             raise report.fail(
                 "RDF060",
                 f"`{name}` would be {known[0]} and {axis.length} in one launch",
-                [(expr.span, f"`{axis.name}` has {axis.length}"), (known[1], f"{known[0]} from here"), (parameter.span, "declared here")],
+                [
+                    (expr.span, f"`{axis.name}` has {axis.length}"),
+                    (known[1], f"{known[0]} from here"),
+                    (parameter.span, "declared here"),
+                ],
                 help="the axes of a kernel's parameters take their lengths from the arguments: they must agree",
             )
     return TensorArgument(tensor.name, tuple(fixed.items())), tuple(a.length for a in free)

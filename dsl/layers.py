@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Axis, Digit, runs, size
-from rdflow.dsl.checked import Stream
+from rdflow.dsl.checked import Carry, Compute, Hold, Input, Load, Result, Route, Store, Stream, TensorView
 from rdflow.dsl.constants import whole
 from rdflow.dsl.diagnostics import Label
 from rdflow.dsl.report import Abandon
@@ -24,7 +25,9 @@ def expand(scope: Scope, unit: syntax.Unit, call: syntax.LayerCall, check_lines:
     if call.layer.text not in scope.program.layers:
         if scope.program.library_missing:
             raise Abandon
-        raise scope.report.unknown("layer or unit", call.layer.text, call.layer.span, [*scope.program.layers, "pcu", "pmu", "load"])
+        raise scope.report.unknown(
+            "layer or unit", call.layer.text, call.layer.span, [*scope.program.layers, "pcu", "pmu", "load"]
+        )
     if call.layer.text in scope.calls:
         raise scope.report.fail(
             "RDF070",
@@ -39,7 +42,9 @@ def expand(scope: Scope, unit: syntax.Unit, call: syntax.LayerCall, check_lines:
         scope.report,
         scope.cuts,
         {},
-        dict(scope.program.names) if source is scope.program.source else {k: v for k, v in scope.names.items() if k in ("L", "ST", "H")},
+        dict(scope.program.names)
+        if source is scope.program.source
+        else {k: v for k, v in scope.names.items() if k in ("L", "ST", "H")},
         {},
         lines=scope.lines,
         versions=scope.versions,
@@ -49,15 +54,19 @@ def expand(scope: Scope, unit: syntax.Unit, call: syntax.LayerCall, check_lines:
         copied=scope.copied,
         calls=(*scope.calls, call.layer.text),
     )
-    _bind(scope, inner, layer, call)
+    _bind(scope, inner, layer, call, source is not scope.program.source)
     outside = (scope.report.origin, list(scope.report.callers))
     scope.report.origin = source if source is not scope.program.source else outside[0]
     scope.report.callers.append(Label(call.span, f"in this call of `{layer.name.text}`", outside[0]))
+    first = len(scope.lines)
     try:
         check_lines(inner, layer.lines)
         results = _results(inner, layer)
     finally:
         scope.report.origin, scope.report.callers = outside
+    if source is not scope.program.source:
+        scope.lines[first:] = [_at_call(line, inner.path, call.span) for line in scope.lines[first:]]
+        results = [_at_call(stream, inner.path, call.span) for stream in results]
     if len(results) != len(unit.names):
         raise scope.report.fail(
             "RDF043",
@@ -69,6 +78,19 @@ def expand(scope: Scope, unit: syntax.Unit, call: syntax.LayerCall, check_lines:
         )
     for name, stream in zip(unit.names, results, strict=True):
         scope.define(stream, name.text)
+
+
+def _at_call(value: Any, path: str, span: Span) -> Any:
+    """A line of another file as if it stood at the call: spans of a checked kernel all point into the program."""
+    match value:
+        case Stream():
+            return replace(value, span=span) if value.name.startswith(f"{path}.") else value
+        case tuple():
+            return tuple(_at_call(item, path, span) for item in value)
+        case Load() | Hold() | Compute() | Carry() | Store() | Route() | TensorView() | Result() | Input():
+            changed = {f.name: _at_call(getattr(value, f.name), path, span) for f in fields(value)}
+            return replace(value, **changed | ({"span": span} if "span" in changed else {}))
+    return value
 
 
 def _results(inner: Scope, layer: syntax.Layer) -> list[Stream]:
@@ -83,7 +105,7 @@ def _results(inner: Scope, layer: syntax.Layer) -> list[Stream]:
     return [inner.stream(name.text, name.span) for name in last.names]
 
 
-def _bind(scope: Scope, inner: Scope, layer: syntax.Layer, call: syntax.LayerCall) -> None:
+def _bind(scope: Scope, inner: Scope, layer: syntax.Layer, call: syntax.LayerCall, foreign: bool) -> None:
     """Give every parameter its argument: streams and tensors bind axes, constants have defaults."""
     given: dict[str, syntax.Expr] = {}
     positional = [a for a in call.arguments if a.name is None]
@@ -115,10 +137,11 @@ def _bind(scope: Scope, inner: Scope, layer: syntax.Layer, call: syntax.LayerCal
                 [(call.span, "not given here")],
                 help=f"`{layer.name.text}({', '.join(names)})`",
             )
-        _argument(scope, inner, parameter, value)
+        _argument(scope, inner, parameter, value, foreign)
 
 
-def _argument(scope: Scope, inner: Scope, parameter: syntax.LayerParameter, value: syntax.Expr) -> None:
+def _argument(scope: Scope, inner: Scope, parameter: syntax.LayerParameter, value: syntax.Expr, foreign: bool) -> None:
+    """Bind one parameter. `foreign`: the layer is of another file, where the places of the program mean nothing."""
     name = parameter.name.text
     match parameter.type:
         case syntax.Order() as formal:
@@ -131,7 +154,7 @@ def _argument(scope: Scope, inner: Scope, parameter: syntax.LayerParameter, valu
                 )
             stream = scope.stream(value.name, value.span)
             _match_order(scope, inner, formal, stream, value.span)
-            inner.streams[name] = replace(stream)
+            inner.streams[name] = replace(stream, span=parameter.name.span) if foreign else stream
         case syntax.TensorType() as formal:
             if not isinstance(value, syntax.Ref) or value.name not in scope.tensors:
                 text = getattr(value, "name", "this")
@@ -156,7 +179,8 @@ def _argument(scope: Scope, inner: Scope, parameter: syntax.LayerParameter, valu
                 shape = f"`{tensor.name}` is [{', '.join(a.name for a in tensor.axes)}]"
                 name_of = place.term.axis.text
                 own.append(_bind_axis(scope, inner, name_of, axis.root, axis.stride, axis.length, value.span, shape))
-            inner.tensors[name] = replace(tensor, axes=tuple(own))
+            span = parameter.name.span if foreign else tensor.span
+            inner.tensors[name] = replace(tensor, axes=tuple(own), span=span)
         case None:
             constant = scope.constant(value)
             if constant is None:
@@ -195,7 +219,16 @@ def _match_order(scope: Scope, inner: Scope, formal: syntax.Order, stream: Strea
             length = _whole_length(scope, digits[0].root, base)
         elif known is None and base * length >= scope.cuts.lengths[digits[0].root]:
             length = scope.cuts.lengths[digits[0].root] // base
-        _bind_axis(scope, inner, term.axis.text, digits[0].root, base, length, span, f"`{stream.name}` is {scope.show(stream.order)}")
+        _bind_axis(
+            scope,
+            inner,
+            term.axis.text,
+            digits[0].root,
+            base,
+            length,
+            span,
+            f"`{stream.name}` is {scope.show(stream.order)}",
+        )
 
 
 def _places(time: tuple[Digit, ...], copies: frozenset[Digit]) -> list[tuple[Digit, ...]]:
@@ -226,7 +259,9 @@ def _bind_axis(
             "RDF070",
             f"axis `{name}` of the layer would be both `{known.root}` and `{root}`",
             [(span, given)],
-            notes=["a layer's axes take their meaning from the arguments: the same name is the same axis in all of them"],
+            notes=[
+                "a layer's axes take their meaning from the arguments: the same name is the same axis in all of them"
+            ],
             help=f"bring the argument to what the layer expects: `{name}` stands for `{known.root}` already",
         )
     return known

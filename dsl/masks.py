@@ -13,7 +13,12 @@ Condition = tuple[Linear, Linear]  # an index that must be smaller than a limit
 
 
 def conditions(
-    nets: Nets, loops: Sequence[Digit], space: Sequence[Digit], lanes: Sequence[Digit], order: Order, roots: Sequence[str]
+    nets: Nets,
+    loops: Sequence[Digit],
+    space: Sequence[Digit],
+    lanes: Sequence[Digit],
+    order: Order,
+    roots: Sequence[str],
 ) -> list[Condition]:
     """For each of these axes, what an element must satisfy, where the loops alone do not see to it."""
     found: list[Condition] = []

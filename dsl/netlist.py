@@ -74,6 +74,9 @@ class Gate:
         )
 
 
+ALWAYS = Gate()
+
+
 def starts(level: int, depth: int) -> Gate:
     """The gate of an input whose order is the outer `level` loops of a nest of `depth`: when all loops inside are at 0."""
     return Gate(first=((1 << depth) - 1) & ~((1 << level) - 1))

@@ -64,6 +64,7 @@ class Writer:
 
     axes: Mapping[str, Axis]
     constants: Mapping[int, str]
+    roots: Mapping[str, int]
 
     def number(self, value: int) -> str:
         return self.constants.get(value, str(value))
@@ -72,17 +73,18 @@ class Writer:
         """One interval as a term: the axis of the root that fits best, over a stride, modulo an extent."""
         low, high = digits[-1].stride, digits[0].stride * digits[0].extent
         root = digits[0].root
-        fits = [a for a in self.axes.values() if a.root == root and a.stride <= low and a.stride * a.length >= min(high, self._end(root))]
-        axis = min(fits, key=lambda a: (a.length, a.name), default=self.axes[root])
+        fits = [
+            a
+            for a in self.axes.values()
+            if a.root == root and a.stride <= low and a.stride * a.length >= min(high, self.roots[root])
+        ]
+        axis = min(fits, key=lambda a: (a.length, a.name), default=Axis(root, root, 1, self.roots[root]))
         over = low // axis.stride
         text = axis.name + (f"/{self._divisor(over)}" if over > 1 else "")
         extent = high // low
         if high < axis.stride * axis.length:
             text += f"%{self._divisor(extent)}"
         return text
-
-    def _end(self, root: str) -> int:
-        return self.axes[root].length
 
     def _divisor(self, value: int) -> str:
         return self.number(value)

@@ -15,6 +15,7 @@ from lark import Lark, Token, Tree, UnexpectedToken
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 from lark.tree import Meta
 from platformdirs import user_cache_path
+
 from rdflow.dsl import syntax
 from rdflow.dsl.diagnostics import Diagnostic, Label
 from rdflow.dsl.source import NOWHERE, Source, Span

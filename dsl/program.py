@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Axis
@@ -106,7 +106,9 @@ def _declare(
         case syntax.Schedule():
             if program.schedule is not None:
                 labels = [(item.span, "a second schedule"), (program.schedule.span, "the first one")]
-                raise report.fail("RDF011", "a program has one schedule", labels, help="put both into one `schedule { }`")
+                raise report.fail(
+                    "RDF011", "a program has one schedule", labels, help="put both into one `schedule { }`"
+                )
             program.schedule = item
 
 
@@ -305,7 +307,9 @@ def _whole_axes(type_: syntax.TensorType, report: Reporter) -> None:
                 "RDF020",
                 "a tensor's axes are whole",
                 [(place.span, "a digit or copies here")],
-                notes=["how a tensor is cut is the business of the units that load and store it; only sockets shard it"],
+                notes=[
+                    "how a tensor is cut is the business of the units that load and store it; only sockets shard it"
+                ],
                 help=f"write `{name}`",
             )
         if name in seen:
@@ -330,8 +334,9 @@ def _use(program: Program, item: syntax.Use, report: Reporter, library: Resolve 
             "RDF010", f"there is no library `{path}`", [(item.span, "unknown")], help="`rdflow layers` lists what ships"
         )
     module, found = parse(source)
-    report.found.extend(found)
+    for mistake in found:
+        report.found.append(replace(mistake, labels=tuple(replace(label, source=source) for label in mistake.labels)))
     for layer in module.items:
         if isinstance(layer, syntax.Layer):
-            _claim(program, layer.name, report)
+            _claim(program, syntax.Name(layer.name.text, item.span), report)
             program.layers[layer.name.text] = (layer, source)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rdflow.dsl.axes import Digit, Linear
 from rdflow.dsl.checked import Op
 from rdflow.dsl.joins import Draft, lane_table
-from rdflow.dsl.netlist import LANES, Affine, Const, Gate, In, Index, Operand, Row, Temp
-
-LEAVES = ("stream", "result", "index", "const", "reduced")
+from rdflow.dsl.netlist import ALWAYS, Const, Gate, In, Index, Operand, Row, Temp
 
 
 @dataclass
@@ -19,8 +17,7 @@ class Rows:
 
     draft: Draft
     lanes: tuple[Digit, ...]
-    gate: Gate = Gate()
-    aligned: dict[tuple[int, tuple[int, ...]], Operand] = field(default_factory=dict)
+    gate: Gate = ALWAYS
 
     @property
     def width(self) -> int:
@@ -29,9 +26,18 @@ class Rows:
             width *= digit.extent
         return width
 
-    def add(self, op: str, args: Sequence[Operand], width: int | None = None, table: tuple[int, ...] = (), init: Gate = Gate()) -> Temp:
+    def add(
+        self,
+        op: str,
+        args: Sequence[Operand],
+        width: int | None = None,
+        table: tuple[int, ...] = (),
+        init: Gate = ALWAYS,
+    ) -> Temp:
         out = self.draft.temp()
-        self.draft.rows.append(Row(op, out, tuple(args), self.width if width is None else width, self.gate, init, table))
+        self.draft.rows.append(
+            Row(op, out, tuple(args), self.width if width is None else width, self.gate, init, table)
+        )
         return out
 
     def index(self, linear: Linear) -> Index:
@@ -110,7 +116,9 @@ class Rows:
             return value
         return self.add("copy", (value,))
 
-    def masked(self, value: Operand, kind: str, conditions: Sequence[tuple[Linear, Linear]], identity: float | int) -> Operand:
+    def masked(
+        self, value: Operand, kind: str, conditions: Sequence[tuple[Linear, Linear]], identity: float | int
+    ) -> Operand:
         """The value where index < limit for all conditions, else the identity of a reduction."""
         for index, limit in conditions:
             valid = self.add("ilt", (self.index(index), self.index(limit)))
@@ -139,6 +147,3 @@ def _size(digits: Sequence[Digit]) -> int:
     for digit in digits:
         size *= digit.extent
     return size
-
-
-__all__ = ["LANES", "LEAVES", "Affine", "Rows", "lane_values"]

@@ -46,7 +46,7 @@ class Scope:
     @property
     def writer(self) -> Writer:
         constants = {LANES: "L", LANES // 4: "ST", LANES // 2: "H"}
-        return Writer(self.axes, {v: n for v, n in constants.items()})
+        return Writer(self.axes, constants, self.cuts.lengths)
 
     def full(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path else name
@@ -113,7 +113,8 @@ class Scope:
         found = Order(tuple(time), tuple(copies), tuple(sockets), tuple(lanes))
         self.well_formed(found, order.span, tile)
         bounds = [
-            (self.axis(place.term.axis).root, self.limit(place, (*before, *copies, *sockets))) for place, before in limits
+            (self.axis(place.term.axis).root, self.limit(place, (*before, *copies, *sockets)))
+            for place, before in limits
         ]
         return replace(found, bounds=tuple(bounds)), tile
 

@@ -8,7 +8,7 @@ from rdflow.dsl import syntax
 from rdflow.dsl.axes import Axis, Digit, Interval, Linear
 from rdflow.dsl.checked import Stream, TensorView
 from rdflow.dsl.orders import BYTES, PACKET_BYTES, Order
-from rdflow.dsl.program import LANES, Tensor
+from rdflow.dsl.program import LANES
 from rdflow.dsl.scope import Scope
 
 
@@ -53,7 +53,9 @@ def _once(scope: Scope, view: syntax.View) -> None:
         first = seen.setdefault(binding.axis.text, binding)
         if first is not binding:
             labels = [(binding.span, "bound again"), (first.span, "bound here")]
-            raise scope.report.fail("RDF011", f"`{binding.axis.text}` is bound twice", labels, help="leave one of them out")
+            raise scope.report.fail(
+                "RDF011", f"`{binding.axis.text}` is bound twice", labels, help="leave one of them out"
+            )
 
 
 def _index(scope: Scope, axis: Axis, binding: syntax.Binding | None) -> tuple[Linear, Stream | None]:
@@ -107,7 +109,9 @@ def memory_order(scope: Scope, view: TensorView) -> Order:
     if whole_last > low * width and last.length > width:
         scope.cuts.add(root, low * width)
     digits = digits_of(view)
-    lanes = tuple(d for d in digits if d.root == root and low <= d.stride < low * width and d in view.indices[free[-1]].digits)
+    lanes = tuple(
+        d for d in digits if d.root == root and low <= d.stride < low * width and d in view.indices[free[-1]].digits
+    )
     time = tuple(d for d in digits if d not in lanes)
     sockets = tuple(d for i in free if view.tensor.sharded[i] for d in view.indices[i].digits if d in time)
     return Order(tuple(d for d in time if d not in sockets), (), sockets, lanes)
@@ -136,7 +140,10 @@ def stream_view(scope: Scope, view: syntax.View, moves_allowed: bool) -> SourceV
         axis = scope.axis(binding.axis)
         digits = scope.cuts.digits(whole_axis(axis, scope))
         if not set(digits) <= set(order.digits):
-            labels = [(binding.span, f"`{axis.name}` is bound here"), (stream.span, f"`{stream.name}` is {scope.show(order)}")]
+            labels = [
+                (binding.span, f"`{axis.name}` is bound here"),
+                (stream.span, f"`{stream.name}` is {scope.show(order)}"),
+            ]
             help = "bind an axis that the stream has, or leave the binding out"
             raise scope.report.fail("RDF036", f"`{stream.name}` has no axis `{axis.name}`", labels, help=help)
         value = binding.value
@@ -149,7 +156,9 @@ def stream_view(scope: Scope, view: syntax.View, moves_allowed: bool) -> SourceV
                 "RDF036",
                 "only renames here",
                 [(binding.span, "this changes addresses")],
-                notes=["an operand of a pcu comes in the order in which it travels; a scratchpad has an address pipeline"],
+                notes=[
+                    "an operand of a pcu comes in the order in which it travels; a scratchpad has an address pipeline"
+                ],
                 help=f"hold it first: `{scope.unused(view.name.text + 'b')} = pmu {scope.text(view.span)} as {scope.show(order, 0)}`",
             )
         if isinstance(value, syntax.Ref) and value.name in scope.streams:

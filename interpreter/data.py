@@ -30,7 +30,9 @@ def prepared(program: Program, inputs: Mapping[str, Any], seed: int = SEED) -> d
         given = inputs.get(tensor.name)
         if given is None or isinstance(given, int):
             own = seed if given is None else given
-            found[tensor.name] = random(tensor, own) if tensor.direction == "input" or given is not None else zeros(tensor)
+            found[tensor.name] = (
+                random(tensor, own) if tensor.direction == "input" or given is not None else zeros(tensor)
+            )
             continue
         array = np.asarray(given)
         mistake = _mistake(tensor, array)
@@ -75,12 +77,20 @@ def _mistake(tensor: Tensor, array: Array) -> Diagnostic | None:
     label = Label(tensor.span, f"`{tensor.name}` is {tensor.dtype}{list(tensor.shape)}")
     if array.shape != tensor.shape:
         message = f"the values for `{tensor.name}` have shape {array.shape}, the tensor has {tensor.shape}"
-        return Diagnostic("RDF302", message, (label,), (), "transpose or cut the array, or change the params that give the lengths")
+        return Diagnostic(
+            "RDF302", message, (label,), (), "transpose or cut the array, or change the params that give the lengths"
+        )
     whole = array.dtype.kind in "iub"
     floating = array.dtype.kind == "f" or array.dtype.name in ("bfloat16", "float16")
     if tensor.dtype in FLOATS and not (floating or whole) or tensor.dtype not in FLOATS and not whole:
         message = f"the values for `{tensor.name}` are {array.dtype}, the tensor is {tensor.dtype}"
-        return Diagnostic("RDF303", message, (label,), (), f"convert them: array.astype({'float' if tensor.dtype in FLOATS else 'int'})")
+        return Diagnostic(
+            "RDF303",
+            message,
+            (label,),
+            (),
+            f"convert them: array.astype({'float' if tensor.dtype in FLOATS else 'int'})",
+        )
     if tensor.dtype in RANGES and array.size:
         low, high = RANGES[tensor.dtype]
         if array.min() < low or array.max() > high:

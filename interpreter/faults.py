@@ -52,7 +52,11 @@ def deadlock(image: Image) -> Diagnostic:
     stream = full[0].stream if full else ""
     help = f"hold `{stream}` where the shorter path waits: `pmu {stream} as [tile; .. | ..]`" if stream else None
     return Diagnostic(
-        "RDF401", f"`{netlist.kernel}` deadlocks at cycle {image.cycles}", tuple(labels), tuple(dict.fromkeys(notes)), help
+        "RDF401",
+        f"`{netlist.kernel}` deadlocks at cycle {image.cycles}",
+        tuple(labels),
+        tuple(dict.fromkeys(notes)),
+        help,
     )
 
 

@@ -19,7 +19,14 @@ from rdflow.interpreter.image import Counters, counters
 from rdflow.interpreter.machine import Machine
 
 BURST = 64
-MAIN = ("pcu", "systolic", "carry", "read", "respond", "store")  # of a unit's actors, the one whose cycles are the unit's
+MAIN = (
+    "pcu",
+    "systolic",
+    "carry",
+    "read",
+    "respond",
+    "store",
+)  # of a unit's actors, the one whose cycles are the unit's
 SATURATED = 0.85  # busier than this, a unit or a tier is what limits
 
 
@@ -192,11 +199,22 @@ def _units(netlist: Netlist, counted: list[Counters], cycles: list[int]) -> Iter
     for number, info in enumerate(netlist.units):
         actors = [i for i, a in netlist.actors_of(number) if a.kind in MAIN]
         index = np.array(actors, dtype=np.int64)
-        sums = {n: sum(int(getattr(c, n)[index].sum()) for c in counted) for n in ("firings", "busy", "starved", "blocked", "memory")}
+        sums = {
+            n: sum(int(getattr(c, n)[index].sum()) for c in counted)
+            for n in ("firings", "busy", "starved", "blocked", "memory")
+        }
         total = sum(cycles) * len(actors)
         idle = total - sum(v for n, v in sums.items() if n != "firings")
         yield UnitProfile(
-            info.name, info.kind, info.verb, info.order, len(actors), **sums, link=0, idle=idle, flops=info.flops * len(counted)
+            info.name,
+            info.kind,
+            info.verb,
+            info.order,
+            len(actors),
+            **sums,
+            link=0,
+            idle=idle,
+            flops=info.flops * len(counted),
         )
 
 
@@ -208,8 +226,7 @@ def _tiers(netlist: Netlist, counted: list[Counters], machine: Machine, seconds:
             continue
         actor = netlist.actors[queue.source]
         assert actor.burst is not None
-        tier = netlist.tensors[actor.burst.tensor].tier
-        moved[tier][actor.kind == "store"] += BURST * sum(int(c.pushes[number]) for c in counted)
+        moved[netlist.tensors[actor.burst.tensor].tier][actor.kind == "store"] += BURST * sum(int(c.pushes[number]) for c in counted)
     found = {}
     for name, tier in machine.tiers.items():
         read, written = moved[name]
@@ -243,15 +260,16 @@ def _resources(compiled: Compiled, machine: Machine) -> dict[str, int]:
 # -- what limits -------------------------------------------------------------------------------------------------------
 
 
-def _limit(
-    netlist: Netlist, units: tuple[UnitProfile, ...], tiers: dict[str, TierProfile]
-) -> tuple[str, str, str]:
+def _limit(netlist: Netlist, units: tuple[UnitProfile, ...], tiers: dict[str, TierProfile]) -> tuple[str, str, str]:
     """The busiest thing, what kind of bound that is, and a sentence with the waits around it."""
     if not units:
         return "", "latency", "nothing ran"
     tier = max(tiers, key=lambda t: tiers[t].utilization)
     most = max(u.utilization for u in units)
-    busiest = max((u for u in units if u.utilization > 0.97 * most), key=lambda u: (u.kind == "pcu", u.kind == "pmu", u.utilization))
+    busiest = max(
+        (u for u in units if u.utilization > 0.97 * most),
+        key=lambda u: (u.kind == "pcu", u.kind == "pmu", u.utilization),
+    )
     if tiers[tier].utilization > SATURATED or tiers[tier].utilization >= busiest.utilization:
         share = tiers[tier].utilization
         return tier, tier, f"{tier.upper()} moves {share:.0%} of its peak; {_waiting(units)}"
@@ -260,13 +278,17 @@ def _limit(
         bound = "latency"
     equal = [u.name for u in units if u.kind == busiest.kind and u.utilization > 0.97 * most and u is not busiest]
     also = f", as are {', '.join(equal)}" if equal else ""
-    sentence = f"`{busiest.name}` is busy {busiest.utilization:.1%} of the time{also}; {_chain(netlist, units, busiest)}"
+    sentence = (
+        f"`{busiest.name}` is busy {busiest.utilization:.1%} of the time{also}; {_chain(netlist, units, busiest)}"
+    )
     return busiest.name, bound, sentence
 
 
 def _waiting(units: tuple[UnitProfile, ...]) -> str:
     waits = max(units, key=lambda u: u.memory / u.total if u.total else 0.0)
-    return f"`{waits.name}` waits for it {waits.memory / waits.total:.0%} of the time" if waits.total else "nothing waits"
+    return (
+        f"`{waits.name}` waits for it {waits.memory / waits.total:.0%} of the time" if waits.total else "nothing waits"
+    )
 
 
 def _chain(netlist: Netlist, units: tuple[UnitProfile, ...], limiter: UnitProfile) -> str:
@@ -279,8 +301,16 @@ def _chain(netlist: Netlist, units: tuple[UnitProfile, ...], limiter: UnitProfil
             before.add(source)
         if source != sink and source == number:
             after.add(sink)
-    parts = [f"`{units[u].name}` is blocked behind it {units[u].blocked / units[u].total:.0%}" for u in sorted(before) if units[u].blocked]
-    parts += [f"`{units[u].name}` waits for it {units[u].starved / units[u].total:.0%}" for u in sorted(after) if units[u].starved]
+    parts = [
+        f"`{units[u].name}` is blocked behind it {units[u].blocked / units[u].total:.0%}"
+        for u in sorted(before)
+        if units[u].blocked
+    ]
+    parts += [
+        f"`{units[u].name}` waits for it {units[u].starved / units[u].total:.0%}"
+        for u in sorted(after)
+        if units[u].starved
+    ]
     return ", ".join(parts[:3]) or "nothing waits for it"
 
 

@@ -14,7 +14,6 @@ from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
 from rdflow.dsl.source import Source
 
 if TYPE_CHECKING:  # what runs things takes numba along, which takes time to import
-    import numpy as np
     from numpy.typing import NDArray
 
     from rdflow.interpreter.execution import Execution
@@ -95,7 +94,9 @@ class Program:
         """Execute with values, cycle by cycle. `verify` holds the outputs against the NumPy evaluator."""
         return self.run_on(self.inputs(given, seed), verify, progress)
 
-    def run_on(self, values: Mapping[str, NDArray[Any]], verify: bool = False, progress: Progress | None = None) -> Result:
+    def run_on(
+        self, values: Mapping[str, NDArray[Any]], verify: bool = False, progress: Progress | None = None
+    ) -> Result:
         """`run` with the values of all tensors, as `inputs` gives them."""
         from rdflow.interpreter.profile import profile
 
@@ -103,7 +104,7 @@ class Program:
         execution.advance(progress=progress)
         assert execution.values is not None
         outputs = {n: execution.values[n] for n, t in self.checked.program.tensors.items() if t.direction != "input"}
-        verification = self._verified(values, outputs) if verify else None
+        verification = self.verified(values, outputs) if verify else None
         return Result(outputs, profile(execution), verification)
 
     def profile(self, progress: Progress | None = None) -> Profile:
@@ -120,7 +121,8 @@ class Program:
 
         return evaluate(self.checked, self.inputs(given, seed))
 
-    def _verified(self, inputs: Mapping[str, NDArray[Any]], outputs: Mapping[str, NDArray[Any]]) -> Verification:
+    def verified(self, inputs: Mapping[str, NDArray[Any]], outputs: Mapping[str, NDArray[Any]]) -> Verification:
+        """Outputs of a run held against what the NumPy evaluator makes of the same inputs."""
         import numpy as np
 
         from rdflow.dsl.evaluate import evaluate
@@ -162,14 +164,18 @@ def find(program: str | Path) -> Source:
     if path.is_file():
         return read(path)
     if path.is_dir():
-        raise CompileError([Diagnostic("RDF304", f"`{program}` is a folder", help=f"name a file in it: `{path / 'NAME.rdf'}`")])
+        raise CompileError(
+            [Diagnostic("RDF304", f"`{program}` is a folder", help=f"name a file in it: `{path / 'NAME.rdf'}`")]
+        )
     shipped = resources.files("rdflow.programs") / f"{path.name}.rdf"
     if len(path.parts) == 1 and shipped.is_file():
         return Source(f"{path.name}.rdf", shipped.read_text(encoding="utf-8"))
     from difflib import get_close_matches
 
     near = get_close_matches(path.stem, list(programs()), n=1)
-    help = f"did you mean `{near[0]}`?" if near else "`rdflow programs` lists those that ship; a file is given by its path"
+    help = (
+        f"did you mean `{near[0]}`?" if near else "`rdflow programs` lists those that ship; a file is given by its path"
+    )
     raise CompileError([Diagnostic("RDF304", f"there is no program `{program}`", (), (), help)])
 
 

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 from rdflow.api import MACHINE, Program, library
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 KERNEL = "main"
 JOINS = re.compile(r"(as|depth)\b")  # a line that begins so belongs to the unit before it
 DECLARES = re.compile(r"(param|axis|tensor|use|pool|kernel|layer|schedule)\b(?!\s*=)")
-PRINTED = ("kernel", "layer", "use", "schedule")
 
 
 class Mistake(Exception):
@@ -216,6 +214,12 @@ def _closing(kernel: syntax.Kernel) -> Iterator[syntax.Unit]:
             yield syntax.Unit((line.body.feedback,), syntax.Fifo(line.names[0], line.span), None, None, line.span)
 
 
+def _with_known_settings(state: State) -> State:
+    """Without the settings whose param is not declared yet: they wait for it."""
+    declared = {i.name.text for at in state.placed() for i in parsed(*at)[0] if isinstance(i, syntax.Param)}
+    return replace(state, settings={name: value for name, value in state.settings.items() if name in declared})
+
+
 # -- the canonical text ------------------------------------------------------------------------------------------------
 
 
@@ -276,7 +280,7 @@ class Session:
     @property
     def examined(self) -> Examined:
         if self._examined is None:
-            self._examined = examine(State(**{**self.state.__dict__, "settings": self._known_settings(self.state)}))
+            self._examined = examine(_with_known_settings(self.state))
         return self._examined
 
     @property
@@ -343,8 +347,7 @@ class Session:
 
     def become(self, state: State, entry: str = "") -> Reply:
         """Take on a state if it has no mistakes; say what its last entry is. Execution starts anew."""
-        checking = replace(state, settings=self._known_settings(state))
-        found = examine(checking)
+        found = examine(_with_known_settings(state))
         mixed = bool(found.parts and entry and found.parts[-1][0] and found.parts[-1][1])
         if mixed:
             return Reply(mistake="declarations and units in one entry: type them one after the other")
@@ -360,11 +363,6 @@ class Session:
         from rdflow.answers import answer
 
         return Reply(tuple(answer(self)))
-
-    def _known_settings(self, state: State) -> dict[str, Value]:
-        """The settings whose param is declared; the others wait for theirs."""
-        declared = {i.name.text for at in state.placed() for i in parsed(*at)[0] if isinstance(i, syntax.Param)}
-        return {name: value for name, value in state.settings.items() if name in declared}
 
     def load(self, source: Source) -> Reply:
         """A file instead of what there is."""
@@ -428,12 +426,3 @@ class Session:
         if at:
             self.advance(at)
 
-
-def sites(pcus: int, pmus: int, agcus: int, copies: int) -> str:
-    """`8 x 2 PCUs`."""
-    parts = [f"{n} {name}{'s' if n > 1 else ''}" for n, name in ((pcus, "PCU"), (pmus, "PMU"), (agcus, "AGCU")) if n]
-    return f"{copies} x {' + '.join(parts)}" if copies > 1 else " + ".join(parts)
-
-
-def size_of(shape: Iterable[int]) -> int:
-    return prod(shape)

@@ -257,10 +257,15 @@ class Builder:
         if value is not None:
             assert isinstance(value.operand, Temp)
             source = value.operand.index
+        packets = self.alike(queues)
+        draft.outputs.append(Port(tuple(queues), gate, packets, select or Affine(), source=source))
+
+    def alike(self, queues: Sequence[int]) -> int:
+        """Give the queues of one port the packets of the first."""
         packets = self.queues[queues[0]].packets
         for q in queues:
             self.queues[q] = replace(self.queues[q], packets=packets)
-        draft.outputs.append(Port(tuple(queues), gate, packets, select or Affine(), source=source))
+        return packets
 
     def emit(self, actor: int, level: int, value: Value | None, server: str | None = None) -> None:
         """Open a stream: the outer `level` loops of the actor's nest."""
@@ -580,10 +585,8 @@ class Builder:
             self.rng = outer
             out = self.cast(self.actors[copy], out, kind)
             results.append(self.queue(copy, out.width))
+            self.alike(results)
             self.output(copy, results[-1:], ends(last - shift, len(nest)), out)
-        packets = self.queues[results[0]].packets
-        for q in results:
-            self.queues[q] = replace(self.queues[q], packets=packets)
         gather = self.actor("pcu", order[:last])
         port = self.connect(results, gather, starts(last, last), select)
         self.emits(gather, [Value(In(port), kind, self.width, STREAM_BOUND)])

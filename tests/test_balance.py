@@ -128,20 +128,44 @@ def test_a_row_that_fits_the_queue() -> None:
 
 
 CAUSAL = """
-axis q = 256, k = 256
+axis q = 64, k = 64
 tensor X: f32[q, k] in hbm input
 tensor Y: f32[q, k] in hbm output
-kernel causal {{
-    xl = load X as [q, k/H | k%H]
-    xt = pmu xl as [q/H; k < q + 1 | q%H]
+kernel causal {
+    x  = load X as [q, k/H | k%H]
+    xt = pmu x as [; q/H, k < q/H*H + H | q%H]
     m  = pcu max(k) xt
-    {hold}
-    p  = pcu {held} - m
-    yt = pmu p as [q/H; q%H, k/H | k%H]
+    xb = pmu xt as [q/H; k | q%H]
+    p  = pcu xb - m
+    yt = pmu p as [; q, k/H | k%H]
     store yt -> Y
-}}
-schedule {{ launch causal }}
+}
+schedule { launch causal }
 """
+
+
+def test_bounds_that_grow_are_no_reason_to_refuse() -> None:
+    assert not DEADLOCKS & set(codes(CAUSAL))
+    assert run(CAUSAL)[0] is Status.FINISHED
+
+
+CARRY = """
+axis n = 8, c = 64, l = 32
+tensor X: f32[n, c, l] in hbm input
+tensor Y: f32[n, c, l] in hbm output
+kernel scan {
+    x = load X as [n, c | l]
+    a = carry b from 0 over n as f32 [n, c | l]
+    b = pcu a + x
+    store b -> Y
+}
+schedule { launch scan }
+"""
+
+
+def test_a_carry_is_a_cycle_that_runs() -> None:
+    assert codes(CARRY) == []
+    assert run(CARRY)[0] is Status.FINISHED
 
 
 # -- copies that move together -----------------------------------------------------------------------------------------
@@ -152,7 +176,9 @@ def test_copies_on_the_systolic_lines_alone_deadlock() -> None:
     assert codes(text) == ["RDF051"]
     (error,) = balanced(text)[1]
     assert error.help is not None
-    assert error.help.startswith("carry `@8` along the path from `qt` to `y`: `qt`, `s`, `m`, `sb`, `p`, `l`, `pb`, `o`, `y`")
+    assert error.help.startswith(
+        "carry `@8` along the path from `qt` to `y`: `qt`, `s`, `m`, `sb`, `p`, `l`, `pb`, `o`, `y`"
+    )
     assert run(text)[0] is Status.DEADLOCK
 
 
@@ -282,6 +308,7 @@ def test_a_hold_of_one_tile_needs_no_more() -> None:
 
 # -- at random ---------------------------------------------------------------------------------------------------------
 
+
 class Lines:
     """The lines of a random kernel. The kind of a stream is the digits of its time inside n: "ab", "ba", "a", "b" or ""."""
 
@@ -307,7 +334,12 @@ class Lines:
             case "map":
                 return self.add(kind, f"pcu {source} * 2")
             case "fifo":
-                return self.add(kind, f"fifo {source}", tail=f" depth {self.draw(st.sampled_from([4, 40, 400]))}", copied=self.copied[source])
+                return self.add(
+                    kind,
+                    f"fifo {source}",
+                    tail=f" depth {self.draw(st.sampled_from([4, 40, 1000]))}",
+                    copied=self.copied[source],
+                )
             case "hold" if kind:
                 depth = self.draw(st.sampled_from(["", " depth 1", " depth 3"]))
                 return self.add(kind, f"pmu {source}", True, depth, self.copied[source])
@@ -343,14 +375,14 @@ def written(kind: str, copied: bool, tile: bool) -> str:
 
 
 @st.composite
-def kernels(draw: st.DrawFn) -> str:
+def kernels(draw: st.DrawFn, sizes: list[tuple[int, int]]) -> str:
     """One to three random forks and joins of maps, sums, holds and queues, with and without copies along n."""
     lines = Lines(draw)
     last = lines.add("ab", "pcu x + 1")
     for _ in range(draw(st.integers(1, 3))):
         last = lines.join(last)
     axes = ", ".join(["n", *lines.kinds[last], "l"])
-    a, b = draw(st.sampled_from([(2, 4), (4, 4), (8, 4), (4, 16), (8, 16), (32, 8), (4, 64)]))
+    a, b = draw(st.sampled_from(sizes))
     return "\n".join(
         [
             f"axis n = 4, a = {a}, b = {b}, l = 16",
@@ -366,14 +398,14 @@ def kernels(draw: st.DrawFn) -> str:
     )
 
 
-VERDICTS: Counter[str] = Counter()
-MISSED: list[str] = []
+SHARP = [(2, 4), (4, 4), (32, 16), (16, 32), (64, 8)]
+"""tiles that queues hold on any machine, or on none"""
+GREY = [(8, 4), (4, 16), (8, 16)]
+"""tiles that it depends on the machine and the placement whether queues hold"""
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(kernels())
-def judge(text: str) -> None:
-    """A refused kernel stops, always; one that passes should finish."""
+def judge(text: str, verdicts: Counter[str]) -> None:
+    """A refused kernel stops, always; whether one that passes finishes is counted."""
     try:
         refused = bool(DEADLOCKS & set(codes(text)))
     except ValueError:
@@ -381,18 +413,31 @@ def judge(text: str) -> None:
     status, _ = run(text)
     if refused:
         assert status is Status.DEADLOCK, text
-    VERDICTS["refused" if refused else "missed" if status is Status.DEADLOCK else "passed"] += 1
-    if not refused and status is Status.DEADLOCK:
-        MISSED.append(text)
+    verdicts["refused" if refused else "missed" if status is Status.DEADLOCK else "passed"] += 1
 
 
-def test_random_kernels_are_refused_only_if_they_deadlock() -> None:
-    VERDICTS.clear()
-    judge()
-    print(dict(VERDICTS))
-    assert VERDICTS["refused"] >= 30
-    assert VERDICTS["passed"] >= 30
-    assert VERDICTS["missed"] <= 0.1 * (VERDICTS["refused"] + VERDICTS["missed"])
+def verdicts(sizes: list[tuple[int, int]], examples: int) -> Counter[str]:
+    """Judge random kernels: how many were refused, passed and finished, or passed and stopped (missed)."""
+    found: Counter[str] = Counter()
+
+    @settings(max_examples=examples, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(kernels(sizes))
+    def each(text: str) -> None:
+        judge(text, found)
+
+    each()
+    print(dict(found))
+    return found
+
+
+def test_random_kernels_are_refused_if_and_only_if_they_deadlock() -> None:
+    found = verdicts(SHARP, 200)
+    assert found["refused"] >= 30 and found["passed"] >= 30
+    assert found["missed"] <= 0.05 * (found["refused"] + found["missed"])
+
+
+def test_where_it_depends_on_the_machine_nothing_is_refused_that_runs() -> None:
+    assert verdicts(GREY, 80)["passed"] >= 20
 
 
 # -- speed -------------------------------------------------------------------------------------------------------------

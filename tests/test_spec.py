@@ -187,7 +187,9 @@ def follow(program: str, help: str, how: str) -> str:
         old, new = re.sub(r" in \d+$", "", change).split(" -> ")
         above, _, last = written.rpartition("\n")
         left, equals, right = last.partition("=")
-        written = (above + "\n" if above else "") + left + equals + re.sub(rf"(?<!\w){re.escape(old)}(?!\w)", new, right)
+        written = (
+            (above + "\n" if above else "") + left + equals + re.sub(rf"(?<!\w){re.escape(old)}(?!\w)", new, right)
+        )
     lines[number] = written
     return "\n".join(lines)
 
@@ -270,7 +272,9 @@ def mangled(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(max_examples=int(os.environ.get("RDFLOW_EXAMPLES", "300")), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=int(os.environ.get("RDFLOW_EXAMPLES", "300")), deadline=None, suppress_health_check=list(HealthCheck)
+)
 @given(st.composite(mangled)())
 def test_no_text_makes_the_checker_fail(text: str) -> None:
     source = Source("mangled.rdf", text)

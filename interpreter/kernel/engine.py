@@ -7,11 +7,11 @@ is no longer than the shortest way through a server, so what is decided at its e
 from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 from numpy import uint64, uintp
-from rdflow.interpreter.kernel.layout import FAR, PLAIN
+from rdflow.interpreter.kernel.layout import FAR
 from rdflow.interpreter.kernel.nest import restart
-from rdflow.interpreter.kernel.options import ENTRY, HELPER
+from rdflow.interpreter.kernel.options import ENTRY, HELPER, INLINE
 from rdflow.interpreter.kernel.servers import serve
-from rdflow.interpreter.kernel.visits import visit, visit_simple
+from rdflow.interpreter.kernel.visits import visit_timing, visit_values
 
 RUNNING, FINISHED, DEADLOCK = range(3)
 
@@ -31,71 +31,67 @@ def summon(due, pending, end):
     return count, others
 
 
-@njit(**HELPER)
-def visit_all(tables, values, end):
-    """Visit the marked actors, in rank order and round again, until nobody can fire before `end`."""
-    pending = tables.pending
-    found = True
-    while found:
-        found = False
-        for w in range(pending.size):
-            position = uint64(0)
-            while position < uint64(64):
-                later = pending[uintp(w)] >> position
-                if later == uint64(0):
-                    break
-                position += uint64(trailing_zeros(later))
-                pending[uintp(w)] &= ~(uint64(1) << position)
-                a = w * 64 + int(position)
-                position += uint64(1)
-                found = True
-                if values is None and tables.actors[uintp(a)].shape != PLAIN:
-                    visit_simple(a, end, tables)
-                else:
-                    visit(a, end, tables, values)
+def engine(visit):
+    """The loop over windows, for one way to visit an actor."""
 
+    @njit(**INLINE)
+    def visit_all(tables, values, end):
+        """Visit the marked actors, in rank order and round again, until nobody can fire before `end`."""
+        pending = tables.pending
+        found = True
+        while found:
+            found = False
+            for w in range(pending.size):
+                position = uint64(0)
+                while position < uint64(64):
+                    later = pending[uintp(w)] >> position
+                    if later == uint64(0):
+                        break
+                    position += uint64(trailing_zeros(later))
+                    pending[uintp(w)] &= ~(uint64(1) << position)
+                    found = True
+                    visit(w * 64 + int(position), end, tables, values)
+                    position += uint64(1)
 
-@njit(**HELPER)
-def outcome(clock):
-    """The status when no actor has a next firing."""
-    return FINISHED if clock.running == 0 else DEADLOCK
-
-
-@njit(**HELPER)
-def run_until(tables, values, until):
-    """Do every firing before `until` and none after. The status."""
-    clock = tables.clock[0]
-    while True:
-        end = min(clock.time + clock.window, until)
-        count, others = summon(tables.due, tables.pending, end)
-        if count == 0 and clock.requests == 0:
-            if others == FAR:
-                return outcome(clock)
+    @njit(**INLINE)
+    def run(tables, values, until):
+        """Do every firing before `until` and none after. The status."""
+        clock = tables.clock[0]
+        while True:
+            end = min(clock.time + clock.window, until)
+            count, others = summon(tables.due, tables.pending, end)
+            if count == 0 and clock.requests == 0 and others == FAR:
+                return FINISHED if clock.running == 0 else DEADLOCK
+            if clock.running == 0:
+                serve(tables, FAR)
+                return FINISHED
             if clock.time >= until:
                 return RUNNING
-            clock.time = min(others, until)
-            continue
-        if clock.running == 0:
-            serve(tables, FAR)
-            return FINISHED
-        if clock.time >= until:
-            return RUNNING
-        visit_all(tables, values, end)
-        clock.served = max(clock.served, clock.time + clock.reach)
-        serve(tables, end + clock.reach)
-        clock.time = end
+            if count == 0 and clock.requests == 0:
+                clock.time = min(others, until)
+            else:
+                visit_all(tables, values, end)
+                clock.served = max(clock.served, clock.time + clock.reach)
+                serve(tables, end + clock.reach)
+                clock.time = end
+
+    return run
+
+
+run_timing = engine(visit_timing)
+run_values = engine(visit_values)
 
 
 @njit(**ENTRY)
 def advance_timing(tables, until):
     """Cycles only."""
-    return run_until(tables, None, until)
+    return run_timing(tables, None, until)
 
 
 @njit(**ENTRY)
 def advance_values(tables, values, until):
     """Cycles and values."""
-    return run_until(tables, values, until)
+    return run_values(tables, values, until)
 
 
 @njit(**ENTRY)

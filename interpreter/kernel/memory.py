@@ -7,28 +7,28 @@ from rdflow.interpreter.kernel import numerics
 from rdflow.interpreter.kernel.layout import VECTOR
 from rdflow.interpreter.kernel.numerics import INFINITY
 from rdflow.interpreter.kernel.operations import HIGHEST, LOWEST
-from rdflow.interpreter.kernel.options import HELPER
+from rdflow.interpreter.kernel.options import INLINE
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def plain(place, address, above):
     """Consecutive lanes, all of them (and `above` words more) within the memory."""
     return place.lanes < 0 and place.stride == 1 and inside(place, address, above)
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def inside(place, address, above):
     """All lanes (and `above` words more) are within the memory."""
     return address + place.low >= 0 and address + place.high + above < place.size
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def lane(place, lanes, l):
     """Address of a lane, from that of the firing."""
     return lanes[uintp(place.lanes + l)] if place.lanes >= 0 else l * place.stride
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def read(ints, o, place, address, p, lanes, width):
     """out[l] = the word of lane l; 0 outside of the memory, and where the predicate at p (-1: none) is 0"""
     start = place.start + address
@@ -46,7 +46,7 @@ def read(ints, o, place, address, p, lanes, width):
         ints[uintp(o + l)] = ints[uintp(start + offset)] if there else int32(0)
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def write(ints, a, place, address, p, lanes, width):
     """The word of lane l = a[l]; not outside of the memory, nor where the predicate at p (-1: none) is 0"""
     start = place.start + address
@@ -62,9 +62,9 @@ def write(ints, a, place, address, p, lanes, width):
 
 def fold(function, identity):
     """kept[l] = function(kept[l], x[l]), over consecutive words; from the identity where it starts anew"""
-    function = njit(**HELPER)(function)
+    function = njit(**INLINE)(function)
 
-    @njit(**HELPER)
+    @njit(**INLINE)
     def loop(store, kept, a, width, anew):
         if anew:
             for l in range(width):
@@ -83,7 +83,7 @@ fold_imax = fold(lambda x, y: max(x, y), LOWEST)
 fold_imin = fold(lambda x, y: min(x, y), HIGHEST)
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def fold_argmax(words, ints, kept, a, b, width, anew):
     """kept value and index = those of a[l], b[l] where a[l] is larger; from -inf and b[l] where it starts anew"""
     for l in range(width):
@@ -96,7 +96,7 @@ def fold_argmax(words, ints, kept, a, b, width, anew):
             ints[index] = ints[uintp(b + l)]
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def systolic(words, kept, a, b, table, count, lanes, width, anew):
     """kept[r][l] += a[l] * b[table[r]]; from 0 where it starts anew"""
     for r in range(count):

@@ -34,7 +34,7 @@ def iterations(bound, size, affine, loops, loop, outer):
     return max(1, min(size, -(-(rounded - base) // bound.stride)))
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def restart(actor, level, loops, bounds, affine):
     """Put the loops from `level` inwards at their first iteration."""
     for l in range(level, actor.depth):

@@ -6,7 +6,7 @@ from numpy import int32, uintp
 from rdflow.interpreter.kernel import numerics
 from rdflow.interpreter.kernel.layout import VECTOR
 from rdflow.interpreter.kernel.numerics import INFINITY
-from rdflow.interpreter.kernel.options import HELPER
+from rdflow.interpreter.kernel.options import INLINE
 
 ELEMENTWISE = (
     "copy neg add sub mul div max min abs exp log sqrt rsqrt sigmoid tanh "
@@ -34,9 +34,9 @@ HIGHEST = np.int32(2**31 - 1)
 
 def unary(function):
     """out[l] = function(x[l])"""
-    function = njit(**HELPER)(function)
+    function = njit(**INLINE)(function)
 
-    @njit(**HELPER)
+    @njit(**INLINE)
     def loop(out, o, os, x, a, sa, n, width):
         for j in range(n):
             for l in range(width):
@@ -47,9 +47,9 @@ def unary(function):
 
 def binary(function):
     """out[l] = function(x[l], y[l])"""
-    function = njit(**HELPER)(function)
+    function = njit(**INLINE)(function)
 
-    @njit(**HELPER)
+    @njit(**INLINE)
     def loop(out, o, os, x, a, sa, b, sb, n, width):
         for j in range(n):
             for l in range(width):
@@ -60,9 +60,9 @@ def binary(function):
 
 def tree(function, identity):
     """out[0] = the lanes of x, padded to a power of two, combined by halves in `scratch`"""
-    function = njit(**HELPER)(function)
+    function = njit(**INLINE)(function)
 
-    @njit(**HELPER)
+    @njit(**INLINE)
     def loop(out, o, os, a, sa, n, width, scratch):
         size = 1
         while size < width:
@@ -126,7 +126,7 @@ tree_imax = tree(lambda x, y: max(x, y), LOWEST)
 tree_imin = tree(lambda x, y: min(x, y), HIGHEST)
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def where(ints, o, os, a, sa, b, sb, c, sc, n, width):
     """out[l] = b[l] where a[l] holds, else c[l]"""
     for j in range(n):
@@ -136,7 +136,7 @@ def where(ints, o, os, a, sa, b, sb, c, sc, n, width):
             ints[uintp(o + j * os + l)] = yes if ints[uintp(a + j * sa + l)] != 0 else no
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def splat(ints, o, os, a, sa, n, width):
     """out[l] = a[0]"""
     for j in range(n):
@@ -144,7 +144,7 @@ def splat(ints, o, os, a, sa, n, width):
             ints[uintp(o + j * os + l)] = ints[uintp(a + j * sa)]
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def permute(ints, o, os, a, sa, n, width, lanes, table):
     """out[l] = a[table[l]]"""
     for j in range(n):
@@ -152,7 +152,7 @@ def permute(ints, o, os, a, sa, n, width, lanes, table):
             ints[uintp(o + j * os + l)] = ints[uintp(a + j * sa + lanes[uintp(table + l)])]
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def pick(ints, o, os, a, sa, b, sb, n, width, last):
     """out[l] = a[b[0]], the index kept within the lanes"""
     for j in range(n):
@@ -161,7 +161,7 @@ def pick(ints, o, os, a, sa, b, sb, n, width, last):
             ints[uintp(o + j * os + l)] = chosen
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def tree_argmax(words, ints, o, os, a, sa, b, sb, n, width, scratch):
     """out[0] = the index of the largest value, the lower one where values tie; padded with -inf"""
     size = 1
@@ -184,7 +184,7 @@ def tree_argmax(words, ints, o, os, a, sa, b, sb, n, width, scratch):
         ints[uintp(o + j * os)] = ints[uintp(scratch + VECTOR)]
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def index(ints, o, os, start, pace, n, width, lanes, table):
     """out[l] = start + j * pace (+ table[l])"""
     for j in range(n):

@@ -18,7 +18,7 @@ def request(clock, place, arrival, server, ready, link, target, calendar):
     clock.requests += 1
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def arrivals(tables, bucket):
     """Move the requests of one cycle into `batch`, in the order in which they are served. How many there are."""
     count = 0
@@ -42,7 +42,7 @@ def arrivals(tables, bucket):
     return count
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def decide(tables, place, arrival):
     """Serve one token, and hand its queue's consumer the tokens that are now known without a gap."""
     q = tables.owner[uintp(place)]

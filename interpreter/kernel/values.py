@@ -6,10 +6,10 @@ from rdflow.interpreter.kernel import memory
 from rdflow.interpreter.kernel import operations as op
 from rdflow.interpreter.kernel.layout import FIXED, TOKEN, VECTOR
 from rdflow.interpreter.kernel.nest import affine_at, is_open
-from rdflow.interpreter.kernel.options import HELPER
+from rdflow.interpreter.kernel.options import HELPER, INLINE
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def bind_input(port, queue):
     """Where the tokens of the batch are: in the queue, or, when none is taken, the one that is held."""
     if port.taken > 0:
@@ -21,7 +21,7 @@ def bind_input(port, queue):
         port.step = 0
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def hold(port, fired, ints):
     """Keep the token popped last: its place in the queue is free for the next."""
     last = port.word + (fired - 1) * port.step
@@ -29,7 +29,7 @@ def hold(port, fired, ints):
         ints[uintp(port.held + l)] = ints[uintp(last + l)]
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def push_words(port, queue, fired, ints):
     """The lanes of the tokens pushed."""
     word = queue.word + (queue.pushed & queue.mask) * queue.width
@@ -38,7 +38,7 @@ def push_words(port, queue, fired, ints):
             ints[uintp(word + j * queue.width + l)] = ints[uintp(port.source + j * VECTOR + l)]
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def locate(operand, actor, tables):
     """Word of an operand in the first firing of the batch, and words to that of the next; in a memory: its address."""
     if operand.kind == FIXED:
@@ -52,7 +52,7 @@ def locate(operand, actor, tables):
     return address, tables.affine[uintp(operand.affine + actor.depth)]
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def dynamic(operand, j, actor, tables, values):
     """The part of a firing's address that values decide."""
     offset = 0
@@ -189,7 +189,7 @@ def fold_one(code, words, ints, kept, a, b, width, anew):
         memory.fold_argmax(words, ints, kept, a, b, width, anew)
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def fold_at(row, place, address, a, b, anew, values):
     """One firing of a fold. Words that are not consecutive, or not all in the memory, go through the scratch."""
     ints = values.ints
@@ -206,7 +206,7 @@ def fold_at(row, place, address, a, b, anew, values):
         memory.write(ints, VECTOR, place, address + VECTOR, -1, values.lanes, row.width)
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def systolic_at(row, place, address, a, b, anew, values):
     """One firing of a systolic array, the same way."""
     if memory.plain(place, address, (row.count - 1) * VECTOR):
@@ -219,7 +219,7 @@ def systolic_at(row, place, address, a, b, anew, values):
         memory.write(values.ints, 0, place, address + r * VECTOR, -1, values.lanes, row.width)
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def run_memory(row, place, address, pace, a, sa, b, sb, n, anew, actor, tables, values):
     """Operations with an operand in a memory, firing by firing. read: a is the result, b the predicate (-1: none)."""
     for j in range(n):
@@ -238,7 +238,7 @@ def run_memory(row, place, address, pace, a, sa, b, sb, n, anew, actor, tables, 
             fold_at(row, place, at, x, y, anew, values)
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def starts_anew(row, actor):
     """The init gate of a row."""
     at_first, at_last = actor.at_first, actor.at_last
@@ -250,7 +250,7 @@ def starts_anew(row, actor):
     )
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def run_row(row, n, actor, tables, values):
     """One row over n firings."""
     operands, words, ints, width = values.operands, values.words, values.ints, row.width
@@ -284,7 +284,7 @@ def run_row(row, n, actor, tables, values):
         run_ints(row.op, ints, o, os, a, sa, b, sb, n, width)
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def execute(actor, n, tables, values):
     """All rows that take part."""
     for r in range(actor.first_row, actor.last_row):

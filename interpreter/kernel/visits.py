@@ -13,7 +13,7 @@ from rdflow.interpreter.kernel.layout import (
     VALUE_BATCH,
 )
 from rdflow.interpreter.kernel.nest import affine_at, is_open, step, stretch
-from rdflow.interpreter.kernel.options import HELPER, INLINE
+from rdflow.interpreter.kernel.options import INLINE
 from rdflow.interpreter.kernel.servers import request
 from rdflow.interpreter.kernel.values import bind_input, execute, hold, push_words
 
@@ -200,13 +200,11 @@ def taken(port, tables):
     return tables.counts[uintp(port.counts + tables.loops[uintp(port.counted)].counter)]
 
 
-@njit(**HELPER)
-def plan(actor, tables, values):
+@njit(**INLINE)
+def plan(actor, tables):
     """Bind the ports of the next firings: how many there are room for, the queue that limits them, their interval."""
     inner = tables.loops[uintp(actor.inner)]
     n = min(stretch(actor, inner), BATCH)
-    if values is not None:
-        n = 1 if actor.single else min(n, VALUE_BATCH)
     limit = -1
     interval = actor.interval
     for p in range(actor.first_in, actor.last_out):
@@ -227,11 +225,22 @@ def plan(actor, tables, values):
                 else:
                     n, limit = narrow(n, limit, queue.capacity - queue.pushed + queue.popped, q)
                 interval = max(interval, port.packets)
-                if values is not None and n > 0:
-                    at = queue.popped if p < actor.last_in else queue.pushed
-                    room = queue.mask + 1 - (at & queue.mask) if count == 1 else 1
-                    n, limit = narrow(n, limit, room, -1)
     return n, limit, interval
+
+
+@njit(**INLINE)
+def fit(actor, n, limit, tables):
+    """Fewer firings where values need it: their tokens lie in one piece, and the temporaries of a batch are few."""
+    most = 1 if actor.single else VALUE_BATCH
+    for p in range(actor.first_in, actor.last_out):
+        port = tables.ports[uintp(p)]
+        if port.taken == 1:
+            queue = tables.queues[uintp(port.current)]
+            at = queue.popped if p < actor.last_in else queue.pushed
+            most = min(most, queue.mask + 1 - (at & queue.mask))
+        elif port.taken > 1:
+            most = 1
+    return (most, -1) if most < n else (n, limit)
 
 
 @njit(**INLINE)
@@ -252,7 +261,7 @@ def gather_outputs(queue, n, scratch, free):
         scratch[uintp(2), uintp(j)] = max(scratch[uintp(2), uintp(j)], free[uintp(place)])
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def gather(actor, n, tables):
     """When tokens and slots of the next n firings are there."""
     scratch = tables.scratch
@@ -324,7 +333,7 @@ def push(queue, q, fired, tables):
     wake(queue.sink, q, tables.actors, tables.pending)
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def push_served(actor, queue, q, fired, tables):
     """The same for a queue that passes a server: the tokens become requests."""
     server = queue.server
@@ -343,7 +352,7 @@ def push_served(actor, queue, q, fired, tables):
     queue.pushed += fired
 
 
-@njit(**HELPER)
+@njit(**INLINE)
 def commit(actor, fired, tables):
     """Move the tokens of the firings."""
     for p in range(actor.first_in, actor.last_in):
@@ -360,7 +369,56 @@ def commit(actor, fired, tables):
                 push_served(actor, queue, port.current, fired, tables)
 
 
-@njit(**HELPER)
+@njit(**INLINE)
+def visit_general(a, end, tables):
+    """A visit of any actor."""
+    actor = tables.actors[uintp(a)]
+    while actor.waiting != DONE:
+        n, limit, interval = plan(actor, tables)
+        if n == 0:
+            actor.waiting = limit
+            return
+        gather(actor, n, tables)
+        fired, following = run(actor, n, end, interval, tables.scratch)
+        if fired > 0:
+            count_batch(actor, fired, interval, tables.scratch)
+            commit(actor, fired, tables)
+            go_on(actor, fired, tables)
+        if pauses(a, actor, n, fired, following, limit, tables):
+            return
+
+
+@njit(**INLINE)
+def count_batch(actor, fired, interval, scratch):
+    """Count firings whose cycles are in `scratch[3]`."""
+    count_firings(actor, fired, interval, scratch[uintp(3), uintp(0)], scratch[uintp(3), uintp(fired - 1)])
+
+
+@njit(**INLINE)
+def pauses(a, actor, n, fired, following, limit, tables):
+    """Whether the visit ends: at the end of the window, or at the queue that is known to have limited it."""
+    if fired < n:
+        tables.due[uintp(a)] = following
+        return True
+    if limit < 0 or actor.waiting == DONE:
+        return False
+    queue = tables.queues[uintp(limit)]
+    if queue.source == queue.sink:
+        return False
+    actor.waiting = limit
+    return True
+
+
+@njit(**INLINE)
+def visit_timing(a, end, tables, values):
+    """A visit without values."""
+    if tables.actors[uintp(a)].shape == PLAIN:
+        visit_general(a, end, tables)
+    else:
+        visit_simple(a, end, tables)
+
+
+@njit(**INLINE)
 def compute(actor, fired, tables, values):
     """What the firings compute, before their tokens move."""
     for p in range(actor.first_in, actor.last_in):
@@ -377,29 +435,22 @@ def compute(actor, fired, tables, values):
             hold(port, fired, values.ints)
 
 
-@njit(**HELPER)
-def visit(a, end, tables, values):
-    """A visit of any actor."""
+@njit(**INLINE)
+def visit_values(a, end, tables, values):
+    """A visit with values."""
     actor = tables.actors[uintp(a)]
     while actor.waiting != DONE:
-        n, limit, interval = plan(actor, tables, values)
+        n, limit, interval = plan(actor, tables)
         if n == 0:
             actor.waiting = limit
             return
+        n, limit = fit(actor, n, limit, tables)
         gather(actor, n, tables)
         fired, following = run(actor, n, end, interval, tables.scratch)
         if fired > 0:
-            first = tables.scratch[uintp(3), uintp(0)]
-            count_firings(actor, fired, interval, first, tables.scratch[uintp(3), uintp(fired - 1)])
-            if values is not None:
-                compute(actor, fired, tables, values)
+            count_batch(actor, fired, interval, tables.scratch)
+            compute(actor, fired, tables, values)
             commit(actor, fired, tables)
             go_on(actor, fired, tables)
-        if fired < n:
-            tables.due[uintp(a)] = following
+        if pauses(a, actor, n, fired, following, limit, tables):
             return
-        if limit >= 0 and actor.waiting != DONE:
-            queue = tables.queues[uintp(limit)]
-            if queue.source != queue.sink:
-                actor.waiting = limit
-                return

@@ -1,0 +1,1 @@
+../../rdflow/looking.py
