@@ -185,7 +185,10 @@ class Deadlock:
                     f"`{shortest.read.stream.name}` is {shortest.verb} copies here",
                 )
             )
-        report.add("RDF051", message, labels, [self.waits()], path_cure(self.kernel, digit))
+        cure = path_cure(self.kernel, digit)
+        if longest is not None and isinstance(self.kernel.lines[longest.producer], Load):
+            cure = f"load with the copies, on a line of its own: `load .. as [.., {over}, ..]`, and hold that"
+        report.add("RDF051", message, labels, [self.waits()], cure)
 
 
 def terms(kernel: Kernel, digit: Digit) -> str:

@@ -451,7 +451,8 @@ def check_route(scope: Scope, unit: syntax.Unit, body: syntax.Split | syntax.Mer
     ragged = {scope.axes[n].root for n in scope.program.ragged if n in scope.axes}
     place = tuple(d for d in own if d.root in ragged)
     expert = tuple(d for d in own if d.root not in ragged)
-    if not place or not expert:
+    single = any(scope.cuts.lengths[root] == 1 for root in ragged)  # one place has no digits
+    if not expert or not (place or single):
         raise scope.report.fail(
             "RDF035",
             "a routed order has an expert digit and a ragged place within it",

@@ -325,7 +325,8 @@ class _Elaboration:
         for draft, start, after in zip(drafts, first, later, strict=True):
             endpoints.append(self._selected(draft, carry, start, after))
         nets.sources[carry.stream.name] = Source(carry.stream.name, order.lanes, carry.stream.dtype, tuple(endpoints))
-        self.feedback.append((carry, drafts))
+        if carry.over:
+            self.feedback.append((carry, drafts))
 
     def _selected(self, draft: Draft, carry: Carry, start: Gate, after: Gate) -> Endpoint:
         order = carry.stream.order
@@ -338,7 +339,8 @@ class _Elaboration:
             initial, back = Const(carry.initial), In(0)
         rows = Rows(draft, order.lanes)
         draft.rows.append(Row("copy", out, (initial,), rows.width, start))
-        draft.rows.append(Row("copy", out, (back,), rows.width, after))
+        if carry.over:  # a loop of one iteration has no feedback
+            draft.rows.append(Row("copy", out, (back,), rows.width, after))
         return Endpoint(draft, ALWAYS, out.index)
 
     def _close(self, carry: Carry, drafts: Sequence[Draft]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
 from rdflow.dsl.netlist import Actor, Affine, Gate, Loop, Netlist, Port, Queue
 from rdflow.interpreter.kernel import cache, engine, layout
 from rdflow.interpreter.kernel.layout import FAR, Tables, Values

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
 from rdflow.dsl.netlist import Actor, Affine, Const, Gate, In, Index, Mem, Netlist, Operand, Port, Row, Temp
 from rdflow.interpreter.kernel import layout
 from rdflow.interpreter.kernel.layout import VALUE_BATCH, VECTOR, Tables, Values

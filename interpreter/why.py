@@ -37,7 +37,11 @@ class Why:
     actor: int
     cause: Cause
     until: int | None
-    sentence: str
+    parts: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        return "; ".join(self.parts)
 
 
 def main_actors(image: Image, unit: int) -> list[int]:
@@ -92,7 +96,9 @@ class _Search:
                 return self.found(first, steps, actor, "finished", None, self.finished(actor))
             if side == "interval" or queue is None:
                 now = until is not None and until <= self.image.time
-                return self.found(first, steps, actor, "fires" if now else "busy", until, self.busy(actor, until, bool(steps)))
+                return self.found(
+                    first, steps, actor, "fires" if now else "busy", until, self.busy(actor, until, bool(steps))
+                )
             if until is not None and until <= self.image.time:
                 return self.found(first, steps, actor, "fires", until, self.busy(actor, until, bool(steps)))
             step = self.step(actor, side, queue)
@@ -105,11 +111,19 @@ class _Search:
             actor = step.other
 
     def found(
-        self, first: int, told: list[Step], actor: int, cause: Cause, until: int | None, last: str, steps: list[Step] | None = None
+        self,
+        first: int,
+        told: list[Step],
+        actor: int,
+        cause: Cause,
+        until: int | None,
+        last: str,
+        steps: list[Step] | None = None,
     ) -> Why:
-        parts = [*self.told(told), last]
         at = until + self.start if until is not None else None
-        return Why(self.unit(first), tuple(told if steps is None else steps), actor, cause, at, "; ".join(parts))
+        return Why(
+            self.unit(first), tuple(told if steps is None else steps), actor, cause, at, (*self.told(told), last)
+        )
 
     def step(self, actor: int, side: str, queue: int) -> Step:
         ends = self.netlist.queues[queue]
@@ -130,7 +144,9 @@ class _Search:
         return f"cycle {(cycle or 0) + self.start:,}"
 
     def told(self, steps: list[Step]) -> list[str]:
-        return [text for step in steps for text in (self.wait(step), self.rhythm(step)) if text]
+        """Each wait, with how far the one is that is waited for."""
+        parts = ((self.wait(step), self.rhythm(step)) for step in steps)
+        return [", which ".join(filter(None, part)) for part in parts]
 
     def wait(self, step: Step) -> str:
         """`p` waits for `m`."""
@@ -140,7 +156,11 @@ class _Search:
         if self.netlist.actors[step.actor].unit == self.netlist.actors[step.other].unit:
             return self.inside(step, slots)
         if step.side == "input":
-            return f"`{here}` waits for `{queue.stream}` from `{there}`" if queue.stream != there else f"`{here}` waits for `{there}`"
+            return (
+                f"`{here}` waits for `{queue.stream}` from `{there}`"
+                if queue.stream != there
+                else f"`{here}` waits for `{there}`"
+            )
         return f"`{here}` cannot push `{queue.stream}`: its queue to `{there}` is full ({slots} of {slots} tokens)"
 
     def inside(self, step: Step, slots: int) -> str:
@@ -173,16 +193,18 @@ class _Search:
         period = _period(source, port, counters_of(self.image, step.other))
         if period is None or period[0] <= 1:
             return ""
-        what = "writes it in" if source.kind == "write" else "gives a token after"
-        return f"`{self.unit(step.other)}` {what} {period[0]:,} firings and has made {period[1]:,}"
+        what = "takes" if source.kind == "write" else "gives a token after"
+        return f"{what} {period[0]:,} firings and has made {period[1]:,}"
 
     def busy(self, actor: int, until: int | None, waited_for: bool) -> str:
         name = self.unit(actor)
         done = int(self.image.tables.actors[self.image.rank[actor]]["firings"])
         if not waited_for and until is not None and until <= self.image.time:
             return f"`{name}` is not idle: it fires in {self.cycle(self.image.time)}, for the {_nth(done + 1)} time"
-        cause = f"`{name}` is the cause: it is busy" if waited_for else f"`{name}` is busy with a token"
-        return f"{cause} ({done:,} firings made, the next in {self.cycle(until)})"
+        now = until is not None and until <= self.image.time
+        what = f"fires in {self.cycle(self.image.time)}" if now else f"is busy until {self.cycle(until)}"
+        cause = f"`{name}` is the cause: it {what}" if waited_for else f"`{name}` {what}"
+        return f"{cause}, with {done:,} firings made"
 
     def finished(self, actor: int) -> str:
         row = self.image.tables.actors[self.image.rank[actor]]
@@ -223,7 +245,9 @@ class _Search:
             assert burst is not None
             return f"waits for {self.netlist.tensors[burst.tensor].tier.upper()}"
         if same:
-            return f"waits for its {self.netlist.actors[step.other].kind}r".replace("systolicr", "array").replace("requestr", "request")
+            return f"waits for its {self.netlist.actors[step.other].kind}r".replace("systolicr", "array").replace(
+                "requestr", "request"
+            )
         if step.side == "output":
             return f"queue to `{self.unit(step.other)}` is full"
         return f"waits for `{queue.stream}`" + (f" until {until + self.start:,}" if until is not None else "")

@@ -39,6 +39,15 @@ def answer(session: Session) -> Iterator[str]:
         yield from _line(kernel, line, costs, found.pending)
 
 
+def overview(session: Session) -> Iterator[str]:
+    """What a file brought: its params and its kernels."""
+    program = session.examined.checked.program
+    if program.params:
+        yield f"{session.state.name}: " + ", ".join(f"{name} = {value}" for name, value in program.params.items())
+    for name in program.kernels:
+        yield _kernel(session, name)
+
+
 # -- declarations ------------------------------------------------------------------------------------------------------
 
 
@@ -138,7 +147,7 @@ def _layer(kernel: Kernel, name: str, costs: Costs) -> Iterator[str]:
 
 def _typed(kernel: Kernel, line: Line, stream: Stream) -> str:
     """`s: f32 [q/L, k | q%L]`."""
-    tile = line.tile if isinstance(line, Hold) and not line.queue else None
+    tile = line.tile if isinstance(line, Hold) and not line.fifo else None
     return f"{stream.name}: {stream.dtype} {kernel.writer.order(stream.order, tile)}"
 
 
@@ -165,5 +174,3 @@ def _sites(pcus: int, pmus: int, agcus: int, copies: int = 1) -> str:
     """`8 x 2 PCUs`."""
     parts = [f"{n} {name}{'s' if n > 1 else ''}" for n, name in ((pcus, "PCU"), (pmus, "PMU"), (agcus, "AGCU")) if n]
     return f"{copies} x {' + '.join(parts)}" if copies > 1 else ", ".join(parts)
-
-

@@ -46,7 +46,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-ProgramName = Annotated[str, typer.Argument(metavar="FILE", help="A program file, or the name of a program that ships.")]
+ProgramName = Annotated[
+    str, typer.Argument(metavar="FILE", help="A program file, or the name of a program that ships.")
+]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a param: a number or a dtype. Repeatable.")
 ]
@@ -86,7 +88,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def rdflow(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     pass
 
@@ -96,9 +100,13 @@ def rdflow(
 
 @app.command(epilog="Example: `rdflow check attention --units`. See `rdflow explain CODE` for what a diagnostic means.")
 def check(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Program files, or names of programs that ship.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Program files, or names of programs that ship.")
+    ],
     set_: Set = None,
-    units: Annotated[bool, typer.Option("--units", help="Print what each unit takes, and the cycles it needs.")] = False,
+    units: Annotated[
+        bool, typer.Option("--units", help="Print what each unit takes, and the cycles it needs.")
+    ] = False,
     machine: MachineName = None,
     machine_set: MachineSet = None,
     as_json: Json = False,
@@ -208,6 +216,17 @@ def _load(file: str, set_: list[str] | None, machine: str | None, changes: list[
     return program
 
 
+def _fits(program: Program) -> None:
+    """Refuse tensors that no memory tier holds before values are made for them. Raises CompileError."""
+    from math import prod
+
+    sizes = (prod(tensor.shape) for tensor in program.checked.program.tensors.values())
+    if sum(sizes) > sum(tier.capacity for tier in program.machine.tiers.values()):
+        from rdflow.units import too_large
+
+        raise CompileError(too_large(program.checked, program.machine), program.checked.program.source)
+
+
 def _announce_compilation(with_values: bool, told: Told) -> None:
     from rdflow.interpreter.image import compile_needed
 
@@ -242,6 +261,7 @@ def run(
         from rdflow import options
 
         program = _load(file, set_, machine, machine_set, told)
+        _fits(program)
         given = options.inputs(input_, program.checked.program, seed)
         values = program.inputs(given, seed)
         folder = options.folder(output) if output else None
@@ -314,7 +334,9 @@ def profile(
 # -- texts -------------------------------------------------------------------------------------------------------------
 
 
-@app.command(epilog="Examples: `rdflow fmt *.rdf`; `rdflow fmt --check programs/*.rdf` in CI; `rdflow fmt -` in an editor")
+@app.command(
+    epilog="Examples: `rdflow fmt *.rdf`; `rdflow fmt --check programs/*.rdf` in CI; `rdflow fmt -` in an editor"
+)
 def fmt(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Program files; `-` is stdin, to stdout.")],
     check: Annotated[bool, typer.Option("--check", help="Change nothing; name the files that would change.")] = False,
@@ -363,7 +385,9 @@ def _formatted(file: str, check: bool, told: Told) -> bool:
 
 @app.command(epilog="Examples: `rdflow explain RDF021`; `rdflow explain` lists all codes")
 def explain(
-    code: Annotated[str | None, typer.Argument(metavar="CODE", help="The code of a diagnostic, such as RDF021.")] = None,
+    code: Annotated[
+        str | None, typer.Argument(metavar="CODE", help="The code of a diagnostic, such as RDF021.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say what a diagnostic means and why, with a wrong and a right program."""
@@ -395,7 +419,8 @@ def explain(
 def graph(
     file: ProgramName,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE.svg", help="Where to. Default: NAME.svg here; `-`: stdout.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE.svg", help="Where to. Default: NAME.svg here; `-`: stdout."),
     ] = None,
     set_: Set = None,
     machine: MachineName = None,
@@ -444,7 +469,9 @@ def programs(
 
 @app.command(epilog="Examples: `rdflow machines`; `rdflow machines sn40l > mine.toml`")
 def machines(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Print the file of this one, with its sources.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Print the file of this one, with its sources.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the machines that ship, or print the file of one: every number and where it comes from."""

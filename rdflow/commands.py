@@ -154,7 +154,9 @@ def step(session: Session, argument: str) -> Reply:
     cycles = _number(argument, "`:step 100`", 1) if argument else 1
     execution = session.started()
     if execution.finished:
-        raise Mistake(f"the program has ended, after {execution.time:,} cycles: `:reset` goes to cycle 0, `:back N` back")
+        raise Mistake(
+            f"the program has ended, after {execution.time:,} cycles: `:reset` goes to cycle 0, `:back N` back"
+        )
     session.advance(execution.time + cycles)
     return _stands(session)
 
@@ -333,7 +335,9 @@ def _unit(launched: Launched, name: str) -> int:
     number = unit_number(launched, name)
     if number is None:
         known = unit_names(launched)
-        raise Mistake(f"`{launched.call.spec.kernel}` has no unit `{name}`{_nearest(name, known)} (`:units` lists them)")
+        raise Mistake(
+            f"`{launched.call.spec.kernel}` has no unit `{name}`{_nearest(name, known)} (`:units` lists them)"
+        )
     return number
 
 
@@ -395,7 +399,7 @@ def why(session: Session, argument: str) -> Reply:
     launched = _standing(session)
     if not argument:
         raise Mistake(f"which unit? `:why {launched.compiled.netlist.units[0].name}`")
-    return _said(cause(launched.image, _unit(launched, argument), launched.start).sentence)
+    return _said(";\n  ".join(cause(launched.image, _unit(launched, argument), launched.start).parts))
 
 
 @command("TENSOR", "tensor")
@@ -405,7 +409,9 @@ def values(session: Session, argument: str) -> Reply:
 
     known = session.examined.checked.program.tensors
     if argument not in known:
-        raise Mistake(f"there is no tensor `{argument}`{_nearest(argument, list(known))} (there are {', '.join(known) or 'none'})")
+        raise Mistake(
+            f"there is no tensor `{argument}`{_nearest(argument, list(known))} (there are {', '.join(known) or 'none'})"
+        )
     array = tensor_values(session.started(), argument)
     shape = ", ".join(f"{a.name} = {a.length}" for a in known[argument].axes)
     return _said(f"{argument}: {known[argument].dtype}[{shape}]", array_text(array))
@@ -430,7 +436,9 @@ def set_(session: Session, argument: str) -> Reply:
     if not (equals and text):
         raise Mistake(f"`:set NAME=VALUE`, as `:set {next(iter(params), 'S')}=256`")
     if name not in params:
-        raise Mistake(f"there is no param `{name}`{_nearest(name, list(params))} (there are {', '.join(params) or 'none'})")
+        raise Mistake(
+            f"there is no param `{name}`{_nearest(name, list(params))} (there are {', '.join(params) or 'none'})"
+        )
     value: Value = text
     for kind in (float, int):
         with suppress(ValueError):
@@ -484,7 +492,11 @@ def save(session: Session, argument: str) -> Reply:
     write_whole(Path(argument), lambda path: path.write_text(text, encoding="utf-8", newline="\n"))
     params = session.examined.checked.program.params
     changed = [n for n in session.state.settings if n in params]
-    note = f"; {', '.join(changed)} {'is' if len(changed) == 1 else 'are'} written as declared, not as set" if changed else ""
+    note = (
+        f"; {', '.join(changed)} {'is' if len(changed) == 1 else 'are'} written as declared, not as set"
+        if changed
+        else ""
+    )
     return _said(f"wrote {argument}, {text.count(chr(10))} lines{note}")
 
 
@@ -509,7 +521,9 @@ def replace_(session: Session, argument: str) -> Reply:
     entries = session.state.entries
     place = next((i for i, e in enumerate(entries) if found and _defines(e, found[1], found[2])), None)
     if found is None or place is None:
-        raise Mistake("`:replace` takes a line of which the program has one with the same name, as `:replace y = pcu x * 2`")
+        raise Mistake(
+            "`:replace` takes a line of which the program has one with the same name, as `:replace y = pcu x * 2`"
+        )
     new = (*entries[:place], argument, *entries[place + 1 :])
     reply = session.become(replace(session.state, entries=new))
     return reply if reply.failed else _said(f"replaced: {entries[place].strip()}")

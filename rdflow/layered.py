@@ -145,7 +145,7 @@ def _crossings(rows: _Rows) -> int:
     total = 0
     for upper, lower in zip(rows.rows, rows.rows[1:], strict=False):
         place = {key: i for i, key in enumerate(lower)}
-        ends = [place[other] for key in upper for other in sorted(rows.below.get(key, ()), key=lambda o: place[o])]  # noqa: B023
+        ends = [place[other] for key in upper for other in sorted(rows.below.get(key, ()), key=lambda o: place[o])]
         total += sum(ends[j] < ends[i] for i in range(len(ends)) for j in range(i + 1, len(ends)))
     return total
 

@@ -183,7 +183,11 @@ def tensor_values(execution: Execution, name: str) -> NDArray[Any]:
     if current is not None and current.image.status is not Status.FINISHED:
         netlist = current.compiled.netlist
         use = next((u for u in netlist.tensors if u.name == name), None)
-        stored = [i for i, m in enumerate(netlist.memories) if m.tensor is not None and netlist.tensors[m.tensor] is use and "#" in m.name]
+        stored = [
+            i
+            for i, m in enumerate(netlist.memories)
+            if m.tensor is not None and netlist.tensors[m.tensor] is use and "#" in m.name
+        ]
         if use is not None and stored and name in execution.values:
             words = memory_words(current.image, stored[-1])
             array = words if use.dtype in ("bf16", "f32") else words.view(np.int32)

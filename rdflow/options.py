@@ -38,12 +38,16 @@ def pairs(texts: Iterable[str] | None, option: str, example: str) -> list[tuple[
 
 
 def number(text: str) -> Value:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    """A whole number (`1e6` is one), a number, or the text itself."""
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    return int(value) if value.is_integer() and "." not in text else value
 
 
 # -- inputs ------------------------------------------------------------------------------------------------------------
@@ -89,7 +93,9 @@ def _array(name: str, path: Path) -> NDArray[Any] | Diagnostic:
         return Diagnostic("RDF305", f"cannot read the values for `{name}` from `{path}`: {why}", help=help)
     except (ValueError, EOFError, BadZipFile, MemoryError):
         help = "numpy.save writes such files; arrays of objects are not taken"
-        return Diagnostic("RDF305", f"the values for `{name}`: `{path}` is not an .npy file, or not a whole one", help=help)
+        return Diagnostic(
+            "RDF305", f"the values for `{name}`: `{path}` is not an .npy file, or not a whole one", help=help
+        )
     if not isinstance(loaded, np.ndarray):
         names = ", ".join(loaded.files)
         loaded.close()

@@ -174,7 +174,12 @@ def _items(parts: tuple[Parsed, ...]) -> tuple[tuple[syntax.Item, ...], str, tup
     items: list[syntax.Item] = []
     at = -1
     added: set[int] = set()
-    taken = {getattr(item, "name", None) and item.name.text for found, _, _ in parts for item in found if not isinstance(item, syntax.Use | syntax.Schedule)}
+    taken = {
+        getattr(item, "name", None) and item.name.text
+        for found, _, _ in parts
+        for item in found
+        if not isinstance(item, syntax.Use | syntax.Schedule)
+    }
     for found, lines, _ in parts:
         for item in found:
             items.append(item)
@@ -209,9 +214,20 @@ def _closing(kernel: syntax.Kernel) -> Iterator[syntax.Unit]:
     """For every carry whose feedback is not typed yet a line that stands in for it: what it carries, unchanged."""
     known = {name.text for line in kernel.lines if isinstance(line, syntax.Unit) for name in line.names}
     for line in kernel.lines:
-        if isinstance(line, syntax.Unit) and isinstance(line.body, syntax.Carry) and line.body.feedback.text not in known:
+        if (
+            isinstance(line, syntax.Unit)
+            and isinstance(line.body, syntax.Carry)
+            and line.body.feedback.text not in known
+        ):
             known.add(line.body.feedback.text)
             yield syntax.Unit((line.body.feedback,), syntax.Fifo(line.names[0], line.span), None, None, line.span)
+
+
+def _redefined(diagnostic: Diagnostic, entry: str) -> Diagnostic:
+    """A name that there is already can be defined anew."""
+    if diagnostic.code != "RDF011" or not entry or "\n" in entry:
+        return diagnostic
+    return replace(diagnostic, help=f"{diagnostic.help}, or define it anew in its place: `:replace {entry.strip()}`")
 
 
 def _with_known_settings(state: State) -> State:
@@ -353,7 +369,7 @@ class Session:
             return Reply(mistake="declarations and units in one entry: type them one after the other")
         if found.errors:
             self._refused = entry
-            return Reply(diagnostics=tuple(found.errors), source=found.source)
+            return Reply(diagnostics=tuple(_redefined(d, entry) for d in found.errors), source=found.source)
         self._refused = ""
         self.past.append(self.state)
         self.state, self._examined = state, found
@@ -369,7 +385,11 @@ class Session:
         name = source.name
         reply = self.become(State((source.text.rstrip("\n"),), self.state.settings, self.state.machine, name))
         self._refused = ""
-        return reply
+        if reply.failed:
+            return reply
+        from rdflow.answers import overview
+
+        return Reply(tuple(overview(self)))
 
     def undo(self) -> str:
         """Go back by one change."""
@@ -425,4 +445,3 @@ class Session:
         self.started()
         if at:
             self.advance(at)
-

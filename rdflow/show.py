@@ -128,7 +128,9 @@ def summary(program: Program, profile: Profile) -> list[Text]:
         longest = max(profile.kernels, key=lambda k: k.cycles)
         launches = sum(k.launches for k in profile.kernels)
         share = percent(longest.cycles, profile.cycles)
-        lines.append(f"{launches} launches of {len(profile.kernels)} kernels; `{longest.name}` takes {share} of the cycles:")
+        lines.append(
+            f"{launches} launches of {len(profile.kernels)} kernels; `{longest.name}` takes {share} of the cycles:"
+        )
         lines.append(f"limited by {limit(longest)}")
     elif profile.kernels:
         lines.append(f"limited by {limit(profile.kernels[0])}")
@@ -235,7 +237,9 @@ def _tiers(profile: Profile) -> Table:
 
 def _units(kernel: KernelProfile) -> Table:
     shown = [state for state in STATES if any(getattr(unit, state) for unit in kernel.units)]
-    made = table("unit", "kind", ">copies", ">firings", "cycles of all copies", *(f">{s}" for s in shown), title=kernel.name)
+    made = table(
+        "unit", "kind", ">copies", ">firings", "cycles of all copies", *(f">{s}" for s in shown), title=kernel.name
+    )
     for unit in kernel.units:
         shares = (percent(getattr(unit, state), unit.total) for state in shown)
         name = Text(unit.name, "bold" if unit.name == kernel.limiter else "")

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numba import njit
+
 from rdflow.dsl import numerics as arrays
 from rdflow.dsl.netlist import (
     Actor,

@@ -16,6 +16,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from rdflow.dsl.check import Checked, check
 from rdflow.dsl.checked import Load, Store
 from rdflow.dsl.evaluate import evaluate

@@ -1,6 +1,7 @@
 """The engine's compiled loops: numba and numpy only."""
 
 from numba import config
+
 from rdflow.interpreter.kernel import cache
 
 _before = config.CACHE_DIR

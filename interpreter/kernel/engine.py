@@ -7,6 +7,7 @@ is no longer than the shortest way through a server, so what is decided at its e
 from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 from numpy import uint64, uintp
+
 from rdflow.interpreter.kernel.layout import FAR
 from rdflow.interpreter.kernel.nest import restart
 from rdflow.interpreter.kernel.options import ENTRY, HELPER, INLINE

@@ -2,6 +2,7 @@
 
 from numba import njit
 from numpy import uintp
+
 from rdflow.interpreter.kernel.options import HELPER, INLINE
 
 

@@ -6,6 +6,7 @@ and gives the same bits. Polynomials: Cephes (S. Moshier), expf, logf and tanhf.
 
 import numpy as np
 from numba import njit
+
 from rdflow.interpreter.kernel.options import INLINE
 
 ONE = np.float32(1.0)

@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit
 from numpy import int32, uintp
+
 from rdflow.interpreter.kernel import numerics
 from rdflow.interpreter.kernel.layout import VECTOR
 from rdflow.interpreter.kernel.numerics import INFINITY

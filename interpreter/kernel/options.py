@@ -9,4 +9,4 @@ all are inlined but those at the bottom.
 
 ENTRY = {"error_model": "numpy", "nogil": True, "_nrt": False, "no_cfunc_wrapper": True, "cache": True}
 HELPER = {"error_model": "numpy", "nogil": True, "_nrt": False, "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
-INLINE = {**HELPER, "inline": "always"}
+INLINE = {**HELPER, "forceinline": True}

@@ -2,6 +2,7 @@
 
 from numba import njit
 from numpy import uintp
+
 from rdflow.interpreter.kernel import memory
 from rdflow.interpreter.kernel import operations as op
 from rdflow.interpreter.kernel.layout import FIXED, TOKEN, VECTOR

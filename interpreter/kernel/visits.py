@@ -2,11 +2,13 @@
 
 from numba import njit
 from numpy import uint64, uintp
+
 from rdflow.interpreter.kernel.layout import (
     BATCH,
     BY_ADDRESS,
     DONE,
     MAP,
+    PLAIN,
     READY,
     SOURCE,
     UNSERVED,

@@ -1,0 +1,1 @@
+../../rdflow/layered.py
