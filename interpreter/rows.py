@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rdflow.dsl.netlist import Actor, Affine, Const, Gate, In, Index, Mem, Netlist, Operand, Port, Row, Temp
 from rdflow.interpreter.kernel import layout
 from rdflow.interpreter.kernel.layout import VALUE_BATCH, VECTOR, Tables, Values
-from rdflow.interpreter.kernel.operations import NUMBER
+from rdflow.interpreter.kernel.operations import COMBINE, NUMBER
 
 SCRATCH = 2 * VECTOR  # words at the start of the store, for operations that need some
 TEMPORARY = VALUE_BATCH * VECTOR  # words of a temporary
@@ -244,8 +244,12 @@ class ActorRows:
             count = self.width(row.args[0], VECTOR)
         init = row.init if row is not None else Gate()
         a, b, c = (*args, -1, -1, -1)[:3]
+        family, _, kind = op.partition(".")
+        combine, identity = COMBINE.get(kind, ("copy", np.int32(0)))
         lowering.rows.append(
-            {"op": NUMBER[op], "width": width, "out": target, "a": a, "b": b, "c": c, "table": table, "count": count}
+            {"op": NUMBER[family if kind in COMBINE else op], "combine": NUMBER[combine]}
+            | {"identity": int(identity.view(np.int32))}
+            | {"width": width, "out": target, "a": a, "b": b, "c": c, "table": table, "count": count}
             | {"first": gate.first, "last": gate.last, "not_first": gate.not_first, "not_last": gate.not_last}
             | {"init_first": init.first, "init_last": init.last}
             | {"init_not_first": init.not_first, "init_not_last": init.not_last}

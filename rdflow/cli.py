@@ -395,16 +395,16 @@ def explain(
     with ending(told):
         from dataclasses import asdict
 
-        from rdflow.explanations import entry, known, text
+        from rdflow.dsl.codes import CODES
+        from rdflow.explanations import entry, text
 
-        codes = known()
         if code is None:
             if as_json:
-                print_json([{"code": c.code, "title": c.title} for c in codes.values()])
+                print_json([{"code": c.code, "title": c.title} for c in CODES.values()])
             else:
                 from rdflow.show import listed
 
-                print_rich(listed((c.code, c.title) for c in codes.values()))
+                print_rich(listed((c.code, c.title) for c in CODES.values()), wrap=True)
             return
         found = entry(code)
         if found is None:
@@ -464,7 +464,7 @@ def programs(
         else:
             from rdflow.show import listed
 
-            print_rich(listed(api.programs().items(), "program", "about"))
+            print_rich(listed(api.programs().items(), "program", "about"), wrap=True)
 
 
 @app.command(epilog="Examples: `rdflow machines`; `rdflow machines sn40l > mine.toml`")
@@ -482,7 +482,7 @@ def machines(
         if name is not None:
             loaded = machine.load_machine(name)
             if as_json:
-                print_json(loaded.model_dump(mode="json"))
+                print_json(_numbers(loaded))
             else:
                 path = machine.SHIPPED / f"{name}.toml"
                 print((path if path.is_file() else Path(name)).read_text(encoding="utf-8"), end="")
@@ -491,7 +491,18 @@ def machines(
         else:
             from rdflow.show import listed
 
-            print_rich(listed(machine.machines(), "machine", "about"))
+            print_rich(listed(machine.machines(), "machine", "about"), wrap=True)
+
+
+def _numbers(value: Any) -> Any:
+    """A part of a machine for JSON. Seconds are kept as fractions; here they are numbers."""
+    from fractions import Fraction
+
+    from pydantic import BaseModel
+
+    if isinstance(value, BaseModel):
+        return {key: _numbers(part) for key, part in value}
+    return float(value) if isinstance(value, Fraction) else value
 
 
 @app.command(epilog="Example: `rdflow repl attention --set S=256`")

@@ -110,6 +110,7 @@ def run_(session: Session, argument: str) -> Reply:
     if argument not in ("", "verify"):
         raise Mistake(f"`:run` or `:run verify`, not `:run {argument}`")
     from rdflow import show
+    from rdflow.dsl.checked import Store
     from rdflow.interpreter.profile import profile
 
     program = session.runnable()
@@ -119,7 +120,8 @@ def run_(session: Session, argument: str) -> Reply:
     assert session.execution is not None and session.execution.values is not None
     tensors = program.checked.program.tensors
     outputs = {n: session.execution.values[n] for n, t in tensors.items() if t.direction != "input"}
-    parts: list[Any] = [show.outputs(program, outputs, {})] if outputs else ["nothing is stored: no kernel has a store"]
+    stores = any(isinstance(line, Store) for kernel in program.checked.kernels.values() for line in kernel.lines)
+    parts: list[Any] = [show.outputs(program, outputs, {}) if stores else "nothing is stored: there is no `store` yet"]
     parts += [line.plain for line in show.summary(program, profile(session.execution))]
     if argument != "verify":
         return Reply(tuple(parts))

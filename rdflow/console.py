@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 WRONG, USAGE, BUG, INTERRUPTED, PIPE = 1, 2, 3, 130, 141  # exit codes; PIPE is 128 + SIGPIPE, as of any tool in a pipe
 UNKNOWN = Source("rdflow", "")
 PATIENCE = 1.0  # seconds of a run before its progress is drawn
-WIDE = 240  # columns of a table in a pipe, where nothing wraps
+WIDE = 400  # columns where nothing wraps
 
 
 @dataclass
@@ -56,14 +56,14 @@ def print_json(document: Any) -> None:
     print(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False))
 
 
-def print_rich(*parts: Any) -> None:
-    """Tables and texts of rich to stdout: in the terminal's width, or in a pipe as wide as they are, without colours."""
+def print_rich(*parts: Any, wrap: bool = False) -> None:
+    """Tables and texts of rich to stdout: as wide as they are, or wrapped to a terminal's width."""
     from rich.console import Console
 
     color = colored(sys.stdout)
     console = Console(
         file=sys.stdout,
-        width=None if sys.stdout.isatty() else WIDE,
+        width=None if wrap and sys.stdout.isatty() else WIDE,
         no_color=not color,
         force_terminal=color,
         highlight=False,
@@ -72,7 +72,8 @@ def print_rich(*parts: Any) -> None:
     with console.capture() as captured:
         for part in parts:
             console.print(part)
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    print("\n".join(line for line, before in zip(lines, ["", *lines], strict=False) if line or before))
 
 
 # -- diagnostics -------------------------------------------------------------------------------------------------------

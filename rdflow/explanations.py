@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from rdflow.dsl.codes import CODES, Code
-
-
-@cache
-def known() -> dict[str, Code]:
-    """Every code, in order."""
-    from rdflow.dsl.codes_machine import MACHINE_CODES
-
-    entries = CODES | {entry[0]: Code(*entry) for entry in MACHINE_CODES}
-    return dict(sorted(entries.items()))
 
 
 def entry(code: str) -> Code | None:
     """A code as it is typed: `RDF021`, `rdf21`, `21`."""
     number = code.strip().upper().removeprefix("RDF")
-    return known().get(f"RDF{number:0>3}")
+    return CODES.get(f"RDF{number:0>3}")
 
 
 def text(code: Code, color: bool = False) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -128,4 +129,6 @@ def folder(path: Path) -> Path:
     except OSError as error:
         why = "it is a file" if path.is_file() else (error.strerror or str(error)).lower()
         raise CompileError([Diagnostic("RDF306", f"cannot write to the folder `{path}`: {why}")]) from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise CompileError([Diagnostic("RDF306", f"cannot write to the folder `{path}`: permission denied")])
     return path

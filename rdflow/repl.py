@@ -115,27 +115,31 @@ def _is_whole(text: str) -> bool:
 
 
 def _converse(session: Session) -> int:
-    """Read from a terminal until Ctrl-D."""
+    """Read from a terminal until Ctrl-D. Ctrl-C drops the line, or stops what runs."""
     reader = _reader(session)
     print(GREETING)
     while True:
         try:
-            text = reader.prompt(PROMPT)
+            if _typed(session, reader.prompt(PROMPT)):
+                return 0
         except KeyboardInterrupt:
             continue
         except EOFError:
             return 0
-        for entry in [text] if text.lstrip().startswith(":") else statements(text):
-            try:
-                reply = _entered(session, entry)
-            except KeyboardInterrupt:
-                session.execution = None
-                print("stopped; execution is at cycle 0 again", file=sys.stderr)
-                break
-            if reply.ends:
-                return 0
-            if reply.failed:
-                break
+
+
+def _typed(session: Session, text: str) -> bool:
+    """Enter what was typed or pasted, up to the first mistake. Whether the session ends."""
+    for entry in [text] if text.lstrip().startswith(":") else statements(text):
+        try:
+            reply = _entered(session, entry)
+        except KeyboardInterrupt:
+            session.execution = None
+            print("stopped at once; execution is at cycle 0 again", file=sys.stderr)
+            return False
+        if reply.ends or reply.failed:
+            return reply.ends
+    return False
 
 
 def _reader(session: Session) -> PromptSession[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from rdflow.units import KernelCost
 
 BAR = 32  # characters of a unit's bar
+BESIDE = 72  # columns of the figures beside it
 STATES = {
     "busy": ("█", "green"),
     "starved": ("░", "blue"),
@@ -56,7 +60,7 @@ def percent(part: float, whole: float) -> str:
 
 def table(*columns: str, title: str | None = None) -> Table:
     """A table without frames. Columns that begin with `>` are numbers."""
-    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", padding=(0, 1, 0, 0))
     for column in columns:
         right = column.startswith(">")
         made.add_column(column.lstrip(">"), justify="right" if right else "left", no_wrap=True, header_style="bold")
@@ -161,10 +165,10 @@ def seeds(random: Mapping[str, int]) -> str:
 
 def profiled(program: Program, profile: Profile) -> list[Any]:
     """All of a profile: kernels, then each kernel's units, then the tiers."""
-    parts: list[Any] = [_kernels(profile)]
+    parts: list[Any] = _kernels(profile)
     parts += [Text(f"{kernel.name}: limited by {limit(kernel)}") for kernel in profile.kernels]
-    parts += [Text("\nThe roofline is the least time for these FLOPs and bytes at the socket's peaks; `of roofline`, "
-                   "that over the time taken.\n", "bright_black")]  # fmt: skip
+    meaning = "Roofline: the least time for these FLOPs and bytes at the socket's peaks, over the time taken."
+    parts += [Text(f"\n{meaning}\n", "bright_black")]
     parts.append(_tiers(profile))
     for kernel in profile.kernels:
         parts.append(_units(kernel))
@@ -172,58 +176,72 @@ def profiled(program: Program, profile: Profile) -> list[Any]:
     return parts
 
 
-def _kernels(profile: Profile) -> Table:
-    columns = (
-        "kernel", ">launches", ">cycles", ">time", ">FLOP", ">HBM", ">DDR", ">SRAM", ">FLOP/byte", ">achieved", ">of peak",
-        ">of roofline", "bound",
-    )  # fmt: skip
-    made = table(*columns)
-    for kernel in profile.kernels:
-        made.add_row(*_kernel(kernel), kernel.bound)
-    if len(profile.kernels) > 1:
-        made.add_section()
-        made.add_row(*_total(profile))
-    return made
+def _kernels(profile: Profile) -> list[Table]:
+    """What each kernel computes, and what it moves for that; with several, the sums."""
+    work = table("kernel", ">launches", ">cycles", ">time", ">FLOP", ">achieved", ">of peak", ">of roofline", "bound")
+    traffic = table("kernel", *(f">{name.upper()}" for name in profile.tiers), ">SRAM", ">FLOP/byte")
+    rows = [_Row.of(kernel) for kernel in profile.kernels]
+    for row in rows:
+        row.add(work, traffic)
+    if len(rows) > 1:
+        work.add_section()
+        traffic.add_section()
+        _Row.sum(rows).add(work, traffic)
+    return [work, traffic]
 
 
-def _kernel(kernel: KernelProfile) -> list[str]:
-    tiers = {name: tier.read + tier.written for name, tier in kernel.tiers.items()}
-    rate = kernel.flops / kernel.seconds if kernel.seconds else 0.0
-    return [
-        kernel.name,
-        str(kernel.launches),
-        f"{kernel.cycles:,}",
-        time_text(kernel.seconds),
-        scaled(kernel.flops, ""),
-        *(size_text(size) if size else "" for size in (*tiers.values(), kernel.sram_bytes)),
-        f"{kernel.intensity:.2f}",
-        scaled(rate, "FLOP/s"),
-        percent(rate, kernel.peak_flops),
-        percent(roofline(kernel), kernel.seconds),
-    ]
+@dataclass
+class _Row:
+    """A kernel, or the sum of several. `least`: seconds by the roofline."""
+
+    name: str
+    launches: int
+    cycles: int
+    seconds: float
+    flops: int
+    peak: float
+    least: float
+    bound: str
+    moved: list[int]
+    sram: int
+
+    @classmethod
+    def of(cls, k: KernelProfile) -> _Row:
+        moved = [tier.read + tier.written for tier in k.tiers.values()]
+        return cls(
+            k.name, k.launches, k.cycles, k.seconds, k.flops, k.peak_flops, roofline(k), k.bound, moved, k.sram_bytes
+        )
+
+    @classmethod
+    def sum(cls, rows: list[_Row]) -> _Row:
+        first = rows[0]
+        moved = [sum(sizes) for sizes in zip(*(row.moved for row in rows), strict=True)]
+        return cls(
+            "all",
+            sum(row.launches for row in rows),
+            sum(row.cycles for row in rows),
+            sum(row.seconds for row in rows),
+            sum(row.flops for row in rows),
+            first.peak,
+            sum(row.least for row in rows),
+            "",
+            moved,
+            sum(row.sram for row in rows),
+        )
+
+    def add(self, work: Table, traffic: Table) -> None:
+        rate = self.flops / self.seconds if self.seconds else 0.0
+        cells = [f"{self.cycles:,}", time_text(self.seconds), scaled(self.flops, ""), scaled(rate, "FLOP/s")]
+        shares = (percent(rate, self.peak), percent(self.least, self.seconds))
+        work.add_row(self.name, str(self.launches), *cells, *shares, self.bound)
+        intensity = f"{self.flops / sum(self.moved):.2f}" if any(self.moved) else ""
+        traffic.add_row(self.name, *(size_text(size) if size else "" for size in (*self.moved, self.sram)), intensity)
 
 
 def roofline(kernel: KernelProfile) -> float:
     """The least seconds for the kernel's FLOPs and bytes at the peaks of the socket."""
     moving = [(t.read + t.written) / t.peak for t in kernel.tiers.values() if t.peak]
     return max([kernel.flops / kernel.peak_flops, *moving])
-
-
-def _total(profile: Profile) -> list[str]:
-    sizes = [tier.read + tier.written for tier in profile.tiers.values()] + [sum(k.sram_bytes for k in profile.kernels)]
-    rate = profile.flops / profile.seconds if profile.seconds else 0.0
-    return [
-        "all",
-        str(sum(k.launches for k in profile.kernels)),
-        f"{profile.cycles:,}",
-        time_text(profile.seconds),
-        scaled(profile.flops, ""),
-        *(size_text(size) if size else "" for size in sizes),
-        f"{profile.intensity:.2f}",
-        scaled(rate, "FLOP/s"),
-        percent(rate, profile.kernels[0].peak_flops),
-        percent(sum(map(roofline, profile.kernels)), profile.seconds),
-    ]
 
 
 def _tiers(profile: Profile) -> Table:
@@ -240,20 +258,26 @@ def _units(kernel: KernelProfile) -> Table:
     made = table(
         "unit", "kind", ">copies", ">firings", "cycles of all copies", *(f">{s}" for s in shown), title=kernel.name
     )
+    width = bar_width()
     for unit in kernel.units:
         shares = (percent(getattr(unit, state), unit.total) for state in shown)
         name = Text(unit.name, "bold" if unit.name == kernel.limiter else "")
-        made.add_row(name, f"{unit.kind}", str(unit.copies), f"{unit.firings:,}", bar(unit), *shares)
+        made.add_row(name, f"{unit.kind}", str(unit.copies), f"{unit.firings:,}", bar(unit, width), *shares)
     return made
 
 
-def bar(unit: UnitProfile) -> Text:
-    """The unit's cycles, a character for each 1/BAR of them; the states' ends are rounded, so that the bar is full."""
+def bar_width() -> int:
+    """As wide as a terminal leaves room beside the figures."""
+    return max(8, min(BAR, get_terminal_size().columns - BESIDE)) if sys.stdout.isatty() else BAR
+
+
+def bar(unit: UnitProfile, width: int = BAR) -> Text:
+    """The unit's cycles, a character for each `width`th of them; the states' ends are rounded, so that the bar is full."""
     made = Text()
     done, spent = 0, 0
     for state, (character, color) in STATES.items():
         spent += getattr(unit, state)
-        end = round(BAR * spent / unit.total) if unit.total else 0
+        end = round(width * spent / unit.total) if unit.total else 0
         made.append(character * (end - done), color)
         done = end
     return made

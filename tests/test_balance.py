@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
+
 from rdflow.dsl import check as checking
 from rdflow.dsl.checked import Hold, Kernel
 from rdflow.dsl.depths import slowdown

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import pytest
+
 from rdflow.notebook import Cells, load_ipython_extension, split
 
 PROGRAM = """\

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from rdflow.api import find, loads
 from rdflow.dsl.render import render
 from rdflow.interpreter.image import waiting
@@ -66,7 +67,6 @@ def test_a_unit_answers_with_its_order_its_cost_and_its_rate() -> None:
         ("param S = 256", "param S = 256"),
         ("axis q = 1024", "axis q = 1,024"),
         ("axis a = 4, b = 8", "axis a = 4\naxis b = 8"),
-        ("use std.norm", "std.norm: "),
         ("layer twice(x: [n/L | n%L]) {\n  y = pcu x * 2\n  return y\n}", "layer twice(x)"),
         ("# a comment", ""),
         ("", ""),
@@ -168,7 +168,9 @@ def test_undo_goes_back_one_by_one() -> None:
 
 
 def test_replace_defines_anew_in_place() -> None:
-    session = typed("axis n = 64\ntensor X: f32[n] in hbm input\nx = load X as [n/H | n%H]\ny = pcu x * 2\nz = pcu y + 1")
+    session = typed(
+        "axis n = 64\ntensor X: f32[n] in hbm input\nx = load X as [n/H | n%H]\ny = pcu x * 2\nz = pcu y + 1"
+    )
     again = session.enter("y = pcu x * 3")
     assert ":replace y = pcu x * 3" in told(again)
     assert not session.enter(":replace y = pcu x * 3").failed
@@ -384,7 +386,9 @@ def test_causes_are_those_of_the_image(attention: str) -> None:
                 assert (step.side, step.queue) == (side, queue)
                 assert step.actor == actor
                 actor = step.other
-            last = waiting(image, found.actor if found.cause in ("fires", "busy", "finished") else found.steps[-1].actor)
+            last = waiting(
+                image, found.actor if found.cause in ("fires", "busy", "finished") else found.steps[-1].actor
+            )
             match found.cause:
                 case "finished":
                     assert last[0] == "done"
@@ -402,7 +406,7 @@ def test_causes_are_those_of_the_image(attention: str) -> None:
 
 def test_the_answer_names_whom_a_unit_waits_for(attention: str) -> None:
     session = typed(attention)
-    session.enter(":until s fires 300")
+    session.enter(":until m fires 30")
     said = session.enter(":why p").text
     assert said.startswith("`p` waits for `m`, which gives a token after 64 firings and has made ")
     assert "is the cause" in said

@@ -10,7 +10,7 @@ from numpy import uint64, uintp
 
 from rdflow.interpreter.kernel.layout import FAR
 from rdflow.interpreter.kernel.nest import restart
-from rdflow.interpreter.kernel.options import ENTRY, HELPER, INLINE
+from rdflow.interpreter.kernel.options import ENTRY, HELPER, SPLICE
 from rdflow.interpreter.kernel.servers import serve
 from rdflow.interpreter.kernel.visits import visit_timing, visit_values
 
@@ -35,7 +35,7 @@ def summon(due, pending, end):
 def engine(visit):
     """The loop over windows, for one way to visit an actor."""
 
-    @njit(**INLINE)
+    @njit(**SPLICE)
     def visit_all(tables, values, end):
         """Visit the marked actors, in rank order and round again, until nobody can fire before `end`."""
         pending = tables.pending
@@ -54,7 +54,7 @@ def engine(visit):
                     visit(w * 64 + int(position), end, tables, values)
                     position += uint64(1)
 
-    @njit(**INLINE)
+    @njit(**SPLICE)
     def run(tables, values, until):
         """Do every firing before `until` and none after. The status."""
         clock = tables.clock[0]

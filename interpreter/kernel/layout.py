@@ -55,7 +55,8 @@ QUEUE = record(
 SERVER = record("numerator denominator free last packets")  # free: in cycles / denominator
 ROW = record(
     "op first last not_first not_last init_first init_last init_not_first init_not_last "
-    "width out a b c table count"  # out, a, b, c: operands
+    "width out a b c table count "  # out, a, b, c: operands
+    "combine identity"  # of trees and folds: an elementwise operation, the bits of what they start from
 )
 OPERAND = record(
     "kind word step port affine "

@@ -2,44 +2,44 @@
 
 import numpy as np
 from numba import njit
-from numpy import int32, uintp
+from numpy import int32, int64, uintp
 
-from rdflow.interpreter.kernel import numerics
 from rdflow.interpreter.kernel.layout import VECTOR
 from rdflow.interpreter.kernel.numerics import INFINITY
-from rdflow.interpreter.kernel.operations import HIGHEST, LOWEST
-from rdflow.interpreter.kernel.options import INLINE
+from rdflow.interpreter.kernel.operations import elementwise
+from rdflow.interpreter.kernel.options import HELPER, SPLICE
 
 
-@njit(**INLINE)
-def plain(place, address, above):
-    """Consecutive lanes, all of them (and `above` words more) within the memory."""
-    return place.lanes < 0 and place.stride == 1 and inside(place, address, above)
-
-
-@njit(**INLINE)
+@njit(**HELPER)
 def inside(place, address, above):
     """All lanes (and `above` words more) are within the memory."""
     return address + place.low >= 0 and address + place.high + above < place.size
 
 
-@njit(**INLINE)
+@njit(**HELPER)
+def plain(place, address, above):
+    """Consecutive lanes, all of them (and `above` words more) within the memory."""
+    return place.lanes < 0 and place.stride == 1 and inside(place, address, above)
+
+
+@njit(**HELPER)
 def lane(place, lanes, l):
     """Address of a lane, from that of the firing."""
     return lanes[uintp(place.lanes + l)] if place.lanes >= 0 else l * place.stride
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def read(ints, o, place, address, p, lanes, width):
     """out[l] = the word of lane l; 0 outside of the memory, and where the predicate at p (-1: none) is 0"""
     start = place.start + address
     if p < 0 and place.lanes < 0 and inside(place, address, 0):
-        if place.stride == 1:
+        stride = place.stride
+        if stride == 1:
             for l in range(width):
                 ints[uintp(o + l)] = ints[uintp(start + l)]
         else:
             for l in range(width):
-                ints[uintp(o + l)] = ints[uintp(start + l * place.stride)]
+                ints[uintp(o + l)] = ints[uintp(start + l * stride)]
         return
     for l in range(width):
         offset = lane(place, lanes, l)
@@ -47,7 +47,7 @@ def read(ints, o, place, address, p, lanes, width):
         ints[uintp(o + l)] = ints[uintp(start + offset)] if there else int32(0)
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def write(ints, a, place, address, p, lanes, width):
     """The word of lane l = a[l]; not outside of the memory, nor where the predicate at p (-1: none) is 0"""
     start = place.start + address
@@ -61,50 +61,71 @@ def write(ints, a, place, address, p, lanes, width):
             ints[uintp(start + offset)] = ints[uintp(a + l)]
 
 
-def fold(function, identity):
-    """kept[l] = function(kept[l], x[l]), over consecutive words; from the identity where it starts anew"""
-    function = njit(**INLINE)(function)
+@njit(**HELPER)
+def fetch(ints, o, place, address, lanes, width):
+    """All lanes into the scratch at o."""
+    read(ints, int64(o), place, address, int64(-1), lanes, width)
 
-    @njit(**INLINE)
-    def loop(store, kept, a, width, anew):
+
+@njit(**HELPER)
+def put(ints, a, place, address, lanes, width):
+    """All lanes out of the scratch at a."""
+    write(ints, int64(a), place, address, int64(-1), lanes, width)
+
+
+@njit(**SPLICE)
+def fold(words, ints, row, place, address, a, lanes, anew):
+    """kept[l] = kept[l] combined with a[l], from the identity where it starts anew; by way of the scratch"""
+    zero, result = int64(0), int64(VECTOR)
+    if anew:
+        for l in range(row.width):
+            ints[uintp(l)] = int32(row.identity)
+    else:
+        fetch(ints, 0, place, address, lanes, row.width)
+    elementwise(row.combine, words, ints, result, zero, zero, zero, a, zero, zero, zero, int64(1), row.width)
+    put(ints, VECTOR, place, address, lanes, row.width)
+
+
+@njit(**HELPER)
+def fold_argmax(words, ints, row, place, address, a, b, lanes, anew):
+    """Kept value and index = those of a[l], b[l] where a[l] is larger; from -inf and b[l] where it starts anew.
+
+    In the scratch: the value and, a vector further, the index.
+    """
+    fetch(ints, 0, place, address, lanes, row.width)
+    fetch(ints, VECTOR, place, address + VECTOR, lanes, row.width)
+    for l in range(row.width):
         if anew:
-            for l in range(width):
-                store[uintp(kept + l)] = identity
+            words[uintp(l)] = -INFINITY
+            ints[uintp(VECTOR + l)] = ints[uintp(b + l)]
+        if words[uintp(a + l)] > words[uintp(l)]:
+            words[uintp(l)] = words[uintp(a + l)]
+            ints[uintp(VECTOR + l)] = ints[uintp(b + l)]
+    put(ints, 0, place, address, lanes, row.width)
+    put(ints, VECTOR, place, address + VECTOR, lanes, row.width)
+
+
+@njit(**HELPER)
+def accumulate(words, kept, a, factor, width, anew):
+    """kept[l] += a[l] * factor; from 0 where it starts anew"""
+    if anew:
         for l in range(width):
-            store[uintp(kept + l)] = function(store[uintp(kept + l)], store[uintp(a + l)])
-
-    return loop
-
-
-fold_sum = fold(lambda x, y: x + y, np.float32(0))
-fold_max = fold(lambda x, y: numerics.maximum(x, y), np.float32(-np.inf))
-fold_min = fold(lambda x, y: numerics.minimum(x, y), np.float32(np.inf))
-fold_isum = fold(lambda x, y: int32(x + y), np.int32(0))
-fold_imax = fold(lambda x, y: max(x, y), LOWEST)
-fold_imin = fold(lambda x, y: min(x, y), HIGHEST)
-
-
-@njit(**INLINE)
-def fold_argmax(words, ints, kept, a, b, width, anew):
-    """kept value and index = those of a[l], b[l] where a[l] is larger; from -inf and b[l] where it starts anew"""
-    for l in range(width):
-        value, index = uintp(kept + l), uintp(kept + VECTOR + l)
-        if anew:
-            words[value] = -INFINITY
-            ints[index] = ints[uintp(b + l)]
-        if words[uintp(a + l)] > words[value]:
-            words[value] = words[uintp(a + l)]
-            ints[index] = ints[uintp(b + l)]
-
-
-@njit(**INLINE)
-def systolic(words, kept, a, b, table, count, lanes, width, anew):
-    """kept[r][l] += a[l] * b[table[r]]; from 0 where it starts anew"""
-    for r in range(count):
-        factor = words[uintp(b + lanes[uintp(table + r)])]
-        row = kept + r * VECTOR
-        if anew:
-            for l in range(width):
-                words[uintp(row + l)] = np.float32(0)
+            words[uintp(kept + l)] = np.float32(0) + words[uintp(a + l)] * factor
+    else:
         for l in range(width):
-            words[uintp(row + l)] += words[uintp(a + l)] * factor
+            words[uintp(kept + l)] += words[uintp(a + l)] * factor
+
+
+@njit(**HELPER)
+def systolic(words, ints, row, place, address, a, b, lanes, anew):
+    """kept[r][l] += a[l] * b[table[r]]; rows that are not plain go through the scratch"""
+    direct = plain(place, address, (row.count - 1) * VECTOR)
+    for r in range(row.count):
+        factor = words[uintp(b + lanes[uintp(row.table + r)])]
+        at = address + r * VECTOR
+        if direct:
+            accumulate(words, place.start + at, a, factor, row.width, anew)
+        else:
+            fetch(ints, 0, place, at, lanes, row.width)
+            accumulate(words, int64(0), a, factor, row.width, anew)
+            put(ints, 0, place, at, lanes, row.width)

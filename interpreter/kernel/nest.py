@@ -3,10 +3,10 @@
 from numba import njit
 from numpy import uintp
 
-from rdflow.interpreter.kernel.options import HELPER, INLINE
+from rdflow.interpreter.kernel.options import HELPER
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def affine_at(affine, offset, loops, loop, depth):
     """Value of the affine at `offset` for the counters of the nest."""
     value = affine[uintp(offset)]
@@ -15,7 +15,7 @@ def affine_at(affine, offset, loops, loop, depth):
     return value
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def is_open(gate, at_first, at_last):
     """The gate of a port or a row."""
     return (
@@ -26,7 +26,7 @@ def is_open(gate, at_first, at_last):
     )
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def iterations(bound, size, affine, loops, loop, outer):
     """How often a bounded loop runs this time; its `outer` loops have their counters."""
     limit = affine_at(affine, bound.limit, loops, loop, outer)
@@ -35,7 +35,7 @@ def iterations(bound, size, affine, loops, loop, outer):
     return max(1, min(size, -(-(rounded - base) // bound.stride)))
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def restart(actor, level, loops, bounds, affine):
     """Put the loops from `level` inwards at their first iteration."""
     for l in range(level, actor.depth):
@@ -46,7 +46,7 @@ def restart(actor, level, loops, bounds, affine):
         mark(actor, loop, l)
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def mark(actor, loop, level):
     """Keep `at_first` and `at_last` up to date for one loop."""
     bit = 1 << level
@@ -75,7 +75,7 @@ def carry(actor, loops, bounds, affine):
     return False
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def step(actor, inner, fired, loops, bounds, affine):
     """Go on by `fired` iterations of the innermost loop, at most to its end. True when the nest has ended."""
     inner.counter += fired
@@ -87,7 +87,7 @@ def step(actor, inner, fired, loops, bounds, affine):
     return False
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def stretch(actor, inner):
     """Iterations of the innermost loop from here on in which the same ports (and rows) take part."""
     i = inner.counter

@@ -7,7 +7,7 @@ and gives the same bits. Polynomials: Cephes (S. Moshier), expf, logf and tanhf.
 import numpy as np
 from numba import njit
 
-from rdflow.interpreter.kernel.options import INLINE
+from rdflow.interpreter.kernel.options import HELPER
 
 ONE = np.float32(1.0)
 TWO = np.float32(2.0)
@@ -50,13 +50,13 @@ T0, T1, T2, T3, T4 = (
 )
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def power_of_two(n):
     """2**n for an int32 n in the range of normal exponents."""
     return np.uint32(np.uint32(n + np.int32(127)) << np.uint32(23)).view(np.float32)
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def exp(x):
     """e**x: x = n ln 2 + r, scaled in two steps so that a subnormal result is rounded once."""
     low = x if x > EXP_LOWEST else EXP_LOWEST
@@ -71,7 +71,7 @@ def exp(x):
     return y if x == x else x
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def log(x):
     """Natural logarithm: x = m 2**e with m in [sqrt(1/2), sqrt(2))."""
     subnormal = x < SMALLEST_NORMAL
@@ -92,7 +92,7 @@ def log(x):
     return y if x == x else x
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def sigmoid(x):
     """1 / (1 + e), with e = e**-|x| so that nothing overflows; below 0 it is e - e (e / (1 + e)), rounded less."""
     e = exp(-abs(x))
@@ -100,7 +100,7 @@ def sigmoid(x):
     return e - e * q if x < ZERO else q
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def tanh(x):
     """Hyperbolic tangent: odd polynomial below 0.625, else 1 - 2 / (e**2|x| + 1) with the sign of x."""
     a = abs(x)
@@ -111,13 +111,13 @@ def tanh(x):
     return large if a > TANH_SMALL else small
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def rsqrt(x):
     """1 / sqrt(x), both rounded."""
     return ONE / np.sqrt(x)
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def bf16(x):
     """x rounded to nearest even as bfloat16, as a float32; every NaN becomes the quiet one."""
     b = np.float32(x).view(np.uint32)
@@ -127,38 +127,38 @@ def bf16(x):
     return np.uint32(np.uint32(0x7FC00000) if nan else r).view(np.float32)
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def maximum(x, y):
     """The larger; a NaN where either is one; y where they are equal."""
     return x if (x > y) or (x != x) else y
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def minimum(x, y):
     """The smaller; a NaN where either is one; y where they are equal."""
     return x if (x < y) or (x != x) else y
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def toint(x):
     """Truncated to int32; -2**31 where that does not fit (as x86 converts), NaN included."""
     fits = (x < INT_BOUND) and (x >= -INT_BOUND)
     return np.int32(x if fits else -INT_BOUND)
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def floordiv(x, y):
     """Floor division of int32, 0 by 0, in 64 bits so that -2**31 / -1 wraps instead of trapping."""
     return np.int32(0) if y == 0 else np.int32(np.int64(x) // np.int64(y))
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def floormod(x, y):
     """The rest of a floor division of int32, 0 for a divisor of 0."""
     return np.int32(0) if y == 0 else np.int32(np.int64(x) % np.int64(y))
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def wrap8(x):
     """An int32 wrapped to the range of a signed byte."""
     return np.int32(np.int32(np.int32(x + np.int32(128)) & np.int32(255)) - np.int32(128))

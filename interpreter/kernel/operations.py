@@ -1,151 +1,118 @@
-"""The operations of rows, by number, and their loops over the firings of a batch and the lanes of a vector."""
+"""The operations of rows: a table, and one compiled function made of it.
+
+Each elementwise operation is a line of the table and becomes a branch with loops of its own over the firings of a batch
+and the lanes. Trees and folds are elementwise operations too: on halves of a vector, on a vector and what is kept.
+"""
 
 import numpy as np
 from numba import njit
-from numpy import int32, uintp
+from numpy import int32, int64, uintp
 
 from rdflow.interpreter.kernel import numerics
 from rdflow.interpreter.kernel.layout import VECTOR
 from rdflow.interpreter.kernel.numerics import INFINITY
-from rdflow.interpreter.kernel.options import INLINE
+from rdflow.interpreter.kernel.options import HELPER, SPLICE
 
+LOWEST = -(2**31)
+HIGHEST = 2**31 - 1
+
+# Name, types of result and arguments x, y, z (f: float32, i: int32), result.
 ELEMENTWISE = (
-    "copy neg add sub mul div max min abs exp log sqrt rsqrt sigmoid tanh "
-    "ineg iadd isub imul idiv imod imax imin iabs lt le eq ne ilt ile ieq ine and or not"
+    ("copy", "ii", "x"),
+    ("neg", "ff", "-x"),
+    ("add", "fff", "x + y"),
+    ("sub", "fff", "x - y"),
+    ("mul", "fff", "x * y"),
+    ("div", "fff", "x / y"),
+    ("max", "fff", "maximum(x, y)"),
+    ("min", "fff", "minimum(x, y)"),
+    ("abs", "ff", "abs(x)"),
+    ("exp", "ff", "exp(x)"),
+    ("log", "ff", "log(x)"),
+    ("sqrt", "ff", "sqrt(x)"),
+    ("rsqrt", "ff", "rsqrt(x)"),
+    ("sigmoid", "ff", "sigmoid(x)"),
+    ("tanh", "ff", "tanh(x)"),
+    ("bf16", "ff", "bf16(x)"),
+    ("ineg", "ii", "int32(-x)"),
+    ("iadd", "iii", "int32(x + y)"),
+    ("isub", "iii", "int32(x - y)"),
+    ("imul", "iii", "int32(x * y)"),
+    ("idiv", "iii", "floordiv(x, y)"),
+    ("imod", "iii", "floormod(x, y)"),
+    ("imax", "iii", "x if x > y else y"),
+    ("imin", "iii", "x if x < y else y"),
+    ("iabs", "ii", "int32(-x) if x < 0 else x"),
+    ("int8", "ii", "wrap8(x)"),
+    ("lt", "iff", "int32(x < y)"),
+    ("le", "iff", "int32(x <= y)"),
+    ("eq", "iff", "int32(x == y)"),
+    ("ne", "iff", "int32(x != y)"),
+    ("ilt", "iii", "int32(x < y)"),
+    ("ile", "iii", "int32(x <= y)"),
+    ("ieq", "iii", "int32(x == y)"),
+    ("ine", "iii", "int32(x != y)"),
+    ("and", "iii", "int32((x != 0) & (y != 0))"),
+    ("or", "iii", "int32((x != 0) | (y != 0))"),
+    ("not", "ii", "int32(x == 0)"),
+    ("where", "iiii", "y if x != 0 else z"),
+    ("tofloat", "fi", "float32(x)"),
+    ("toint", "if", "toint(x)"),
 )
-SHAPED = "where tofloat toint bf16 int8 lanes pick index splat"
-TREES = "tree.sum tree.max tree.min tree.isum tree.imax tree.imin tree.argmax"
-STORED = "read write fold.sum fold.max fold.min fold.isum fold.imax fold.imin fold.argmax systolic"
-NAMES = f"{ELEMENTWISE} {SHAPED} {TREES} {STORED}".split()
-NUMBER = {name: number for number, name in enumerate(NAMES)}
 
-# fmt: off
-(
-    COPY, NEG, ADD, SUB, MUL, DIV, MAX, MIN, ABS, EXP, LOG, SQRT, RSQRT, SIGMOID, TANH,
-    INEG, IADD, ISUB, IMUL, IDIV, IMOD, IMAX, IMIN, IABS, LT, LE, EQ, NE, ILT, ILE, IEQ, INE, AND, OR, NOT,
-    WHERE, TOFLOAT, TOINT, BF16, INT8, LANES, PICK, INDEX, SPLAT,
-    TREE_SUM, TREE_MAX, TREE_MIN, TREE_ISUM, TREE_IMAX, TREE_IMIN, TREE_ARGMAX,
-    READ, WRITE, FOLD_SUM, FOLD_MAX, FOLD_MIN, FOLD_ISUM, FOLD_IMAX, FOLD_IMIN, FOLD_ARGMAX, SYSTOLIC,
-) = range(len(NAMES))
-# fmt: on
+# How trees and folds combine two values, and what they start from.
+COMBINE = {
+    "sum": ("add", np.float32(0)),
+    "max": ("max", np.float32(-np.inf)),
+    "min": ("min", np.float32(np.inf)),
+    "isum": ("iadd", np.int32(0)),
+    "imax": ("imax", np.int32(LOWEST)),
+    "imin": ("imin", np.int32(HIGHEST)),
+}
 
-LOWEST = np.int32(-(2**31))
-HIGHEST = np.int32(2**31 - 1)
+OTHERS = ("lanes", "pick", "index", "splat", "tree", "tree.argmax", "read", "write", "fold", "fold.argmax", "systolic")
+NUMBER = {name: number for number, name in enumerate([row[0] for row in ELEMENTWISE] + list(OTHERS))}
+LANES, PICK, INDEX, SPLAT, TREE, TREE_ARGMAX, READ, WRITE, FOLD, FOLD_ARGMAX, SYSTOLIC = (NUMBER[o] for o in OTHERS)
 
-
-def unary(function):
-    """out[l] = function(x[l])"""
-    function = njit(**INLINE)(function)
-
-    @njit(**INLINE)
-    def loop(out, o, os, x, a, sa, n, width):
+BRANCH = """
+    if code == {number}:
         for j in range(n):
             for l in range(width):
-                out[uintp(o + j * os + l)] = function(x[uintp(a + j * sa + l)])
-
-    return loop
-
-
-def binary(function):
-    """out[l] = function(x[l], y[l])"""
-    function = njit(**INLINE)(function)
-
-    @njit(**INLINE)
-    def loop(out, o, os, x, a, sa, b, sb, n, width):
-        for j in range(n):
-            for l in range(width):
-                out[uintp(o + j * os + l)] = function(x[uintp(a + j * sa + l)], x[uintp(b + j * sb + l)])
-
-    return loop
+                {arguments}
+                {out}[uintp(o + j * os + l)] = {result}
+        return"""
 
 
-def tree(function, identity):
-    """out[0] = the lanes of x, padded to a power of two, combined by halves in `scratch`"""
-    function = njit(**INLINE)(function)
-
-    @njit(**INLINE)
-    def loop(out, o, os, a, sa, n, width, scratch):
-        size = 1
-        while size < width:
-            size *= 2
-        for j in range(n):
-            for l in range(size):
-                out[uintp(scratch + l)] = out[uintp(a + j * sa + l)] if l < width else identity
-            half = size // 2
-            while half > 0:
-                for l in range(half):
-                    left = uintp(scratch + l)
-                    out[left] = function(out[left], out[uintp(scratch + l + half)])
-                half //= 2
-            out[uintp(o + j * os)] = out[uintp(scratch)]
-
-    return loop
+def source():
+    """The text of `elementwise`."""
+    store = {"f": "words", "i": "ints"}
+    text = "def elementwise(code, words, ints, o, os, a, sa, b, sb, c, sc, n, width):"
+    for name, types, result in ELEMENTWISE:
+        places = zip("xyz", "abc", types[1:], strict=False)
+        arguments = "; ".join(f"{x} = {store[t]}[uintp({a} + j * s{a} + l)]" for x, a, t in places)
+        text += BRANCH.format(number=NUMBER[name], arguments=arguments, out=store[types[0]], result=result)
+    return text
 
 
-copy = unary(lambda x: x)
-neg = unary(lambda x: -x)
-absolute = unary(lambda x: abs(x))
-exp = unary(lambda x: numerics.exp(x))
-log = unary(lambda x: numerics.log(x))
-sqrt = unary(lambda x: np.sqrt(x))
-rsqrt = unary(lambda x: numerics.rsqrt(x))
-sigmoid = unary(lambda x: numerics.sigmoid(x))
-tanh = unary(lambda x: numerics.tanh(x))
-bf16 = unary(lambda x: numerics.bf16(x))
-int8 = unary(lambda x: numerics.wrap8(x))
-ineg = unary(lambda x: int32(-x))
-iabs = unary(lambda x: int32(-x) if x < 0 else x)
-negate = unary(lambda x: int32(x == 0))
-tofloat = unary(lambda x: np.float32(x))
-toint = unary(lambda x: numerics.toint(x))
-
-add = binary(lambda x, y: x + y)
-sub = binary(lambda x, y: x - y)
-mul = binary(lambda x, y: x * y)
-div = binary(lambda x, y: x / y)
-maximum = binary(lambda x, y: numerics.maximum(x, y))
-minimum = binary(lambda x, y: numerics.minimum(x, y))
-iadd = binary(lambda x, y: int32(x + y))
-isub = binary(lambda x, y: int32(x - y))
-imul = binary(lambda x, y: int32(x * y))
-idiv = binary(lambda x, y: numerics.floordiv(x, y))
-imod = binary(lambda x, y: numerics.floormod(x, y))
-imax = binary(lambda x, y: max(x, y))
-imin = binary(lambda x, y: min(x, y))
-lt = binary(lambda x, y: int32(x < y))
-le = binary(lambda x, y: int32(x <= y))
-eq = binary(lambda x, y: int32(x == y))
-ne = binary(lambda x, y: int32(x != y))
-both = binary(lambda x, y: int32((x != 0) & (y != 0)))
-either = binary(lambda x, y: int32((x != 0) | (y != 0)))
-
-tree_sum = tree(lambda x, y: x + y, np.float32(0))
-tree_max = tree(lambda x, y: numerics.maximum(x, y), np.float32(-np.inf))
-tree_min = tree(lambda x, y: numerics.minimum(x, y), np.float32(np.inf))
-tree_isum = tree(lambda x, y: int32(x + y), np.int32(0))
-tree_imax = tree(lambda x, y: max(x, y), LOWEST)
-tree_imin = tree(lambda x, y: min(x, y), HIGHEST)
+def compiled(text):
+    """The function that a text defines, over the numerics."""
+    scope = {**vars(numerics), "uintp": uintp, "int32": int32, "float32": np.float32, "sqrt": np.sqrt}
+    exec(text, scope)
+    return njit(**HELPER)(scope["elementwise"])
 
 
-@njit(**INLINE)
-def where(ints, o, os, a, sa, b, sb, c, sc, n, width):
-    """out[l] = b[l] where a[l] holds, else c[l]"""
-    for j in range(n):
-        for l in range(width):
-            yes = ints[uintp(b + j * sb + l)]
-            no = ints[uintp(c + j * sc + l)]
-            ints[uintp(o + j * os + l)] = yes if ints[uintp(a + j * sa + l)] != 0 else no
+elementwise = compiled(source())
 
 
-@njit(**INLINE)
-def splat(ints, o, os, a, sa, n, width):
+@njit(**HELPER)
+def spread(ints, o, os, a, sa, n, width):
     """out[l] = a[0]"""
     for j in range(n):
         for l in range(width):
             ints[uintp(o + j * os + l)] = ints[uintp(a + j * sa)]
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def permute(ints, o, os, a, sa, n, width, lanes, table):
     """out[l] = a[table[l]]"""
     for j in range(n):
@@ -153,7 +120,7 @@ def permute(ints, o, os, a, sa, n, width, lanes, table):
             ints[uintp(o + j * os + l)] = ints[uintp(a + j * sa + lanes[uintp(table + l)])]
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def pick(ints, o, os, a, sa, b, sb, n, width, last):
     """out[l] = a[b[0]], the index kept within the lanes"""
     for j in range(n):
@@ -162,33 +129,54 @@ def pick(ints, o, os, a, sa, b, sb, n, width, last):
             ints[uintp(o + j * os + l)] = chosen
 
 
-@njit(**INLINE)
-def tree_argmax(words, ints, o, os, a, sa, b, sb, n, width, scratch):
-    """out[0] = the index of the largest value, the lower one where values tie; padded with -inf"""
-    size = 1
-    while size < width:
-        size *= 2
-    for j in range(n):
-        for l in range(size):
-            words[uintp(scratch + l)] = words[uintp(a + j * sa + l)] if l < width else -INFINITY
-            ints[uintp(scratch + VECTOR + l)] = ints[uintp(b + j * sb + l)] if l < width else HIGHEST
-        half = size // 2
-        while half > 0:
-            for x in range(scratch, scratch + half):
-                y = x + half
-                value, other = words[uintp(x)], words[uintp(y)]
-                index, lower = ints[uintp(x + VECTOR)], ints[uintp(y + VECTOR)]
-                if other > value or (other == value and lower < index):
-                    words[uintp(x)] = other
-                    ints[uintp(x + VECTOR)] = lower
-            half //= 2
-        ints[uintp(o + j * os)] = ints[uintp(scratch + VECTOR)]
-
-
-@njit(**INLINE)
+@njit(**HELPER)
 def index(ints, o, os, start, pace, n, width, lanes, table):
     """out[l] = start + j * pace (+ table[l])"""
     for j in range(n):
         for l in range(width):
             by_lane = lanes[uintp(table + l)] if table >= 0 else 0
             ints[uintp(o + j * os + l)] = int32(start + j * pace + by_lane)
+
+
+@njit(**HELPER)
+def power_above(width):
+    """The lowest power of two that is not below."""
+    size = 1
+    while size < width:
+        size *= 2
+    return size
+
+
+@njit(**SPLICE)
+def tree(words, ints, o, os, a, sa, n, width, combine, identity):
+    """out[0] = the lanes of a, padded with the identity to a power of two, combined by halves; in the scratch"""
+    size = power_above(width)
+    zero = int64(0)  # a literal would be a type of its own, with a compilation of its own
+    for j in range(n):
+        for l in range(size):
+            ints[uintp(l)] = ints[uintp(a + j * sa + l)] if l < width else int32(identity)
+        half = size // 2
+        while half > 0:
+            elementwise(combine, words, ints, zero, zero, zero, zero, half, zero, zero, zero, int64(1), half)
+            half //= 2
+        ints[uintp(o + j * os)] = ints[uintp(0)]
+
+
+@njit(**HELPER)
+def tree_argmax(words, ints, o, os, a, sa, b, sb, n, width):
+    """out[0] = the index of the largest value, the lower one where values tie; padded with -inf; in the scratch"""
+    size = power_above(width)
+    for j in range(n):
+        for l in range(size):
+            words[uintp(l)] = words[uintp(a + j * sa + l)] if l < width else -INFINITY
+            ints[uintp(VECTOR + l)] = ints[uintp(b + j * sb + l)] if l < width else int32(HIGHEST)
+        half = size // 2
+        while half > 0:
+            for l in range(half):
+                value, other = words[uintp(l)], words[uintp(l + half)]
+                kept, lower = ints[uintp(l + VECTOR)], ints[uintp(l + half + VECTOR)]
+                if other > value or (other == value and lower < kept):
+                    words[uintp(l)] = other
+                    ints[uintp(l + VECTOR)] = lower
+            half //= 2
+        ints[uintp(o + j * os)] = ints[uintp(VECTOR)]

@@ -4,10 +4,10 @@ from numba import njit
 from numpy import uintp
 
 from rdflow.interpreter.kernel.layout import DECIDED, READY
-from rdflow.interpreter.kernel.options import HELPER, INLINE
+from rdflow.interpreter.kernel.options import HELPER
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def request(clock, place, arrival, server, ready, link, target, calendar):
     """A token is on its way to a server."""
     bucket = uintp(arrival & (calendar.size - 1))
@@ -19,7 +19,7 @@ def request(clock, place, arrival, server, ready, link, target, calendar):
     clock.requests += 1
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def arrivals(tables, bucket):
     """Move the requests of one cycle into `batch`, in the order in which they are served. How many there are."""
     count = 0
@@ -43,7 +43,7 @@ def arrivals(tables, bucket):
     return count
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def decide(tables, place, arrival):
     """Serve one token, and hand its queue's consumer the tokens that are now known without a gap."""
     q = tables.owner[uintp(place)]

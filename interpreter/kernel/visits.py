@@ -15,12 +15,12 @@ from rdflow.interpreter.kernel.layout import (
     VALUE_BATCH,
 )
 from rdflow.interpreter.kernel.nest import affine_at, is_open, step, stretch
-from rdflow.interpreter.kernel.options import INLINE
+from rdflow.interpreter.kernel.options import HELPER, SPLICE
 from rdflow.interpreter.kernel.servers import request
 from rdflow.interpreter.kernel.values import bind_input, execute, hold, push_words
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def wake(a, q, actors, pending):
     """Mark actor `a` for a visit if queue `q` is what it waits for."""
     actor = actors[uintp(a)]
@@ -29,7 +29,7 @@ def wake(a, q, actors, pending):
         pending[uintp(a >> 6)] |= uint64(1) << uint64(a & 63)
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def count_firings(actor, fired, interval, first, last):
     """The counters that every firing moves."""
     if actor.firings == 0:
@@ -39,7 +39,7 @@ def count_firings(actor, fired, interval, first, last):
     actor.last = last
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def go_on(actor, fired, tables):
     """Step the nest; the actor may now be done."""
     if step(actor, tables.loops[uintp(actor.inner)], fired, tables.loops, tables.bounds, tables.affine):
@@ -47,7 +47,7 @@ def go_on(actor, fired, tables):
         tables.clock[0].running -= 1
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def run_map(actor, source, sink, n, end, ready, free):
     """Up to n firings before `end` of an actor with one queue in and one out: their number, the cycle of the next.
 
@@ -77,7 +77,7 @@ def run_map(actor, source, sink, n, end, ready, free):
     return fired, following
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def run_source(actor, sink, n, end, ready, free):
     """The same without an input."""
     t, interval, latency = actor.next, actor.interval, sink.latency
@@ -97,7 +97,7 @@ def run_source(actor, sink, n, end, ready, free):
     return fired, following
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def run_sink(actor, source, n, end, ready, free):
     """The same without an output."""
     t, interval, credit = actor.next, actor.interval, source.credit
@@ -118,7 +118,7 @@ def run_sink(actor, source, n, end, ready, free):
     return fired, following
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def count_starved(actor, source, cycles):
     """Waits for a token: those that came through a memory channel are kept apart."""
     if source.memory:
@@ -127,7 +127,7 @@ def count_starved(actor, source, cycles):
         actor.starved += cycles
 
 
-@njit(**INLINE)
+@njit(**SPLICE)
 def visit_simple(a, end, tables):
     """A visit where each firing pops the one input, pushes the one output, or both."""
     actor = tables.actors[uintp(a)]
@@ -177,7 +177,7 @@ def visit_simple(a, end, tables):
             return
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def narrow(n, limit, room, q):
     """Firings that queue q allows too, and the queue that limits them."""
     if room < n:
@@ -185,7 +185,7 @@ def narrow(n, limit, room, q):
     return n, limit
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def choose(port, actor, tables):
     """The queue of the port in this firing."""
     if port.choices == 1:
@@ -194,7 +194,7 @@ def choose(port, actor, tables):
     return tables.fan[uintp(port.fan + pick)]
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def taken(port, tables):
     """Tokens that an open port moves in this firing."""
     if port.counts < 0:
@@ -202,7 +202,7 @@ def taken(port, tables):
     return tables.counts[uintp(port.counts + tables.loops[uintp(port.counted)].counter)]
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def plan(actor, tables):
     """Bind the ports of the next firings: how many there are room for, the queue that limits them, their interval."""
     inner = tables.loops[uintp(actor.inner)]
@@ -230,7 +230,7 @@ def plan(actor, tables):
     return n, limit, interval
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def fit(actor, n, limit, tables):
     """Fewer firings where values need it: their tokens lie in one piece, and the temporaries of a batch are few."""
     most = 1 if actor.single else VALUE_BATCH
@@ -245,7 +245,7 @@ def fit(actor, n, limit, tables):
     return (most, -1) if most < n else (n, limit)
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def gather_inputs(port, queue, n, row, scratch, ready):
     """Raise `scratch[row]` to the cycles at which the tokens of n firings are there."""
     for j in range(n):
@@ -255,7 +255,7 @@ def gather_inputs(port, queue, n, row, scratch, ready):
         scratch[uintp(row), uintp(j)] = latest
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def gather_outputs(queue, n, scratch, free):
     """Raise `scratch[2]` to the cycles at which the slots of n firings are free."""
     for j in range(n):
@@ -263,7 +263,7 @@ def gather_outputs(queue, n, scratch, free):
         scratch[uintp(2), uintp(j)] = max(scratch[uintp(2), uintp(j)], free[uintp(place)])
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def gather(actor, n, tables):
     """When tokens and slots of the next n firings are there."""
     scratch = tables.scratch
@@ -282,7 +282,7 @@ def gather(actor, n, tables):
             gather_outputs(tables.queues[uintp(port.current)], n, scratch, tables.free)
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def run(actor, n, end, interval, scratch):
     """Up to n firings before `end`; their cycles in `scratch[3]`. How many, and the cycle of the next."""
     t = actor.next
@@ -313,7 +313,7 @@ def run(actor, n, end, interval, scratch):
     return fired, following
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def pop(port, queue, q, fired, tables):
     """Take the tokens of the firings out of the queue."""
     for j in range(fired):
@@ -324,7 +324,7 @@ def pop(port, queue, q, fired, tables):
     wake(queue.source, q, tables.actors, tables.pending)
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def push(queue, q, fired, tables):
     """Put the tokens of the firings into the queue."""
     for j in range(fired):
@@ -335,7 +335,7 @@ def push(queue, q, fired, tables):
     wake(queue.sink, q, tables.actors, tables.pending)
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def push_served(actor, queue, q, fired, tables):
     """The same for a queue that passes a server: the tokens become requests."""
     server = queue.server
@@ -354,7 +354,7 @@ def push_served(actor, queue, q, fired, tables):
     queue.pushed += fired
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def commit(actor, fired, tables):
     """Move the tokens of the firings."""
     for p in range(actor.first_in, actor.last_in):
@@ -371,7 +371,7 @@ def commit(actor, fired, tables):
                 push_served(actor, queue, port.current, fired, tables)
 
 
-@njit(**INLINE)
+@njit(**SPLICE)
 def visit_general(a, end, tables):
     """A visit of any actor."""
     actor = tables.actors[uintp(a)]
@@ -390,13 +390,13 @@ def visit_general(a, end, tables):
             return
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def count_batch(actor, fired, interval, scratch):
     """Count firings whose cycles are in `scratch[3]`."""
     count_firings(actor, fired, interval, scratch[uintp(3), uintp(0)], scratch[uintp(3), uintp(fired - 1)])
 
 
-@njit(**INLINE)
+@njit(**HELPER)
 def pauses(a, actor, n, fired, following, limit, tables):
     """Whether the visit ends: at the end of the window, or at the queue that is known to have limited it."""
     if fired < n:
@@ -411,7 +411,7 @@ def pauses(a, actor, n, fired, following, limit, tables):
     return True
 
 
-@njit(**INLINE)
+@njit(**SPLICE)
 def visit_timing(a, end, tables, values):
     """A visit without values."""
     if tables.actors[uintp(a)].shape == PLAIN:
@@ -420,7 +420,7 @@ def visit_timing(a, end, tables, values):
         visit_simple(a, end, tables)
 
 
-@njit(**INLINE)
+@njit(**SPLICE)
 def compute(actor, fired, tables, values):
     """What the firings compute, before their tokens move."""
     for p in range(actor.first_in, actor.last_in):
@@ -437,7 +437,7 @@ def compute(actor, fired, tables, values):
             hold(port, fired, values.ints)
 
 
-@njit(**INLINE)
+@njit(**SPLICE)
 def visit_values(a, end, tables, values):
     """A visit with values."""
     actor = tables.actors[uintp(a)]
