@@ -98,7 +98,7 @@ def sigmoid(x: Floats) -> Floats:
     x = np.asarray(x, dtype=np.float32)
     e = exp(-np.abs(x))
     with np.errstate(all="ignore"):
-        q = np.where(x < ZERO, e, ONE) / (ONE + e)
+        q: Floats = np.where(x < ZERO, e, ONE) / (ONE + e)
         return np.where(x < ZERO, e - e * q, q)
 
 
@@ -115,8 +115,10 @@ def tanh(x: Floats) -> Floats:
 
 def rsqrt(x: Floats) -> Floats:
     """1 / sqrt(x), both rounded."""
+    x = np.asarray(x, dtype=np.float32)
     with np.errstate(all="ignore"):
-        return ONE / np.sqrt(np.asarray(x, dtype=np.float32))
+        root: Floats = np.sqrt(x)
+        return ONE / root
 
 
 def bf16(x: Floats) -> Floats:

@@ -406,16 +406,16 @@ def _waits(image: Image, actor: int) -> Iterator[Wait]:
     subject = image.mapped.netlist.actors[actor]
     row = image.tables.actors[image.rank[actor]]
     indices = counters_of(image, actor)
-    for port in subject.inputs + subject.outputs:
+    for place, port in enumerate(subject.inputs + subject.outputs):
         if not port.gate.open(int(row["at_first"]), int(row["at_last"])):
             continue
         queue = port.queues[port.select.at(indices) if len(port.queues) > 1 else 0]
-        if port in subject.outputs:
+        if place >= len(subject.inputs):
             yield ("output", queue, _slot(image, queue))
-        else:
-            count = port.counts[indices[port.counted]] if port.counts else 1
-            if count:
-                yield ("input", queue, _arrival(image, queue, count))
+            continue
+        count = port.counts[indices[port.counted]] if port.counts else 1
+        if count:
+            yield ("input", queue, _arrival(image, queue, count))
 
 
 def _arrival(image: Image, queue: int, count: int) -> int | None:

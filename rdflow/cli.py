@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rdflow.checking import Outcome, outcome, tell
 from rdflow.console import (
     INTERRUPTED,
     WRONG,
     Meter,
     Told,
     colored,
-    counted,
-    diagnostics_json,
     ending,
     hush,
     note,
+    plain_streams,
     print_json,
     print_rich,
     show_diagnostics,
     write_whole,
 )
-from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
+from rdflow.dsl.diagnostics import CompileError, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rdflow.api import Program
-    from rdflow.dsl.check import Checked
-    from rdflow.dsl.constants import Value
-    from rdflow.dsl.source import Source
 
 app = typer.Typer(
     name="rdflow",
@@ -65,8 +62,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")
 
 def main() -> None:
     """The entry point: the commands, and a quiet end where the reader of a pipe has gone."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    plain_streams()
     try:
         try:
             app()
@@ -118,62 +114,18 @@ def check(
         from rdflow.options import settings
 
         values = settings(set_)
-        results = [_checked(file, values) for file in files]
+        results = [outcome(file, values) for file in files]
         if units or machine or machine_set:
             kernels = _unit_tables(results, machine, machine_set, told, units)
-        found = [d for result in results for d in result.diagnostics]
-        if not as_json:
-            for result in results:
-                result.show(quiet)
-        elif units:
+        if as_json and units:
             print_json({"diagnostics": [d for r in results for d in r.json()], "kernels": kernels})
+            tell(results, told, shown=False)
         else:
-            print_json([d for result in results for d in result.json()])
-        if any(d.severity is Severity.ERROR for d in found):
-            raise typer.Exit(WRONG)
-
-
-class _Result:
-    """What checking a file gave."""
-
-    def __init__(self, file: str, source: Source | None, checked: Checked | None, diagnostics: list[Diagnostic]):
-        self.file, self.source, self.checked, self.diagnostics = file, source, checked, diagnostics
-
-    @property
-    def passed(self) -> bool:
-        return all(d.severity is not Severity.ERROR for d in self.diagnostics)
-
-    def show(self, quiet: bool) -> None:
-        shown = [d for d in self.diagnostics if not quiet or d.severity is Severity.ERROR]
-        show_diagnostics(shown, self.source)
-        if not quiet:
-            sys.stderr.flush()
-            name = self.source.name if self.source else self.file
-            print(f"{name}: {counted(self.diagnostics) or self._size()}")
-
-    def _size(self) -> str:
-        assert self.checked is not None
-        count = len(self.checked.launches)
-        return f"no mistakes in {count} kernel{'s' if count != 1 else ''}"
-
-    def json(self) -> list[dict[str, Any]]:
-        return diagnostics_json(self.diagnostics, self.source)
-
-
-def _checked(file: str, settings: Mapping[str, Value]) -> _Result:
-    from rdflow.api import find, library
-    from rdflow.dsl.check import check as check_source
-
-    try:
-        source = find(file)
-    except CompileError as error:
-        return _Result(file, None, None, list(error.diagnostics))
-    checked = check_source(source, settings, library)
-    return _Result(file, source, checked, list(checked.diagnostics))
+            tell(results, told)
 
 
 def _unit_tables(
-    results: list[_Result], machine: str | None, changes: list[str] | None, told: Told, shown: bool
+    results: list[Outcome], machine: str | None, changes: list[str] | None, told: Told, shown: bool
 ) -> list[dict[str, Any]]:
     """Print the units of every program without mistakes; add to its diagnostics what does not fit the machine."""
     from rdflow.options import machine as chosen

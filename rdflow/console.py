@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-import typer
-
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
 from rdflow.dsl.source import NOWHERE, Source
 
@@ -108,6 +106,12 @@ def counted(diagnostics: Iterable[Diagnostic]) -> str:
 # -- ends --------------------------------------------------------------------------------------------------------------
 
 
+def plain_streams() -> None:
+    """Let a terminal that cannot show a character show a mark instead."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+
+
 @contextmanager
 def ending(told: Told) -> Iterator[None]:
     """Turns whatever ends a command early into its exit code and a text that a user can act on. Never a traceback,
@@ -116,24 +120,24 @@ def ending(told: Told) -> Iterator[None]:
         yield
     except CompileError as error:
         refuse(error, told)
-        raise typer.Exit(WRONG) from None
+        raise SystemExit(WRONG) from None
     except KeyboardInterrupt:
         print(f"\n{_interrupted(told.execution)}; nothing was written", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+        raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:
-        raise typer.Exit(hush()) from None
+        raise SystemExit(hush()) from None
     except OSError as error:
         what = f"cannot use `{error.filename}`: " if error.filename else ""
         print(f"error: {what}{(error.strerror or str(error)).lower()}", file=sys.stderr)
-        raise typer.Exit(WRONG) from None
+        raise SystemExit(WRONG) from None
     except MemoryError:
         print("error: out of memory; smaller params need less (`--set NAME=VALUE`)", file=sys.stderr)
-        raise typer.Exit(WRONG) from None
+        raise SystemExit(WRONG) from None
     except Exception as error:
         if _of_typer(error) or os.environ.get("RDFLOW_DEBUG"):
             raise
         print(_bug(error), file=sys.stderr)
-        raise typer.Exit(BUG) from None
+        raise SystemExit(BUG) from None
 
 
 def refuse(error: CompileError, told: Told) -> None:
@@ -150,7 +154,7 @@ def refuse(error: CompileError, told: Told) -> None:
 
 def _of_typer(error: Exception) -> bool:
     """Exits, and wrong usage, which typer reports."""
-    return isinstance(error, (typer.Exit, typer.Abort)) or hasattr(error, "exit_code")
+    return hasattr(error, "exit_code") or type(error).__name__ == "Abort"
 
 
 def _interrupted(execution: Execution | None) -> str:

@@ -1,4 +1,4 @@
-"""The engine's compiled loops: numba and numpy only."""
+"""The engine's compiled loops: numba and numpy only (and platformdirs, for the place of their cache)."""
 
 from numba import config
 

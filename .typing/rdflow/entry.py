@@ -1,0 +1,1 @@
+../../rdflow/entry.py

@@ -1,0 +1,68 @@
+"""`rdflow check`: every mistake of every file, without anything that takes long to import."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rdflow.api import find, library
+from rdflow.console import WRONG, Told, counted, diagnostics_json, ending, print_json, show_diagnostics
+from rdflow.dsl.check import Checked
+from rdflow.dsl.check import check as check_source
+from rdflow.dsl.constants import Value
+from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
+from rdflow.dsl.source import Source
+
+
+def check_files(files: Sequence[str], told: Told) -> None:
+    """Check programs with their params as they are, and leave with the exit code that this deserves."""
+    with ending(told):
+        tell([outcome(file, {}) for file in files], told)
+
+
+def tell(results: Sequence[Outcome], told: Told, shown: bool = True) -> None:
+    """Print what was found (as JSON where that is asked for); leave with 1 where there are errors."""
+    if told.as_json and shown:
+        print_json([d for result in results for d in result.json()])
+    elif shown:
+        for result in results:
+            result.show(told.quiet)
+    if not all(result.passed for result in results):
+        raise SystemExit(WRONG)
+
+
+class Outcome:
+    """What checking a file gave."""
+
+    def __init__(self, file: str, source: Source | None, checked: Checked | None, diagnostics: list[Diagnostic]):
+        self.file, self.source, self.checked, self.diagnostics = file, source, checked, diagnostics
+
+    @property
+    def passed(self) -> bool:
+        return all(d.severity is not Severity.ERROR for d in self.diagnostics)
+
+    def show(self, quiet: bool) -> None:
+        shown = [d for d in self.diagnostics if not quiet or d.severity is Severity.ERROR]
+        show_diagnostics(shown, self.source)
+        if not quiet:
+            sys.stderr.flush()
+            name = self.source.name if self.source else self.file
+            print(f"{name}: {counted(self.diagnostics) or self._size()}")
+
+    def _size(self) -> str:
+        assert self.checked is not None
+        count = len(self.checked.launches)
+        return f"no mistakes in {count} kernel{'s' if count != 1 else ''}"
+
+    def json(self) -> list[dict[str, Any]]:
+        return diagnostics_json(self.diagnostics, self.source)
+
+
+def outcome(file: str, settings: Mapping[str, Value]) -> Outcome:
+    try:
+        source = find(file)
+    except CompileError as error:
+        return Outcome(file, None, None, list(error.diagnostics))
+    checked = check_source(source, settings, library)
+    return Outcome(file, source, checked, list(checked.diagnostics))
