@@ -6,7 +6,7 @@ cycles x copies.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -88,7 +88,8 @@ class KernelProfile:
     bound: str
     why: str
     peak_flops: float
-    paper_bytes: int
+    tensor_bytes: dict[str, int]
+    """bytes read and written in HBM and DDR, by tensor"""
 
     @property
     def bytes(self) -> int:
@@ -99,6 +100,10 @@ class KernelProfile:
     def intensity(self) -> float:
         """FLOP per byte of HBM and DDR traffic."""
         return self.flops / self.bytes if self.bytes else 0.0
+
+    def bytes_without(self, tensors: Collection[str]) -> int:
+        """The same traffic with some tensors left out, for comparison with who counts so."""
+        return sum(size for name, size in self.tensor_bytes.items() if name not in tensors)
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,11 @@ class Profile:
 
     @property
     def intensity(self) -> float:
-        moved = sum(t.read + t.written for t in self.tiers.values())
+        return self.intensity_without(())
+
+    def intensity_without(self, tensors: Collection[str]) -> float:
+        """FLOP per byte of all kernels together, the traffic of some tensors left out."""
+        moved = sum(k.bytes_without(tensors) for k in self.kernels)
         return self.flops / moved if moved else 0.0
 
 
@@ -186,7 +195,7 @@ def _kernel(name: str, group: list[Launched], machine: Machine) -> KernelProfile
         bound,
         why,
         _peak(machine),
-        _distinct(netlist) * len(group),
+        _by_tensor(netlist, counted),
     )
 
 
@@ -235,10 +244,14 @@ def _tiers(netlist: Netlist, counted: list[Counters], machine: Machine, seconds:
     return found
 
 
-def _distinct(netlist: Netlist) -> int:
-    """Bytes of the tensors that the kernel loads or stores, each counted once."""
-    used = {a.burst.tensor for a in netlist.actors if a.burst is not None}
-    return sum(netlist.tensors[t].bytes for t in used)
+def _by_tensor(netlist: Netlist, counted: list[Counters]) -> dict[str, int]:
+    """Bytes moved for each tensor, from the bursts that AGCUs requested and stored."""
+    moved = {use.name: 0 for use in netlist.tensors}
+    for number, queue in enumerate(netlist.queues):
+        burst = netlist.actors[queue.source].burst
+        if queue.server == "memory" and burst is not None:
+            moved[netlist.tensors[burst.tensor].name] += BURST * sum(int(c.pushes[number]) for c in counted)
+    return moved
 
 
 def _sram(netlist: Netlist, counted: list[Counters]) -> int:

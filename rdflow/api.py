@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # what runs things takes numba along, which takes time to imp
     from rdflow.interpreter.profile import KernelProfile, Profile
 
 MACHINE = "sn40l"
+LEFT_OUT = "compare without "
 Progress = Callable[["Execution"], None]
 
 
@@ -70,6 +71,17 @@ class Program:
     @property
     def warnings(self) -> list[Diagnostic]:
         return [d for d in self.checked.diagnostics if d.severity is Severity.WARNING]
+
+    @property
+    def left_out(self) -> tuple[tuple[str, ...], str] | None:
+        """Tensors whose traffic somebody else's count leaves out, and whose: a header line of the program says so,
+        as `# compare without SCALE: the paper's way of counting`."""
+        for comment in self.checked.program.module.comments:
+            words = comment.text.lstrip("# ")
+            if words.startswith(LEFT_OUT):
+                names, _, why = words.removeprefix(LEFT_OUT).partition(":")
+                return tuple(n.strip() for n in names.split(",")), why.strip()
+        return None
 
     def on(self, machine: Machine | str) -> Program:
         """The same program on another machine: a Machine, the name of one, or a TOML file."""

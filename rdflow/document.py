@@ -37,6 +37,8 @@ def document(
         "cycles": profile.cycles,
         "seconds": profile.seconds,
         "kernels": [_kernel(kernel) for kernel in profile.kernels],
+        "intensity": profile.intensity,
+        "compared": _compared(program, profile),
         "tiers": {name: _tier(tier) for name, tier in profile.tiers.items()},
         "schedule": [dict(entry) for entry in profile.schedule],
         "outputs": {name: _output(program, name, files or {}) for name in outputs or ()},
@@ -48,6 +50,14 @@ def document(
             "fast_forwarded_cycles": 0,
         },
     }
+
+
+def _compared(program: Program, profile: Profile) -> Document | None:
+    """The intensity by another way of counting, where the program names one."""
+    if program.left_out is None:
+        return None
+    tensors, why = program.left_out
+    return {"without": list(tensors), "intensity": profile.intensity_without(tensors), "why": why}
 
 
 def _kernel(kernel: KernelProfile) -> Document:

@@ -165,7 +165,7 @@ def seeds(random: Mapping[str, int]) -> str:
 
 def profiled(program: Program, profile: Profile) -> list[Any]:
     """All of a profile: kernels, then each kernel's units, then the tiers."""
-    parts: list[Any] = _kernels(profile)
+    parts: list[Any] = [*_kernels(profile), *_compared(program, profile)]
     parts += [Text(f"{kernel.name}: limited by {limit(kernel)}") for kernel in profile.kernels]
     meaning = "Roofline: the least time for these FLOPs and bytes at the socket's peaks, over the time taken."
     parts += [Text(f"\n{meaning}\n", "bright_black")]
@@ -174,6 +174,16 @@ def profiled(program: Program, profile: Profile) -> list[Any]:
         parts.append(_units(kernel))
     parts += [_legend(), Text(""), _resources(program, profile)]
     return parts
+
+
+def _compared(program: Program, profile: Profile) -> list[Text]:
+    """The intensity by another way of counting, where the program names one."""
+    if program.left_out is None:
+        return []
+    tensors, why = program.left_out
+    ours = f"{profile.intensity:.1f} FLOP/byte counted from the bytes that moved"
+    theirs = f"{profile.intensity_without(tensors):.1f} without {', '.join(tensors)} ({why})"
+    return [Text(f"{ours}; {theirs}\n")]
 
 
 def _kernels(profile: Profile) -> list[Table]:
