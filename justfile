@@ -4,7 +4,7 @@ check:
     ruff check .
     ruff format --check .
     mypy
-    lint-imports
+    python -m venv .venv-run && .venv-run/bin/pip install -q . import-linter && cd .ci && ../.venv-run/bin/lint-imports --config ../pyproject.toml
 
 test:
     python -m pytest -q -n 2

@@ -12,6 +12,7 @@ from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import ArrayLike
+
 from rdflow.dsl.axes import Digit
 from rdflow.dsl.check import Checked
 from rdflow.dsl.checked import (

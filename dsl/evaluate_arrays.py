@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from rdflow.dsl.axes import Digit, Linear
 from rdflow.dsl.orders import Order
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
+
 from rdflow.dsl.axes import Linear, size
 from rdflow.dsl.checked import Compute, Op, Reduction, Result
 from rdflow.dsl.evaluate_arrays import Array, Tokens, affine, arranged, constant, defined, every, position, shape

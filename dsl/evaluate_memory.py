@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from rdflow.dsl.axes import Digit, size
 from rdflow.dsl.checked import Hold, Load, Store, Stream, TensorView
 from rdflow.dsl.evaluate_arrays import Array, Tokens, affine, arranged, defined_in, every, in_range, pick

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
 from rdflow.dsl import numerics
 from rdflow.dsl.checked import Kind
 from rdflow.dsl.evaluate_arrays import Numbers

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, product
 
 import numpy as np
+
 from rdflow.dsl.axes import Digit, size
 from rdflow.dsl.checked import Compute, Op, Reduction
 from rdflow.dsl.evaluate_arrays import Array, Numbers, arranged, array, shape

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+
 from rdflow.dsl.axes import Digit, size
 from rdflow.dsl.checked import Route
 from rdflow.dsl.evaluate_arrays import Array, Numbers, Tokens, arranged, array, defined, pick, shape

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
+
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
 from rdflow.dsl.source import NOWHERE, Source, Span
 

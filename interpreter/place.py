@@ -13,6 +13,7 @@ from random import Random
 
 import numpy as np
 import numpy.typing as npt
+
 from rdflow.dsl.netlist import Netlist
 from rdflow.interpreter.allocate import UnitCopy
 from rdflow.interpreter.machine import Machine

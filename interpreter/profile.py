@@ -235,7 +235,9 @@ def _tiers(netlist: Netlist, counted: list[Counters], machine: Machine, seconds:
             continue
         actor = netlist.actors[queue.source]
         assert actor.burst is not None
-        moved[netlist.tensors[actor.burst.tensor].tier][actor.kind == "store"] += BURST * sum(int(c.pushes[number]) for c in counted)
+        moved[netlist.tensors[actor.burst.tensor].tier][actor.kind == "store"] += BURST * sum(
+            int(c.pushes[number]) for c in counted
+        )
     found = {}
     for name, tier in machine.tiers.items():
         read, written = moved[name]

@@ -15,6 +15,7 @@ from math import ceil
 from types import MappingProxyType
 
 import numpy as np
+
 from rdflow.dsl import numerics
 from rdflow.dsl.netlist import (
     LANES,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from hypothesis import strategies as st
+
 from rdflow.dsl.netlist import (
     LANES,
     Actor,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from rdflow.dsl import evaluate_reduce, numerics
 from rdflow.dsl.check import Checked, checked
 from rdflow.dsl.evaluate import evaluate, evaluate_kernel, evaluate_streams

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.lark import from_lark
 from lark import Lark
+
 from rdflow.dsl import syntax
 from rdflow.dsl.format import SUM, Writer, format_module
 from rdflow.dsl.parse import parse

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+
 from rdflow.dsl.codes_machine import MACHINE_CODES
 from rdflow.dsl.diagnostics import CompileError, Diagnostic
 from rdflow.interpreter.machine import SHIPPED, Machine, load_machine, machines

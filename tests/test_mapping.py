@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+
 from rdflow.dsl.diagnostics import CompileError, Diagnostic
 from rdflow.dsl.netlist import Actor, Affine, Burst, Loop, Netlist, Queue, TensorUse, UnitInfo
 from rdflow.dsl.source import Span

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from oracle import Outcome, simulate
 from random_netlists import random_case
+
 from rdflow.dsl.netlist import (
     Actor,
     Affine,

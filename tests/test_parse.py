@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from rdflow.dsl import syntax
 from rdflow.dsl.format import Writer
 from rdflow.dsl.parse import is_incomplete, parse, parse_lines

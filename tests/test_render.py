@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from rdflow.dsl.codes import CODES, explain, read_entry
 from rdflow.dsl.diagnostics import Diagnostic, Label, Severity
 from rdflow.dsl.parse import parse
