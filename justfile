@@ -14,3 +14,4 @@ golden:
 
 bench:
     python benchmarks/engine_speed.py
+    python benchmarks/program_speed.py --cold

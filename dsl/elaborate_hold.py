@@ -7,7 +7,7 @@ from math import prod
 
 from rdflow.dsl.axes import Digit, Linear, size, without
 from rdflow.dsl.checked import Hold
-from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, Space, agree, plain
+from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, Space, by_copy_of, plain
 from rdflow.dsl.netlist import ALWAYS, In, Mem, Port, Row, UnitInfo, ends
 from rdflow.dsl.orders import BYTES
 from rdflow.dsl.rows import Rows, lane_values
@@ -33,6 +33,7 @@ class _Hold:
         self.words = max(1, prod(d.extent for d in self.layout))
         self.strides = dict(zip(self.layout, _radix(self.layout), strict=True))
         self.unit = nets.unit(self._info())
+        self._producers = by_copy_of(self.source.endpoints, dict.fromkeys(self.space, 0))
 
     def _renamed_source(self) -> Source:
         """The source's tokens in the digits of the hold."""
@@ -90,9 +91,8 @@ class _Hold:
         found = []
         port = self._shared()
         times = without(self.hold.source.order.time, (*self.space, *self._gathered()))
-        for endpoint in self.source.endpoints:
-            if not agree(endpoint.draft.space, space):
-                continue
+        for number in self._producers(space):
+            endpoint = self.source.endpoints[number]
             own = {**space, **{d: endpoint.draft.space[d] for d in self._gathered()}}
             name = f"{self.hold.stream.name}.write"
             writer = self.nets.draft(name, self.unit, "write", times, self.hold.source.order, own)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
@@ -227,16 +227,15 @@ class Nets:
         """
         size = packets(source.width, source.dtype) if source.lanes else 1
         outputs: dict[tuple[int, tuple[int, ...]], dict[tuple[int, ...], int]] = {}
-        owners: dict[int, Endpoint] = {i: e for i, e in enumerate(source.endpoints)}
-        dealt = {i: self._dealt(e, sinks) for i, e in owners.items()}
+        dealt = self._dealt(source, sinks)
+        producers = by_copy_of(source.endpoints, sinks[0].draft.space if sinks else {})
         for sink in sinks:
             found: dict[tuple[int, ...], int] = {}
             gathered: tuple[Digit, ...] = ()
-            for i, endpoint in owners.items():
-                if not agree(endpoint.draft.space, sink.draft.space):
-                    continue
+            for i in producers(sink.draft.space):
+                draft = source.endpoints[i].draft
                 queue = self.queue(
-                    endpoint.draft,
+                    draft,
                     sink.draft,
                     source.width,
                     source.name,
@@ -245,23 +244,20 @@ class Nets:
                     slots=slots,
                     server=sink.server,
                 )
-                gathered = tuple(
-                    d for d in endpoint.draft.space if d not in sink.draft.space and d in sink.draft.digits
-                )
-                found[tuple(endpoint.draft.space[d] for d in gathered)] = queue
-                key = tuple(sink.draft.space[d] for d in dealt[i])
-                others = (sink.draft.number, *(v for d, v in sink.draft.space.items() if d not in dealt[i]))
-                group = (i, others[1:]) if dealt[i] else (i, others)
-                outputs.setdefault(group, {})[key] = queue
+                gathered = tuple(d for d in draft.space if d not in sink.draft.space and d in sink.draft.digits)
+                found[tuple(draft.space[d] for d in gathered)] = queue
+                key = tuple(sink.draft.space[d] for d in dealt)
+                others = tuple(v for d, v in sink.draft.space.items() if d not in dealt)
+                outputs.setdefault((i, others if dealt else (sink.draft.number,)), {})[key] = queue
             self._enter(sink, found, gathered, size)
         for (i, _), by_copy in outputs.items():
-            self._leave(owners[i], by_copy, dealt[i], size, not_last)
+            self._leave(source.endpoints[i], by_copy, dealt, size, not_last)
 
-    def _dealt(self, endpoint: Endpoint, sinks: Sequence[Sink]) -> tuple[Digit, ...]:
+    def _dealt(self, source: Source, sinks: Sequence[Sink]) -> tuple[Digit, ...]:
         """The loops of a producer that choose the copy of the consumer."""
-        if not sinks:
+        if not sinks or not source.endpoints:
             return ()
-        return tuple(d for d in endpoint.draft.digits if d is not None and d in sinks[0].draft.space)
+        return tuple(d for d in source.endpoints[0].draft.digits if d is not None and d in sinks[0].draft.space)
 
     def _enter(self, sink: Sink, found: dict[tuple[int, ...], int], gathered: tuple[Digit, ...], size: int) -> None:
         queues = tuple(found[k] for k in sorted(found))
@@ -331,6 +327,18 @@ def _select(draft: Draft, digits: tuple[Digit, ...]) -> Affine:
 def agree(a: Space, b: Space) -> bool:
     """Whether two copies have the same value of every digit that both have."""
     return all(b[d] == v for d, v in a.items() if d in b)
+
+
+def by_copy_of(endpoints: Sequence[Endpoint], space: Space) -> Callable[[Space], Sequence[int]]:
+    """The numbers of the endpoints that have the same values as a copy in every digit that both have.
+
+    All endpoints have the same copy digits, and so have all copies that are asked about: `space` is one of them.
+    """
+    shared = tuple(d for d in endpoints[0].draft.space if d in space) if endpoints else ()
+    index: dict[tuple[int, ...], list[int]] = {}
+    for number, endpoint in enumerate(endpoints):
+        index.setdefault(tuple(endpoint.draft.space[d] for d in shared), []).append(number)
+    return lambda copy: index.get(tuple(copy[d] for d in shared), [])
 
 
 def lane_table(

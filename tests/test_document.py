@@ -39,6 +39,8 @@ PROFILE = {
             "blocked": "int", "memory": "int", "link": "int", "idle": "int",
         }],
     }],
+    "intensity": "float",
+    "compared": "NoneType",
     "tiers": {
         "hbm": {"peak": "float", "achieved": "float", "utilization": "float"},
         "ddr": {"peak": "float", "achieved": "float", "utilization": "float"},
