@@ -574,6 +574,15 @@ class _Line:
         time = tuple(d for d in shape.nest if d in digits)
         lanes = tuple(d for d in shape.lanes if d in digits)
         kept = tuple(d for d in shape.lanes if d not in digits)
+        if draft.op == "last" and digits - set(time):
+            name = self.scope.terms(digits - set(time))
+            raise self.scope.report.fail(
+                "RDF038",
+                f"`last` keeps the last iteration of a loop, and `{name}` is none here",
+                [(draft.reduce.span, "here"), *self.ends(draft.reduce.body)],
+                notes=["lanes and copies are there at once: none of them is the last"],
+                help=f"hold it with `{name}` in time: {self.turned(draft, shape, shape.nest + lanes, kept)}",
+            )
         if lanes and kept:
             raise self.scope.report.fail(
                 "RDF038",

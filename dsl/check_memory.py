@@ -373,7 +373,7 @@ def check_feedback(scope: Scope, carry: Carry) -> None:
 def check_store(scope: Scope, store: syntax.Store) -> Store:
     view = tensor_view(scope, store.target)
     source = scope.stream(store.source.text, store.source.span)
-    needed = set(digits_of(view))
+    needed = set(digits_of(view)) | {d for g in view.gathers if g is not None for d in g.order.digits}
     found = set(source.order.digits)
     if needed != found:
         missing, extra = needed - found, found - needed

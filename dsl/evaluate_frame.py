@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from rdflow.dsl.axes import Digit
 from rdflow.dsl.checked import Kernel, Stream
+from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
 from rdflow.dsl.evaluate_arrays import Fixed, Numbers, Tokens
 from rdflow.dsl.program import Tensor
 
@@ -45,7 +46,9 @@ class Frame:
         entry = self.entries[stream.name]
         names = dict(zip(entry.stream.order.digits, stream.order.digits, strict=True))
         if any(d in names and (names[d] != d or d in whole) for d in entry.fixed):
-            raise NotImplementedError(f"`{stream.name}`: a view moves the loop of a carry inside of its own cycle")
+            label = Label(stream.span, "renamed or moved along the loop that a carry runs over")
+            message = f"a view of `{stream.name}` leads out of the iteration that a carry is in"
+            raise CompileError([Diagnostic("RDF040", message, (label,))], self.kernel.program.source)
         return entry.tokens.renamed(names).at({d: v for d, v in self.fixed.items() if d not in whole})
 
     def tensor(self, tensor: Tensor, version: int) -> Numbers:

@@ -312,7 +312,7 @@ def _layers(path: Path, above: tuple[Path, ...]) -> Iterator[Layer]:
     data = _parsed(source)
     data.setdefault("name", path.stem)
     if "base" in data:
-        base, here = str(data.pop("base")), _places(source)["base"][1]
+        base, here = str(data.pop("base")), _places(source).get("base", (NOWHERE, NOWHERE))[1]
         found = _find(base, path.parent, (Label(here, "named here"),), source)
         if found.resolve() in (p.resolve() for p in (path, *above)):
             label = Label(here, "the files name each other")
