@@ -132,12 +132,14 @@ class Builder:
         self.actors: list[dict[str, int]] = []
 
     def add_loop(self, loop: Loop, outer: int) -> None:
-        bound = -1
+        bound, iterations = -1, loop.size
         if loop.limit is not None:
             bound = len(self.bounds)
+            rounded = -(-loop.limit.const // loop.granule) * loop.granule
+            iterations = max(1, min(loop.size, -(-(rounded - loop.base.const) // loop.stride)))
             limit, base = self.affine.affine(loop.limit, outer), self.affine.affine(loop.base, outer)
             self.bounds.append({"stride": loop.stride, "granule": loop.granule, "limit": limit, "base": base})
-        self.loops.append({"size": loop.size, "iterations": loop.size, "bound": bound})
+        self.loops.append({"size": loop.size, "iterations": iterations, "bound": bound})
 
     def add_port(self, port: Port, actor: Actor) -> None:
         depth = max(1, len(actor.loops))
@@ -160,6 +162,7 @@ class Builder:
         depth, start = len(loops), len(self.loops)
         for level, loop in enumerate(loops):
             self.add_loop(loop, level)
+        ended = sum(1 << level for level, loop in enumerate(self.loops[start:]) if loop["iterations"] == 1)
         first_in = len(self.ports)
         for port in actor.inputs + actor.outputs:
             self.add_port(port, actor)
@@ -169,6 +172,7 @@ class Builder:
             {"interval": actor.interval, "depth": depth, "loop": start, "inner": start + depth - 1}
             | {"first_in": first_in, "last_in": first_out, "first_out": first_out, "last_out": len(self.ports)}
             | split(gates, depth)
+            | {"at_first": (1 << depth) - 1, "at_last": ended}
             | {
                 "waiting": layout.READY,
                 "first": -1,
@@ -256,7 +260,6 @@ class Builder:
             keys=np.zeros(queues.size, np.int64),
             scratch=np.zeros((4, layout.BATCH), np.int64),
         )
-        engine.start(tables)
         return tables
 
     def lookahead(self) -> tuple[int, int, int]:
@@ -314,7 +317,7 @@ def advance(image: Image, until: int = FAR) -> Status:
     if image.values is None:
         code = engine.advance_timing(image.tables, until)
     else:
-        code = engine.advance_values(image.tables, image.values, until)
+        code = engine.advance_values(image.tables, image.values, engine.parts(), until)
     image.status = Status(code)
     return image.status
 

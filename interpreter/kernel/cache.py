@@ -5,8 +5,11 @@ A stamp of one file is all that numba looks at, so a change in a helper would go
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from numba import config
 from platformdirs import user_cache_dir
 
 
@@ -17,6 +20,17 @@ def folder() -> Path:
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.name.encode() + source.read_bytes())
     return Path(root) / "kernels" / digest.hexdigest()[:16]
+
+
+@contextmanager
+def in_use() -> Iterator[None]:
+    """Numba asks for its folder when a function is decorated."""
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(folder())
+    try:
+        yield
+    finally:
+        config.CACHE_DIR = before
 
 
 def holds(function: str) -> bool:

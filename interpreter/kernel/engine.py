@@ -9,9 +9,9 @@ from numba.cpython.unsafe.numbers import trailing_zeros
 from numpy import uint64, uintp
 
 from rdflow.interpreter.kernel.layout import FAR
-from rdflow.interpreter.kernel.nest import restart
 from rdflow.interpreter.kernel.options import ENTRY, HELPER, SPLICE
 from rdflow.interpreter.kernel.servers import serve
+from rdflow.interpreter.kernel.values import parts as parts
 from rdflow.interpreter.kernel.visits import visit_timing, visit_values
 
 RUNNING, FINISHED, DEADLOCK = range(3)
@@ -36,7 +36,7 @@ def engine(visit):
     """The loop over windows, for one way to visit an actor."""
 
     @njit(**SPLICE)
-    def visit_all(tables, values, end):
+    def visit_all(tables, values, parts, end):
         """Visit the marked actors, in rank order and round again, until nobody can fire before `end`."""
         pending = tables.pending
         found = True
@@ -51,11 +51,11 @@ def engine(visit):
                     position += uint64(trailing_zeros(later))
                     pending[uintp(w)] &= ~(uint64(1) << position)
                     found = True
-                    visit(w * 64 + int(position), end, tables, values)
+                    visit(w * 64 + int(position), end, tables, values, parts)
                     position += uint64(1)
 
     @njit(**SPLICE)
-    def run(tables, values, until):
+    def run(tables, values, parts, until):
         """Do every firing before `until` and none after. The status."""
         clock = tables.clock[0]
         while True:
@@ -71,7 +71,7 @@ def engine(visit):
             if count == 0 and clock.requests == 0:
                 clock.time = min(others, until)
             else:
-                visit_all(tables, values, end)
+                visit_all(tables, values, parts, end)
                 clock.served = max(clock.served, clock.time + clock.reach)
                 serve(tables, end + clock.reach)
                 clock.time = end
@@ -86,17 +86,10 @@ run_values = engine(visit_values)
 @njit(**ENTRY)
 def advance_timing(tables, until):
     """Cycles only."""
-    return run_timing(tables, None, until)
+    return run_timing(tables, None, None, until)
 
 
 @njit(**ENTRY)
-def advance_values(tables, values, until):
-    """Cycles and values."""
-    return run_values(tables, values, until)
-
-
-@njit(**ENTRY)
-def start(tables):
-    """Every nest at its first iteration."""
-    for a in range(tables.actors.size):
-        restart(tables.actors[uintp(a)], 0, tables.loops, tables.bounds, tables.affine)
+def advance_values(tables, values, parts, until):
+    """Cycles and values; `parts` are what is behind the borders."""
+    return run_values(tables, values, parts, until)

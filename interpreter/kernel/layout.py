@@ -101,6 +101,15 @@ class Tables(NamedTuple):
     scratch: np.ndarray  # by firing of a batch: ready, ready through memory, free, fired
 
 
+class Places(NamedTuple):
+    """The tables of the timing that say where values are."""
+
+    ports: np.ndarray
+    queues: np.ndarray
+    loops: np.ndarray
+    affine: np.ndarray
+
+
 class Values(NamedTuple):
     """Words and what is done with them; `ints` is the same store as `words`."""
 
@@ -110,3 +119,15 @@ class Values(NamedTuple):
     operands: np.ndarray
     lanes: np.ndarray
     dynamics: np.ndarray  # pairs: operand, stride
+
+
+PLACES = Places(np.zeros(1, PORT), np.zeros(1, QUEUE), np.zeros(1, LOOP), np.zeros(1, np.int64))
+VALUES = Values(
+    words=np.zeros(1, np.float32),
+    ints=np.zeros(1, np.int32),
+    rows=np.zeros(1, ROW),
+    operands=np.zeros(1, OPERAND),
+    lanes=np.zeros(1, np.int64),
+    dynamics=np.zeros((1, 2), np.int64),
+)
+"""Examples, for the types."""

@@ -6,7 +6,6 @@ from numpy import int32, int64, uintp
 
 from rdflow.interpreter.kernel.layout import VECTOR
 from rdflow.interpreter.kernel.numerics import INFINITY
-from rdflow.interpreter.kernel.operations import elementwise
 from rdflow.interpreter.kernel.options import HELPER, SPLICE
 
 
@@ -74,7 +73,7 @@ def put(ints, a, place, address, lanes, width):
 
 
 @njit(**SPLICE)
-def fold(words, ints, row, place, address, a, lanes, anew):
+def fold(words, ints, row, place, address, a, lanes, anew, elementwise):
     """kept[l] = kept[l] combined with a[l], from the identity where it starts anew; by way of the scratch"""
     zero, result = int64(0), int64(VECTOR)
     if anew:

@@ -94,14 +94,14 @@ def source():
     return text
 
 
-def compiled(text):
-    """The function that a text defines, over the numerics."""
+def defined(text):
+    """The function that a text defines, over the numerics. Numba's cache wants the file that it came from."""
     scope = {**vars(numerics), "uintp": uintp, "int32": int32, "float32": np.float32, "sqrt": np.sqrt}
-    exec(text, scope)
-    return njit(**HELPER)(scope["elementwise"])
+    exec(compile(text, __file__, "exec"), scope)
+    return scope["elementwise"]
 
 
-elementwise = compiled(source())
+elementwise = defined(source())
 
 
 @njit(**HELPER)
@@ -148,7 +148,7 @@ def power_above(width):
 
 
 @njit(**SPLICE)
-def tree(words, ints, o, os, a, sa, n, width, combine, identity):
+def tree(words, ints, o, os, a, sa, n, width, combine, identity, elementwise):
     """out[0] = the lanes of a, padded with the identity to a power of two, combined by halves; in the scratch"""
     size = power_above(width)
     zero = int64(0)  # a literal would be a type of its own, with a compilation of its own

@@ -5,8 +5,11 @@ point has the wrapper through which Python calls: for the others it would only t
 
 A helper is a library of its own, which is optimised again in every library that calls it. So functions with much below
 them and one caller are spliced into it before compilation. (For small ones that costs more than it saves.)
+
+The large parts meet at borders: a function behind one is called by its address, so its code is optimised once.
 """
 
 ENTRY = {"error_model": "numpy", "nogil": True, "_nrt": False, "no_cfunc_wrapper": True, "cache": True}
 HELPER = {"error_model": "numpy", "nogil": True, "_nrt": False, "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
+BORDER = {"error_model": "numpy", "_nrt": False, "cache": True}
 SPLICE = {**HELPER, "inline": "always"}

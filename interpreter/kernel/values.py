@@ -1,13 +1,18 @@
 """The rows of an actor, one after the other, each over all firings of a batch."""
 
-from numba import njit
+from functools import cache
+from typing import NamedTuple
+
+from numba import cfunc, from_dtype, njit, typeof, types
+from numba.core.ccallback import CFunc
 from numpy import int64, uintp
 
 from rdflow.interpreter.kernel import memory
 from rdflow.interpreter.kernel import operations as op
-from rdflow.interpreter.kernel.layout import FIXED, TOKEN, VECTOR
+from rdflow.interpreter.kernel.cache import in_use
+from rdflow.interpreter.kernel.layout import ACTOR, FIXED, PLACES, TOKEN, VALUES, VECTOR
 from rdflow.interpreter.kernel.nest import affine_at, is_open
-from rdflow.interpreter.kernel.options import HELPER, SPLICE
+from rdflow.interpreter.kernel.options import BORDER, HELPER, SPLICE
 
 
 @njit(**HELPER)
@@ -40,32 +45,32 @@ def push_words(port, queue, fired, ints):
 
 
 @njit(**HELPER)
-def locate(operand, actor, tables):
+def locate(operand, actor, places):
     """Word of an operand in the first firing of the batch, and words to that of the next; in a memory: its address."""
     if operand.kind == FIXED:
         return operand.word, operand.step
     if operand.kind == TOKEN:
-        port = tables.ports[uintp(operand.port)]
+        port = places.ports[uintp(operand.port)]
         return port.word, port.step
-    address = affine_at(tables.affine, operand.affine, tables.loops, actor.loop, actor.depth)
+    address = affine_at(places.affine, operand.affine, places.loops, actor.loop, actor.depth)
     if operand.banks > 1:
         address += actor.tiles % operand.banks * operand.bank
-    return address, tables.affine[uintp(operand.affine + actor.depth)]
+    return address, places.affine[uintp(operand.affine + actor.depth)]
 
 
 @njit(**HELPER)
-def dynamic(operand, j, actor, tables, values):
+def dynamic(operand, j, actor, places, values):
     """The part of a firing's address that values decide."""
     offset = 0
     for d in range(operand.dynamic, operand.dynamic + operand.dynamics):
         by = values.operands[uintp(values.dynamics[uintp(d), uintp(0)])]
-        word, step = locate(by, actor, tables)
+        word, step = locate(by, actor, places)
         offset += values.ints[uintp(word + j * step)] * values.dynamics[uintp(d), uintp(1)]
     return offset
 
 
 @njit(**SPLICE)
-def store(row, place, at, a, b, anew, values):
+def store(row, place, at, a, b, anew, values, elementwise):
     """One firing of an operation whose result is in a memory. b is the predicate of a write (-1: none)."""
     words, ints, lanes = values.words, values.ints, values.lanes
     if row.op == op.WRITE:
@@ -73,7 +78,7 @@ def store(row, place, at, a, b, anew, values):
     elif row.op == op.SYSTOLIC:
         memory.systolic(words, ints, row, place, at, a, b, lanes, anew)
     elif row.op == op.FOLD:
-        memory.fold(words, ints, row, place, at, a, lanes, anew)
+        memory.fold(words, ints, row, place, at, a, lanes, anew, elementwise)
     else:
         memory.fold_argmax(words, ints, row, place, at, a, b, lanes, anew)
 
@@ -91,29 +96,29 @@ def starts_anew(row, actor):
 
 
 @njit(**SPLICE)
-def run_row(row, n, actor, tables, values):
+def run_row(row, n, actor, places, values, elementwise):
     """One row over n firings."""
     operands, words, ints, width = values.operands, values.words, values.ints, row.width
     b, sb, c, sc = int64(-1), int64(0), int64(-1), int64(0)
     out = operands[uintp(row.out)]
     first = operands[uintp(row.a)]
-    o, os = locate(out, actor, tables)
-    a, sa = locate(first, actor, tables)
+    o, os = locate(out, actor, places)
+    a, sa = locate(first, actor, places)
     if row.b >= 0:
-        b, sb = locate(operands[uintp(row.b)], actor, tables)
+        b, sb = locate(operands[uintp(row.b)], actor, places)
     if row.c >= 0:
-        c, sc = locate(operands[uintp(row.c)], actor, tables)
+        c, sc = locate(operands[uintp(row.c)], actor, places)
     if row.op < op.LANES:
-        op.elementwise(row.op, words, ints, o, os, a, sa, b, sb, c, sc, n, width)
+        elementwise(row.op, words, ints, o, os, a, sa, b, sb, c, sc, n, width)
     elif row.op == op.READ:
         for j in range(n):
-            at = a + j * sa + dynamic(first, j, actor, tables, values)
+            at = a + j * sa + dynamic(first, j, actor, places, values)
             memory.read(ints, o + j * os, first, at, b + j * sb, values.lanes, width)
     elif row.op >= op.WRITE:
         anew = starts_anew(row, actor)
         for j in range(n):
-            at = o + j * os + dynamic(out, j, actor, tables, values)
-            store(row, out, at, a + j * sa, b + j * sb, anew, values)
+            at = o + j * os + dynamic(out, j, actor, places, values)
+            store(row, out, at, a + j * sa, b + j * sb, anew, values, elementwise)
     elif row.op == op.SPLAT:
         op.spread(ints, o, os, a, sa, n, width)
     elif row.op == op.LANES:
@@ -123,15 +128,42 @@ def run_row(row, n, actor, tables, values):
     elif row.op == op.INDEX:
         op.index(ints, o, os, a, sa, n, width, values.lanes, row.table)
     elif row.op == op.TREE:
-        op.tree(words, ints, o, os, a, sa, n, width, row.combine, row.identity)
+        op.tree(words, ints, o, os, a, sa, n, width, row.combine, row.identity, elementwise)
     else:
         op.tree_argmax(words, ints, o, os, a, sa, b, sb, n, width)
 
 
-@njit(**SPLICE)
-def execute(actor, n, tables, values):
-    """All rows that take part."""
+def compute(actor, n, places, values, elementwise):
+    """What n firings compute, before their tokens move: all rows that take part."""
+    for p in range(actor.first_in, actor.last_in):
+        port = places.ports[uintp(p)]
+        bind_input(port, places.queues[uintp(port.current)])
     for r in range(actor.first_row, actor.last_row):
         row = values.rows[uintp(r)]
         if is_open(row, actor.at_first, actor.at_last):
-            run_row(row, n, actor, tables, values)
+            run_row(row, n, actor, places, values, elementwise)
+    for p in range(actor.first_out, actor.last_out):
+        port = places.ports[uintp(p)]
+        if port.taken > 0 and port.source >= 0:
+            push_words(port, places.queues[uintp(port.current)], n, values.ints)
+    for p in range(actor.first_in, actor.last_in):
+        port = places.ports[uintp(p)]
+        if port.taken > 0 and port.holds:
+            hold(port, n, values.ints)
+
+
+class Parts(NamedTuple):
+    """The functions behind borders."""
+
+    compute: CFunc
+    elementwise: CFunc
+
+
+@cache
+def parts():
+    """Compiled when first asked for."""
+    number, words, ints = types.int64, typeof(VALUES.words), typeof(VALUES.ints)
+    by_code = types.void(number, words, ints, *(number,) * 10)
+    of_actor = types.void(from_dtype(ACTOR), number, typeof(PLACES), typeof(VALUES), types.FunctionType(by_code))
+    with in_use():
+        return Parts(cfunc(of_actor, **BORDER)(compute), cfunc(by_code, **BORDER)(op.elementwise))

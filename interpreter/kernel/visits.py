@@ -13,11 +13,11 @@ from rdflow.interpreter.kernel.layout import (
     SOURCE,
     UNSERVED,
     VALUE_BATCH,
+    Places,
 )
 from rdflow.interpreter.kernel.nest import affine_at, is_open, step, stretch
 from rdflow.interpreter.kernel.options import HELPER, SPLICE
 from rdflow.interpreter.kernel.servers import request
-from rdflow.interpreter.kernel.values import bind_input, execute, hold, push_words
 
 
 @njit(**HELPER)
@@ -412,7 +412,7 @@ def pauses(a, actor, n, fired, following, limit, tables):
 
 
 @njit(**SPLICE)
-def visit_timing(a, end, tables, values):
+def visit_timing(a, end, tables, values, parts):
     """A visit without values."""
     if tables.actors[uintp(a)].shape == PLAIN:
         visit_general(a, end, tables)
@@ -421,24 +421,7 @@ def visit_timing(a, end, tables, values):
 
 
 @njit(**SPLICE)
-def compute(actor, fired, tables, values):
-    """What the firings compute, before their tokens move."""
-    for p in range(actor.first_in, actor.last_in):
-        port = tables.ports[uintp(p)]
-        bind_input(port, tables.queues[uintp(port.current)])
-    execute(actor, fired, tables, values)
-    for p in range(actor.first_out, actor.last_out):
-        port = tables.ports[uintp(p)]
-        if port.taken > 0 and port.source >= 0:
-            push_words(port, tables.queues[uintp(port.current)], fired, values.ints)
-    for p in range(actor.first_in, actor.last_in):
-        port = tables.ports[uintp(p)]
-        if port.taken > 0 and port.holds:
-            hold(port, fired, values.ints)
-
-
-@njit(**SPLICE)
-def visit_values(a, end, tables, values):
+def visit_values(a, end, tables, values, parts):
     """A visit with values."""
     actor = tables.actors[uintp(a)]
     while actor.waiting != DONE:
@@ -451,7 +434,8 @@ def visit_values(a, end, tables, values):
         fired, following = run(actor, n, end, interval, tables.scratch)
         if fired > 0:
             count_batch(actor, fired, interval, tables.scratch)
-            compute(actor, fired, tables, values)
+            places = Places(tables.ports, tables.queues, tables.loops, tables.affine)
+            parts.compute(actor, fired, places, values, parts.elementwise)
             commit(actor, fired, tables)
             go_on(actor, fired, tables)
         if pauses(a, actor, n, fired, following, limit, tables):
