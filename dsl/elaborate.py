@@ -224,7 +224,7 @@ class _Elaboration:
             mem = self._mem(rows, view, memory, order.lanes, 0)
             predicate = rows.predicate(self._checks(view))
             value = rows.add("read", (mem, predicate) if predicate is not None else (mem,))
-            endpoints.append(Endpoint(respond, rows.gate, value.index))
+            endpoints.append(Endpoint(respond, rows.gate, value.index, prod(sizes)))
         nets.sources[load.stream.name] = Source(load.stream.name, order.lanes, load.stream.dtype, tuple(endpoints))
 
     def _after_stores(self, load: Load, request: Draft) -> None:
@@ -261,7 +261,7 @@ class _Elaboration:
             draft.burst = Burst(self.uses[view.tensor.name], Affine(affine.const, affine.by_loop[: len(time)] + steps))
             drafts.append(draft)
         source = nets.sources[store.source.name]
-        nets.connect(source, [Sink(d, plain(len(time), d)) for d in drafts])
+        nets.connect(source, [Sink(d, plain(len(time), d), firings=prod(sizes)) for d in drafts])
         self._gathers(view, drafts, order.time)
         for draft in drafts:
             self._written(draft, store, source, time)

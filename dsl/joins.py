@@ -87,11 +87,13 @@ class Draft:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where tokens of a stream leave: an actor, the gate of its pushes, the scratch vector pushed."""
+    """Where tokens of a stream leave: an actor, the gate of its pushes, the scratch vector pushed, the firings that a
+    token takes (its packets pass in all of them)."""
 
     draft: Draft
     gate: Gate
     source: int
+    firings: int = 1
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class Source:
         """The same tokens under other axes (a rename in a view is wiring)."""
         if not pairs:
             return self
-        endpoints = tuple(Endpoint(_Renamed.of(e.draft, pairs), e.gate, e.source) for e in self.endpoints)
+        endpoints = tuple(Endpoint(_Renamed.of(e.draft, pairs), e.gate, e.source, e.firings) for e in self.endpoints)
         return Source(self.name, tuple(pairs.get(d, d) for d in self.lanes), self.dtype, endpoints)
 
 
@@ -126,11 +128,12 @@ class _Renamed(Draft):
 
 @dataclass
 class Sink:
-    """Where tokens enter: an actor, the gate of its pops, the port server that they pass."""
+    """Where tokens enter: an actor, the gate of its pops, the port server that they pass, the firings that a token takes."""
 
     draft: Draft
     gate: Gate
     server: tuple[str, int] | None = None
+    firings: int = 1
 
 
 class Nets:
@@ -262,7 +265,7 @@ class Nets:
     def _enter(self, sink: Sink, found: dict[tuple[int, ...], int], gathered: tuple[Digit, ...], size: int) -> None:
         queues = tuple(found[k] for k in sorted(found))
         select = _select(sink.draft, gathered)
-        sink.draft.inputs.append(Port(queues, sink.gate, size, select))
+        sink.draft.inputs.append(Port(queues, sink.gate, -(-size // sink.firings), select))
 
     def _leave(
         self,
@@ -277,7 +280,8 @@ class Nets:
         if not_last:
             gate = replace(gate, not_last=draft.mask(not_last))
         queues = tuple(by_copy[k] for k in sorted(by_copy))
-        draft.outputs.append(Port(queues, gate, size, _select(draft, dealt), source=endpoint.source))
+        packets_each = -(-size // endpoint.firings)
+        draft.outputs.append(Port(queues, gate, packets_each, _select(draft, dealt), source=endpoint.source))
 
     def token(self, source: Draft, sink: Draft, push: Gate, pop: Gate, stream: str, **more: object) -> int:
         """A queue of tokens without data between two actors of one unit: blocks, credits, banks."""

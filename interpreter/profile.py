@@ -6,12 +6,14 @@ cycles x copies.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
+from rdflow.dsl.launches import LaunchSpec
 from rdflow.dsl.netlist import Netlist, UnitInfo
 from rdflow.interpreter.allocate import unit_table
 from rdflow.interpreter.execution import Compiled, Execution, Launched
@@ -73,7 +75,7 @@ class TierProfile:
 
 @dataclass(frozen=True)
 class KernelProfile:
-    """A kernel over all its launches."""
+    """A kernel over all its launches with the same sizes."""
 
     name: str
     launches: int
@@ -132,10 +134,10 @@ class Profile:
 def profile(execution: Execution) -> Profile:
     """The profile of what has run so far."""
     machine = execution.machine
-    groups: dict[str, list[Launched]] = {}
+    groups: dict[LaunchSpec, list[Launched]] = {}
     for launched in execution.launched:
-        groups.setdefault(launched.call.spec.kernel, []).append(launched)
-    kernels = tuple(_kernel(name, group, machine) for name, group in groups.items())
+        groups.setdefault(launched.call.spec, []).append(launched)
+    kernels = tuple(_kernel(name, group, machine) for name, group in zip(_names(groups), groups.values(), strict=True))
     cycles = execution.time
     seconds = cycles / float(machine.socket.clock)
     tiers = {name: _sum((k.tiers[name] for k in kernels), seconds) for name in machine.tiers}
@@ -149,6 +151,16 @@ def profile(execution: Execution) -> Profile:
         sum(l.host_seconds for l in execution.launched),
         tuple(_entry(l, machine) for l in execution.launched),
     )
+
+
+def _names(specs: Iterable[LaunchSpec]) -> list[str]:
+    """A name for each mapping: the kernel's, numbered from its second size on (`gemm`, `gemm#2`)."""
+    seen: Counter[str] = Counter()
+    names = []
+    for spec in specs:
+        seen[spec.kernel] += 1
+        names.append(spec.kernel if seen[spec.kernel] == 1 else f"{spec.kernel}#{seen[spec.kernel]}")
+    return names
 
 
 def _entry(launched: Launched, machine: Machine) -> dict[str, object]:

@@ -15,7 +15,7 @@ from rdflow.interpreter.kernel import layout
 from rdflow.interpreter.kernel.layout import VALUE_BATCH, VECTOR, Tables, Values
 from rdflow.interpreter.kernel.operations import COMBINE, NUMBER
 
-SCRATCH = 2 * VECTOR  # words at the start of the store, for operations that need some
+SCRATCH = 4 * VECTOR * VALUE_BATCH  # words at the start of the store, for operations that need some
 TEMPORARY = VALUE_BATCH * VECTOR  # words of a temporary
 FRESH = 8  # temporaries that the lowering of one row may need
 MEMORY_OUT = ("write", "fold", "systolic")  # operations whose result is in a memory

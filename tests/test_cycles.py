@@ -71,20 +71,7 @@ def test_hello_streams_a_packet_a_cycle(n: int) -> None:
     assert profile("hello", N=n).cycles == first + n // LANES
 
 
-@pytest.mark.parametrize(
-    ("dtype", "size"),
-    [
-        ("bf16", 2),
-        pytest.param(
-            "f32",
-            4,
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="an AGCU takes 3 cycles, not 2, for a token of two bursts: 1 + 2 to load, 2 + 1 to store",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize(("dtype", "size"), [("bf16", 2), ("f32", 4)])
 def test_hello_moves_64_bytes_a_cycle_in_each_direction(dtype: str, size: int) -> None:
     """The slope alone, whatever the latencies are: 32 elements of bf16 a cycle, 16 of f32."""
     fewer, more = (profile("hello", N=n, E=dtype).cycles for n in (1 << 20, 1 << 21))
@@ -291,12 +278,7 @@ PROGRAMS: list[tuple[str, dict[str, int | str]]] = [
 
 
 def labelled(name: str, params: dict[str, int | str]) -> object:
-    """`llama_unfused` launches kernels with several sets of sizes, each with a netlist of its own."""
-    broken = pytest.mark.xfail(
-        strict=True, raises=IndexError, reason="profiles take all launches of a kernel as one netlist"
-    )
-    marks = [broken] if name == "llama_unfused" else []
-    return pytest.param(name, params, id="-".join([name, *(f"{k}{v}" for k, v in params.items())]), marks=marks)
+    return pytest.param(name, params, id="-".join([name, *(f"{k}{v}" for k, v in params.items())]))
 
 
 @pytest.mark.parametrize(("name", "params"), [labelled(n, p) for n, p in PROGRAMS])

@@ -55,17 +55,8 @@ SIZED = [
     for s in [*c.sizes, *MORE.get(name, [])]
     if (name, s.get("T")) != ("llama_unfused", 100)
 ]  # the sizes of a layer are run as llama_prefill_layer
-BROKEN = pytest.mark.xfail(
-    strict=True, raises=IndexError, reason="profiles take all launches of a kernel as one netlist"
-)
 EXECUTED = [
-    pytest.param(
-        name,
-        sizes,
-        dtype,
-        id=named(name, sizes, dtype),
-        marks=[BROKEN] if name == "llama_unfused" and sizes["T"] > 1 else [],
-    )
+    pytest.param(name, sizes, dtype, id=named(name, sizes, dtype))
     for name, sizes in SIZED
     for dtype in ("bf16", "f32")
     if name not in NOT_EXECUTED

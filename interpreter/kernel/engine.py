@@ -6,7 +6,7 @@ is no longer than the shortest way through a server, so what is decided at its e
 
 from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
-from numpy import uint64, uintp
+from numpy import int64, uint64, uintp
 
 from rdflow.interpreter.kernel.layout import FAR
 from rdflow.interpreter.kernel.options import ENTRY, HELPER, SPLICE
@@ -64,7 +64,7 @@ def engine(visit):
             if count == 0 and clock.requests == 0 and others == FAR:
                 return FINISHED if clock.running == 0 else DEADLOCK
             if clock.running == 0:
-                serve(tables, FAR)
+                serve(tables, int64(FAR))
                 return FINISHED
             if clock.time >= until:
                 return RUNNING

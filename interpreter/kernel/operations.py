@@ -6,10 +6,10 @@ and the lanes. Trees and folds are elementwise operations too: on halves of a ve
 
 import numpy as np
 from numba import njit
-from numpy import int32, int64, uintp
+from numpy import int32, uintp
 
 from rdflow.interpreter.kernel import numerics
-from rdflow.interpreter.kernel.layout import VECTOR
+from rdflow.interpreter.kernel.layout import VALUE_BATCH, VECTOR
 from rdflow.interpreter.kernel.numerics import INFINITY
 from rdflow.interpreter.kernel.options import HELPER, SPLICE
 
@@ -74,29 +74,32 @@ OTHERS = ("lanes", "pick", "index", "splat", "tree", "tree.argmax", "read", "wri
 NUMBER = {name: number for number, name in enumerate([row[0] for row in ELEMENTWISE] + list(OTHERS))}
 LANES, PICK, INDEX, SPLAT, TREE, TREE_ARGMAX, READ, WRITE, FOLD, FOLD_ARGMAX, SYSTOLIC = (NUMBER[o] for o in OTHERS)
 
+ALONE = ("idiv", "imod")  # these are computed lane by lane, and slow
+
 BRANCH = """
     if code == {number}:
         for j in range(n):
-            for l in range(width):
+            for l in range({lanes}):
                 {arguments}
                 {out}[uintp(o + j * os + l)] = {result}
         return"""
 
 
 def source():
-    """The text of `elementwise`."""
+    """The text of `elementwise`. Whole vectors where these are as fast: lanes above the width are nobody's."""
     store = {"f": "words", "i": "ints"}
     text = "def elementwise(code, words, ints, o, os, a, sa, b, sb, c, sc, n, width):"
     for name, types, result in ELEMENTWISE:
         places = zip("xyz", "abc", types[1:], strict=False)
         arguments = "; ".join(f"{x} = {store[t]}[uintp({a} + j * s{a} + l)]" for x, a, t in places)
-        text += BRANCH.format(number=NUMBER[name], arguments=arguments, out=store[types[0]], result=result)
+        lanes = "width" if name in ALONE else "VECTOR"
+        text += BRANCH.format(lanes=lanes, number=NUMBER[name], arguments=arguments, out=store[types[0]], result=result)
     return text
 
 
 def defined(text):
     """The function that a text defines, over the numerics. Numba's cache wants the file that it came from."""
-    scope = {**vars(numerics), "uintp": uintp, "int32": int32, "float32": np.float32, "sqrt": np.sqrt}
+    scope = {**vars(numerics), "uintp": uintp, "int32": int32, "float32": np.float32, "VECTOR": VECTOR, "sqrt": np.sqrt}
     exec(compile(text, __file__, "exec"), scope)
     return scope["elementwise"]
 
@@ -149,17 +152,19 @@ def power_above(width):
 
 @njit(**SPLICE)
 def tree(words, ints, o, os, a, sa, n, width, combine, identity, elementwise):
-    """out[0] = the lanes of a, padded with the identity to a power of two, combined by halves; in the scratch"""
+    """out[0] = the lanes of a, padded with the identity to a power of two, combined by halves; to and fro in the scratch"""
     size = power_above(width)
-    zero = int64(0)  # a literal would be a type of its own, with a compilation of its own
+    step, here, there = 2 * VECTOR, 0, 2 * VECTOR * VALUE_BATCH
     for j in range(n):
         for l in range(size):
-            ints[uintp(l)] = ints[uintp(a + j * sa + l)] if l < width else int32(identity)
-        half = size // 2
-        while half > 0:
-            elementwise(combine, words, ints, zero, zero, zero, zero, half, zero, zero, zero, int64(1), half)
-            half //= 2
-        ints[uintp(o + j * os)] = ints[uintp(0)]
+            ints[uintp(j * step + l)] = ints[uintp(a + j * sa + l)] if l < width else int32(identity)
+    half = size // 2
+    while half > 0:
+        elementwise(combine, words, ints, there, step, here, step, here + half, step, 0, 0, n, half)
+        here, there = there, here
+        half //= 2
+    for j in range(n):
+        ints[uintp(o + j * os)] = ints[uintp(here + j * step)]
 
 
 @njit(**HELPER)

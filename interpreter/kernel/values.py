@@ -31,8 +31,7 @@ def bind_input(port, queue):
 def hold(port, fired, ints):
     """Keep the token popped last: its place in the queue is free for the next."""
     last = port.word + (fired - 1) * port.step
-    for l in range(port.width):
-        ints[uintp(port.held + l)] = ints[uintp(last + l)]
+    memory.move(ints, port.held, last, port.width)
 
 
 @njit(**HELPER)
@@ -40,8 +39,7 @@ def push_words(port, queue, fired, ints):
     """The lanes of the tokens pushed."""
     word = queue.word + (queue.pushed & queue.mask) * queue.width
     for j in range(fired):
-        for l in range(queue.width):
-            ints[uintp(word + j * queue.width + l)] = ints[uintp(port.source + j * VECTOR + l)]
+        memory.move(ints, word + j * queue.width, port.source + j * VECTOR, queue.width)
 
 
 @njit(**HELPER)
@@ -70,13 +68,13 @@ def dynamic(operand, j, actor, places, values):
 
 
 @njit(**SPLICE)
-def store(row, place, at, a, b, anew, values, elementwise):
-    """One firing of an operation whose result is in a memory. b is the predicate of a write (-1: none)."""
+def store(row, place, at, a, sa, b, sb, n, anew, values, elementwise):
+    """Firings on the same words of an operation whose result is in a memory. b: the predicate of a write (-1: none)."""
     words, ints, lanes = values.words, values.ints, values.lanes
-    if row.op == op.WRITE:
+    if row.op == op.SYSTOLIC:
+        memory.systolic(words, ints, row, place, at, a, sa, b, sb, n, lanes, anew)
+    elif row.op == op.WRITE:
         memory.write(ints, a, place, at, b, lanes, row.width)
-    elif row.op == op.SYSTOLIC:
-        memory.systolic(words, ints, row, place, at, a, b, lanes, anew)
     elif row.op == op.FOLD:
         memory.fold(words, ints, row, place, at, a, lanes, anew, elementwise)
     else:
@@ -111,14 +109,17 @@ def run_row(row, n, actor, places, values, elementwise):
     if row.op < op.LANES:
         elementwise(row.op, words, ints, o, os, a, sa, b, sb, c, sc, n, width)
     elif row.op == op.READ:
+        if b < 0 and first.dynamics == 0 and memory.read_all(ints, o, os, first, a, sa, n, width):
+            return
         for j in range(n):
             at = a + j * sa + dynamic(first, j, actor, places, values)
             memory.read(ints, o + j * os, first, at, b + j * sb, values.lanes, width)
     elif row.op >= op.WRITE:
         anew = starts_anew(row, actor)
-        for j in range(n):
+        together = n if row.op == op.SYSTOLIC and os == 0 and out.dynamics == 0 and not anew else 1
+        for j in range(0, n, together):
             at = o + j * os + dynamic(out, j, actor, places, values)
-            store(row, out, at, a + j * sa, b + j * sb, anew, values, elementwise)
+            store(row, out, at, a + j * sa, sa, b + j * sb, sb, together, anew, values, elementwise)
     elif row.op == op.SPLAT:
         op.spread(ints, o, os, a, sa, n, width)
     elif row.op == op.LANES:
