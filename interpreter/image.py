@@ -308,8 +308,9 @@ def build(mapped: Mapped, values: Mapping[int, NDArray[Any]] | None = None) -> I
 
 def compile_needed(with_values: bool = False) -> bool:
     """Whether the first `advance` will compile the engine, which takes some seconds."""
-    name = "advance_values" if with_values else "advance_timing"
-    return not getattr(engine, name).signatures and not cache.holds(name)
+    entry = "advance_values" if with_values else "advance_timing"
+    parts = ("compute", "elementwise") if with_values else ()
+    return not getattr(engine, entry).signatures and not all(cache.holds(name) for name in (entry, *parts))
 
 
 def advance(image: Image, until: int = FAR) -> Status:

@@ -5,6 +5,8 @@ A stamp of one file is all that numba looks at, so a change in a helper would go
 
 import hashlib
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,5 +36,20 @@ def in_use() -> Iterator[None]:
 
 
 def holds(function: str) -> bool:
-    """Whether compiled code of an entry point is there."""
-    return any(folder().glob(f"**/engine.{function}-*.nbc"))
+    """Whether compiled code of a function is there."""
+    return any(folder().glob(f"**/*.{function}-*.nbc"))
+
+
+def apart(statement: str) -> subprocess.Popen[bytes] | None:
+    """A process that executes a statement and is silent whatever happens; None where there can be none."""
+    environment = dict(os.environ) | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-c", statement],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    except OSError:
+        return None
