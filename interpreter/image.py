@@ -16,7 +16,7 @@ from rdflow.interpreter.kernel.layout import FAR, Tables, Values
 from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.rows import Store, lower
 
-WINDOW = 1024  # cycles that actors run ahead where no server forbids it: fastest of those tried
+WINDOW = 16384  # cycles that actors run ahead where no server forbids it: fastest of those tried
 Table = NDArray[Any]
 
 
