@@ -229,6 +229,9 @@ def tiled(scope: Scope, unit: syntax.Unit, seen: SourceView, order: Order, tile:
                 help=f"say what it holds: `as {whole}`, or use a fifo: `{unit.names[0].text} = fifo .. depth n`",
             )
         return common
+    legal = gathered_below(seen.order, order, source, tile)
+    if legal is not None:
+        return legal
     if order.time[:tile] != source[:tile]:
         outer = scope.terms(order.time[:tile])
         raise scope.report.fail(
@@ -241,6 +244,16 @@ def tiled(scope: Scope, unit: syntax.Unit, seen: SourceView, order: Order, tile:
             help=f"move the `;` to the front to hold all of it: `as {scope.show(order, 0)}`",
         )
     return tile
+
+
+def gathered_below(given: Order, order: Order, source: tuple[Digit, ...], tile: int) -> int | None:
+    """Where loops before `;` count copies of the source that are gathered here: the loops outside of them. What several
+    copies write at the same time is one tile. None where the loops are not the source's for another reason."""
+    first = next((i for i, d in enumerate(order.time[:tile]) if d in given.copies), None)
+    if first is None or order.time[:first] != source[:first]:
+        return None
+    own = tuple(d for d in order.time[:tile] if d not in given.copies)
+    return first if own == source[: len(own)] else None
 
 
 def inside(scope: Scope, unit: syntax.Unit, seen: SourceView, order: Order, source_name: str) -> None:

@@ -452,3 +452,34 @@ def test_it_takes_no_time() -> None:
         checking.balance(kernel, Reporter())
         spent.append(time.process_time() - start)
     assert min(spent) < 0.1
+
+
+ATTENTION_OF_THE_MANUAL = """
+param S = 1024, D = 64
+axis q = S, k = S, d = D
+tensor Q: bf16[q, d], K: bf16[k, d], V: bf16[k, d] in hbm input
+tensor O: bf16[q, d] in hbm output
+kernel attention {
+    qt = pmu load Q                   as [q/L; k/ST, d | q%L]
+    kt = pmu load K                   as [; q/L, k/ST, d | k%ST]
+    vt = pmu load V                   as [; q/L, d/ST, k | d%ST]
+    s  = pcu sum(d) qt * kt / sqrt(D) as f32  [q/L @8, k | q%L]
+    m  = pcu max(k) s                 as f32  [q/L | q%L]
+    sb = pmu s                        as      [q/L; k | q%L]
+    p  = pcu exp(sb - m)              as bf16 [q/L, k | q%L]
+    l  = pcu sum(k) p                 as f32  [q/L | q%L]
+    pb = pmu p                        as      [q/L; d/ST, k | q%L]
+    o  = pcu sum(k) pb * vt           as f32  [q/L @8, d | q%L]
+    y  = pcu o / l                    as bf16 [q/L, d | q%L]
+    yt = pmu y                        as      [q/L; q%L, d/L | d%L]
+    store yt -> O
+}
+"""
+
+
+def test_the_attention_of_the_manual_with_copies_of_two_lines_is_refused_with_its_cure() -> None:
+    """`@8` on s and o alone: the reason is the deal of qt, the cure names the path."""
+    found = checking.check(Source("attention", ATTENTION_OF_THE_MANUAL)).errors
+    assert [d.code for d in found] == ["RDF051"]
+    assert "turns of 8192 tokens" in found[0].message
+    assert found[0].help is not None and "`qt`, `s`, `m`, `sb`, `p`, `l`, `pb`, `o`, `y`" in found[0].help
