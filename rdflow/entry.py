@@ -10,7 +10,7 @@ PLAIN = ("--json", "--quiet", "-q")
 
 def main() -> None:
     """Run the command line."""
-    gc.disable()  # while modules load, nothing becomes garbage that is worth looking for
+    gc.set_threshold(100_000, 20, 20)  # while modules load, nothing becomes garbage that is worth looking for often
     words = sys.argv[1:]
     files = [w for w in words[1:] if w not in PLAIN]
     if words[:1] == ["check"] and files and not any(w.startswith("-") for w in files):
@@ -18,7 +18,6 @@ def main() -> None:
         return
     from rdflow.cli import main as command_line
 
-    gc.enable()
     command_line()
 
 
