@@ -183,7 +183,7 @@ def _announce_compilation(with_values: bool, told: Told) -> None:
     from rdflow.interpreter.image import compile_needed
 
     if compile_needed(with_values):
-        note("compiling the engine, which happens once and takes some 15 s ...", told)
+        note("compiling the engine, which happens once and takes some 20 s ...", told)
 
 
 @app.command(

@@ -428,7 +428,7 @@ class Session:
         from rdflow.interpreter.image import compile_needed
 
         if compile_needed(with_values):
-            self.notify("compiling the engine, which happens once and takes some 15 s ...")
+            self.notify("compiling the engine, which happens once and takes some 20 s ...")
 
     def advance(self, until: int | None) -> None:
         """Execute up to a cycle. Raises Stopped, between two cycles, where the user stops it."""
