@@ -7,7 +7,7 @@ points (`Cuts`), so two orders can be compared digit by digit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -148,6 +148,16 @@ def size(digits: Iterable[Digit]) -> int:
     for digit in digits:
         product *= digit.extent
     return product
+
+
+def strides(digits: Sequence[Digit]) -> dict[Digit, int]:
+    """What a step of each digit adds to the mixed-radix number that all of them make, the last digit fastest."""
+    found: dict[Digit, int] = {}
+    stride = 1
+    for digit in reversed(digits):
+        found[digit] = stride
+        stride *= digit.extent
+    return {digit: found[digit] for digit in digits}
 
 
 def runs(digits: Iterable[Digit]) -> list[tuple[Digit, ...]]:

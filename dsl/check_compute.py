@@ -20,7 +20,7 @@ from rdflow.dsl.expressions import (
     product,
     reductions_in,
 )
-from rdflow.dsl.orders import BYTES, Order
+from rdflow.dsl.orders import Order
 from rdflow.dsl.program import STAGES, dtype
 from rdflow.dsl.report import Abandon
 from rdflow.dsl.scope import Scope
@@ -747,7 +747,3 @@ def flops(op: Op) -> int:
     """Floating-point operations that an op counts for: one for arithmetic, none for moves, comparisons and selections."""
     counted = {"add", "sub", "mul", "div", "max", "min", "exp", "log", "sqrt", "rsqrt", "sigmoid", "tanh", "neg", "abs"}
     return 1 if op.name in counted else 0
-
-
-def element_bytes(element: str) -> int:
-    return BYTES[element]

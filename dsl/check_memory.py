@@ -9,7 +9,6 @@ from rdflow.dsl.axes import Digit, Interval, runs, size, without
 from rdflow.dsl.checked import Carry, Hold, Load, Route, Store, Stream, TensorView, streams_of
 from rdflow.dsl.orders import Order
 from rdflow.dsl.program import LANES, dtype
-from rdflow.dsl.report import Abandon
 from rdflow.dsl.scope import Scope
 from rdflow.dsl.source import Span
 from rdflow.dsl.views import SourceView, digits_of, memory_order, stream_view, tensor_view
@@ -477,15 +476,3 @@ def check_route(scope: Scope, unit: syntax.Unit, body: syntax.Split | syntax.Mer
     stream = Stream(scope.full(unit.names[0].text), seen.stream.dtype, order, unit.names[0].span)
     source = Stream(seen.stream.name, seen.stream.dtype, seen.order, seen.stream.span)
     return Route(stream, source, selector, isinstance(body, syntax.Merge), expert, place, choice, tile or 0, unit.span)
-
-
-__all__ = [
-    "Abandon",
-    "check_carry",
-    "check_feedback",
-    "check_fifo",
-    "check_hold",
-    "check_load",
-    "check_route",
-    "check_store",
-]

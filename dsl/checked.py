@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import lcm
 from typing import Literal
 
 from rdflow.dsl.axes import Cuts, Digit, Linear
@@ -27,7 +28,7 @@ class Stream:
 class TensorView:
     """A tensor (a version of it) through index expressions: one per axis, over digits, plus a stream for a gather.
 
-    `base` is the version that a load denotes: the number of stores to the tensor above it.
+    `version` is the one that a load denotes: the number of stores to the tensor above it.
     """
 
     tensor: Tensor
@@ -200,8 +201,6 @@ class Kernel:
 
     def granule(self, root: str) -> int:
         """Elements of an axis that all copies together take in one round: loops run to a whole number of these."""
-        from math import lcm
-
         parts = [d.stride * d.extent for line in self.lines for d in space_of(line) if d.root == root]
         return lcm(1, *parts)
 

@@ -27,7 +27,7 @@ from rdflow.dsl.netlist import (
     UnitInfo,
     ends,
 )
-from rdflow.dsl.orders import BYTES, PACKET_BYTES
+from rdflow.dsl.orders import BYTES, PACKET_BYTES, PMU_BYTES
 from rdflow.dsl.program import Tensor
 from rdflow.dsl.rows import Rows, lane_values
 
@@ -307,7 +307,7 @@ class _Elaboration:
             nets.kernel.writer.order(order),
             max(1, prod(d.extent for d in order.space)),
             0 if big else 1,
-            -(-size // (512 * 1024)) if big else 0,
+            -(-size // PMU_BYTES) if big else 0,
             0,
             size if big else 0,
         )

@@ -7,19 +7,18 @@ from dataclasses import replace
 from itertools import product
 from math import prod
 
-from rdflow.dsl.axes import Digit, Linear, without
+from rdflow.dsl.axes import Digit, Linear, strides, without
 from rdflow.dsl.check_compute import flops
 from rdflow.dsl.checked import Compute, Reduction, Result
 from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, lane_table, plain
 from rdflow.dsl.masks import conditions
 from rdflow.dsl.netlist import ALWAYS, LANES, Gate, In, Mem, Operand, Port, Row, Temp, UnitInfo, ends
-from rdflow.dsl.orders import Order, packets
+from rdflow.dsl.orders import PMU_BYTES, Order, packets
 from rdflow.dsl.program import STAGES
 from rdflow.dsl.rows import Rows
 
 ADDER = 8  # cycles of an accumulation: a token of an outer reduction is visited again no sooner (A4)
 QUEUE_PACKETS = 16  # accumulators that fit the unit's own queue; more are charged to PMUs
-PMU_BYTES = 512 * 1024
 IDENTITY: dict[str, tuple[float, int]] = {
     "sum": (0.0, 0),
     "max": (float("-inf"), -(2**31)),
@@ -188,7 +187,7 @@ class _Line:
         """The sums of one stage, read from the array."""
         stages = self._stages()
         memory = self.arrays[drain.number]
-        weights = dict(zip(stages, _radix(stages), strict=True))
+        weights = strides(stages)
         address = drain.affine(Linear.of(0, {d: w * LANES for d, w in weights.items()}))
         return rows.add("read", (Mem(memory, address, tuple(range(rows.width)), STAGES * LANES, 2),))
 
@@ -276,7 +275,7 @@ class _Line:
         inside = without(loops[first:], reduction.time)
         width = 2 * LANES if reduction.op == "argmax" else LANES
         memory = self.nets.memory(f"{draft.name}.{len(draft.rows)}.sum", width * prod(d.extent for d in inside))
-        weights = dict(zip(inside, _radix(inside), strict=True))
+        weights = strides(inside)
         address = draft.affine(Linear.of(0, {d: w * width for d, w in weights.items()}))
         accumulator = Mem(memory, address, tuple(range(rows.width)))
         init = Gate(first=draft.mask(reduction.time))
@@ -440,16 +439,6 @@ def _bounded(total: int, root: str, bound: Linear, lengths: dict[str, int]) -> i
         limit = bound.const + sum(c * i for (_, c), i in zip(bound.terms, counters, strict=True))
         values.append(max(0, min(length, limit)))
     return total * sum(values) // (len(values) * length)
-
-
-def _radix(digits: Sequence[Digit]) -> list[int]:
-    """Weights of a mixed radix number, the last digit fastest."""
-    weights: list[int] = []
-    weight = 1
-    for digit in reversed(digits):
-        weights.append(weight)
-        weight *= digit.extent
-    return weights[::-1]
 
 
 def _shifted(mem: Mem, words: int) -> Mem:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from rdflow.dsl.axes import Digit, Linear, size, without
+from rdflow.dsl.axes import Digit, Linear, size, strides, without
 from rdflow.dsl.checked import Hold
 from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, Space, by_copy_of, plain
 from rdflow.dsl.netlist import ALWAYS, In, Mem, Port, Row, UnitInfo, ends
-from rdflow.dsl.orders import BYTES
+from rdflow.dsl.orders import BYTES, PMU_BYTES
 from rdflow.dsl.rows import Rows, lane_values
-
-PMU_BYTES = 512 * 1024
 
 
 def elaborate_hold(nets: Nets, hold: Hold) -> None:
@@ -31,7 +29,7 @@ class _Hold:
         self.tile = self.order.time[: hold.tile]
         self.layout = self._layout()
         self.words = max(1, prod(d.extent for d in self.layout))
-        self.strides = dict(zip(self.layout, _radix(self.layout), strict=True))
+        self.strides = strides(self.layout)
         self.unit = nets.unit(self._info())
         self._producers = by_copy_of(self.source.endpoints, dict.fromkeys(self.space, 0))
 
@@ -255,12 +253,3 @@ def _inside(linear: Linear, extent: int) -> bool:
     low = linear.const + sum(min(0, c * (d.extent - 1)) for d, c in linear.terms)
     high = linear.const + sum(max(0, c * (d.extent - 1)) for d, c in linear.terms)
     return low >= 0 and high < extent
-
-
-def _radix(digits: tuple[Digit, ...]) -> list[int]:
-    weights: list[int] = []
-    weight = 1
-    for digit in reversed(digits):
-        weights.append(weight)
-        weight *= digit.extent
-    return weights[::-1]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
 
-from rdflow.dsl.axes import Digit, Linear
+from rdflow.dsl.axes import Digit, Linear, strides
 from rdflow.dsl.checked import Kernel
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
 from rdflow.dsl.netlist import (
@@ -113,17 +113,14 @@ class Source:
         """The same tokens under other axes (a rename in a view is wiring)."""
         if not pairs:
             return self
-        endpoints = tuple(Endpoint(_Renamed.of(e.draft, pairs), e.gate, e.source, e.firings) for e in self.endpoints)
+        endpoints = tuple(Endpoint(_renamed(e.draft, pairs), e.gate, e.source, e.firings) for e in self.endpoints)
         return Source(self.name, tuple(pairs.get(d, d) for d in self.lanes), self.dtype, endpoints)
 
 
-class _Renamed(Draft):
-    """A draft seen under other axes: ports are added to the draft itself."""
-
-    @staticmethod
-    def of(draft: Draft, pairs: Mapping[Digit, Digit]) -> Draft:
-        digits = tuple(pairs.get(d, d) if d is not None else None for d in draft.digits)
-        return replace(draft, digits=digits, space={pairs.get(d, d): v for d, v in draft.space.items()})
+def _renamed(draft: Draft, pairs: Mapping[Digit, Digit]) -> Draft:
+    """A draft seen under other axes; it shares the lists of the draft itself, so ports are added to both."""
+    digits = tuple(pairs.get(d, d) if d is not None else None for d in draft.digits)
+    return replace(draft, digits=digits, space={pairs.get(d, d): v for d, v in draft.space.items()})
 
 
 @dataclass
@@ -192,7 +189,7 @@ class Nets:
         bound = order.bound(root)
         covers = digit.stride * digit.extent
         top = covers >= self.kernel.lengths[root]
-        if bound is not None and not top and _steps(bound, covers):
+        if bound is not None and not top and whole_steps(bound, covers):
             bound = None  # it never ends inside of this loop
         whole = end % (digit.stride if top else covers) == 0
         if bound is None and whole:
@@ -295,7 +292,7 @@ class Nets:
         return self.netlist
 
 
-def _steps(bound: Linear, step: int) -> bool:
+def whole_steps(bound: Linear, step: int) -> bool:
     """Whether a bound is a whole number of steps whatever its counters."""
     return all(v % step == 0 for v in (bound.const, *(c for _, c in bound.terms)))
 
@@ -320,11 +317,7 @@ def _select(draft: Draft, digits: tuple[Digit, ...]) -> Affine:
     """Mixed radix number of some loops' counters, the last digit fastest."""
     if not digits:
         return Affine()
-    weights: dict[Digit, int] = {}
-    weight = 1
-    for digit in reversed(digits):
-        weights[digit] = weight
-        weight *= digit.extent
+    weights = strides(digits)
     return Affine(0, tuple(weights.get(d, 0) if d is not None else 0 for d in draft.digits))
 
 

@@ -9,7 +9,7 @@ from rdflow.dsl import syntax
 from rdflow.dsl.constants import Value, evaluate
 from rdflow.dsl.program import Program, Tensor, dtype
 from rdflow.dsl.report import Abandon, Reporter
-from rdflow.dsl.source import NOWHERE, Span
+from rdflow.dsl.source import Span
 
 UNROLLED = 100_000  # iterations of schedule loops that are followed
 
@@ -268,6 +268,3 @@ def _tensor(
                 help="the axes of a kernel's parameters take their lengths from the arguments: they must agree",
             )
     return TensorArgument(tensor.name, tuple(fixed.items())), tuple(a.length for a in free)
-
-
-__all__ = ["NOWHERE", "LaunchCall", "LaunchSpec", "TensorArgument", "calls", "launches"]

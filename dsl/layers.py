@@ -13,7 +13,7 @@ from rdflow.dsl.constants import whole
 from rdflow.dsl.diagnostics import Label
 from rdflow.dsl.report import Abandon
 from rdflow.dsl.scope import Scope
-from rdflow.dsl.source import Source, Span
+from rdflow.dsl.source import Span
 
 CheckLines = Callable[[Scope, tuple[syntax.Line, ...]], None]
 
@@ -265,6 +265,3 @@ def _bind_axis(
             help=f"bring the argument to what the layer expects: `{name}` stands for `{known.root}` already",
         )
     return known
-
-
-__all__ = ["Source", "expand"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import lcm
 
 from rdflow.dsl.axes import Digit, Linear
-from rdflow.dsl.joins import Nets
+from rdflow.dsl.joins import Nets, whole_steps
 from rdflow.dsl.orders import Order
 
 Condition = tuple[Linear, Linear]  # an index that must be smaller than a limit
@@ -60,4 +60,4 @@ def _step(nets: Nets, digits: Sequence[Digit], lanes: Sequence[Digit], root: str
 
 def _multiple(bound: Linear, step: int) -> bool:
     """Whether a bound is a whole number of steps whatever its counters, and at least one."""
-    return bound.const > 0 and all(v % step == 0 for v in (bound.const, *(c for _, c in bound.terms)))
+    return bound.const > 0 and whole_steps(bound, step)

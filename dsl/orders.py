@@ -9,6 +9,7 @@ from rdflow.dsl.axes import Axis, Digit, Linear, runs
 
 BYTES = {"bf16": 2, "f32": 4, "int32": 4, "int8": 1, "bool": 1}
 PACKET_BYTES = 64
+PMU_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from rdflow.dsl.checked import Line, Stream
 from rdflow.dsl.constants import Value, constant, whole
 from rdflow.dsl.orders import Order, Writer
 from rdflow.dsl.program import LANES, Program, Tensor
-from rdflow.dsl.report import Reporter
+from rdflow.dsl.report import Abandon, Reporter
 from rdflow.dsl.source import Span
 
 
@@ -223,8 +223,6 @@ class Scope:
 
     def stream(self, name: str, span: Span) -> Stream:
         """The stream of a name; silent where its line is already known to be wrong."""
-        from rdflow.dsl.report import Abandon
-
         if name in self.streams:
             return self.streams[name]
         if name in self.broken:

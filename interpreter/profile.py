@@ -14,7 +14,7 @@ from fractions import Fraction
 import numpy as np
 
 from rdflow.dsl.launches import LaunchSpec
-from rdflow.dsl.netlist import Netlist, UnitInfo
+from rdflow.dsl.netlist import Netlist
 from rdflow.interpreter.allocate import unit_table
 from rdflow.interpreter.execution import Compiled, Execution, Launched
 from rdflow.interpreter.image import Counters, counters
@@ -339,6 +339,3 @@ def _chain(netlist: Netlist, units: tuple[UnitProfile, ...], limiter: UnitProfil
         if units[u].starved
     ]
     return ", ".join(parts[:3]) or "nothing waits for it"
-
-
-__all__ = ["KernelProfile", "Profile", "TierProfile", "UnitInfo", "UnitProfile", "profile"]
