@@ -1,0 +1,1 @@
+../../rdflow/commands_looking.py

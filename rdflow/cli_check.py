@@ -1,0 +1,70 @@
+"""`rdflow check`, as the command line has it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from rdflow.arguments import Json, MachineName, MachineSet, Quiet, Set
+from rdflow.checking import Outcome, outcome, tell
+from rdflow.console import Told, ending, print_json, print_rich
+from rdflow.dsl.diagnostics import CompileError
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: `rdflow check attention --units`. See `rdflow explain CODE` for what a diagnostic means.")
+def check(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Program files, or names of programs that ship.")
+    ],
+    set_: Set = None,
+    units: Annotated[
+        bool, typer.Option("--units", help="Print what each unit takes, and the cycles it needs.")
+    ] = False,
+    machine: MachineName = None,
+    machine_set: MachineSet = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Check programs without running them: every mistake of every file."""
+    told = Told(as_json, quiet)
+    with ending(told):
+        from rdflow.options import settings
+
+        values = settings(set_)
+        results = [outcome(file, values) for file in files]
+        if units or machine or machine_set:
+            kernels = _unit_tables(results, machine, machine_set, told, units)
+        if as_json and units:
+            print_json({"diagnostics": [d for r in results for d in r.json()], "kernels": kernels})
+            tell(results, told, shown=False)
+        else:
+            tell(results, told)
+
+
+def _unit_tables(
+    results: list[Outcome], machine: str | None, changes: list[str] | None, told: Told, shown: bool
+) -> list[dict[str, Any]]:
+    """Print the units of every program without mistakes; add to its diagnostics what does not fit the machine."""
+    from rdflow.options import machine as chosen
+    from rdflow.units import costs_json, kernel_costs, too_large
+
+    target = chosen(machine, changes)
+    documents = []
+    for result in results:
+        if result.checked is None or not result.passed:
+            continue
+        try:
+            kernels = list(kernel_costs(result.checked, target))
+            result.diagnostics += too_large(result.checked, target)
+        except CompileError as error:
+            result.diagnostics += error.diagnostics
+            continue
+        documents += [{"file": result.file} | costs_json(kernel) for kernel in kernels]
+        if shown and not told.as_json:
+            from rdflow.show import costs
+
+            print_rich(*(part for kernel in kernels for part in costs(kernel, target.name)))
+    return documents

@@ -1,0 +1,90 @@
+"""`rdflow programs`, `rdflow machines` and `rdflow repl`: what ships, and where to try it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rdflow.arguments import Json, MachineName, MachineSet, Set
+from rdflow.console import Told, ending, print_json, print_rich
+
+app = typer.Typer()
+
+
+@app.command(epilog="Examples: `rdflow programs`; `rdflow programs hello > mine.rdf`")
+def programs(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Print the text of this one.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the programs that ship, or print one."""
+    told = Told(as_json)
+    with ending(told):
+        from rdflow import api
+
+        if name is not None:
+            text = api.find(name).text
+            print_json({"name": name, "text": text}) if as_json else print(text, end="")
+        elif as_json:
+            print_json([{"name": n, "about": about} for n, about in api.programs().items()])
+        else:
+            from rdflow.show import listed
+
+            print_rich(listed(api.programs().items(), "program", "about"), wrap=True)
+
+
+@app.command(epilog="Examples: `rdflow machines`; `rdflow machines sn40l > mine.toml`")
+def machines(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Print the file of this one, with its sources.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the machines that ship, or print the file of one: every number and where it comes from."""
+    told = Told(as_json)
+    with ending(told):
+        from rdflow.interpreter import machine
+
+        if name is not None:
+            loaded = machine.load_machine(name)
+            if as_json:
+                print_json(_numbers(loaded))
+            else:
+                path = machine.SHIPPED / f"{name}.toml"
+                print((path if path.is_file() else Path(name)).read_text(encoding="utf-8"), end="")
+        elif as_json:
+            print_json([{"name": n, "about": about} for n, about in machine.machines()])
+        else:
+            from rdflow.show import listed
+
+            print_rich(listed(machine.machines(), "machine", "about"), wrap=True)
+
+
+def _numbers(value: Any) -> Any:
+    """A part of a machine for JSON. Seconds are kept as fractions; here they are numbers."""
+    from fractions import Fraction
+
+    from pydantic import BaseModel
+
+    if isinstance(value, BaseModel):
+        return {key: _numbers(part) for key, part in value}
+    return float(value) if isinstance(value, Fraction) else value
+
+
+@app.command(epilog="Example: `rdflow repl attention --set S=256`")
+def repl(
+    file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="A program to begin with.")] = None,
+    set_: Set = None,
+    machine: MachineName = None,
+    machine_set: MachineSet = None,
+) -> None:
+    """Experiment: type declarations and units, run them step by step, look into queues."""
+    told = Told()
+    with ending(told):
+        from rdflow.options import machine as chosen
+        from rdflow.options import settings
+        from rdflow.repl import main as start
+
+        code = start(file, settings=settings(set_), machine=chosen(machine, machine_set))
+        raise typer.Exit(code or 0)
