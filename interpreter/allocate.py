@@ -11,6 +11,8 @@ from rdflow.dsl.source import NOWHERE, Span
 from rdflow.interpreter.machine import BURST, Machine, Tier
 
 KINDS = ("pcu", "pmu", "agcu")
+MAIN = ("pcu", "systolic", "carry", "read", "respond", "store")
+"""kinds of actors whose firings and cycles are those of their unit: one a copy"""
 TOGETHER = frozenset({("write", "read"), ("systolic", "drain"), ("request", "respond"), ("store", "acknowledge")})
 """kinds of actors that are two ends of one unit: a queue between them does not leave it"""
 

@@ -11,25 +11,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-import numpy as np
-
 from rdflow.dsl.launches import LaunchSpec
 from rdflow.dsl.netlist import Netlist
-from rdflow.interpreter.allocate import unit_table
+from rdflow.interpreter.allocate import MAIN, unit_table
 from rdflow.interpreter.execution import Compiled, Execution, Launched
 from rdflow.interpreter.image import Counters, counters
-from rdflow.interpreter.machine import Machine
-
-BURST = 64
-MAIN = (
-    "pcu",
-    "systolic",
-    "carry",
-    "read",
-    "respond",
-    "store",
-)  # of a unit's actors, the one whose cycles are the unit's
-SATURATED = 0.85  # busier than this, a unit or a tier is what limits
+from rdflow.interpreter.limiter import Wait, limit
+from rdflow.interpreter.machine import BURST, Machine
+from rdflow.interpreter.states import STATES, Cycles, elapsed, states
 
 
 @dataclass(frozen=True)
@@ -89,6 +78,7 @@ class KernelProfile:
     limiter: str
     bound: str
     why: str
+    chain: tuple[Wait, ...]
     peak_flops: float
     tensor_bytes: dict[str, int]
     """bytes read and written in HBM and DDR, by tensor"""
@@ -186,13 +176,12 @@ def _kernel(name: str, group: list[Launched], machine: Machine) -> KernelProfile
     compiled = group[0].compiled
     netlist = compiled.netlist
     counted = [counters(l.image) for l in group]
-    cycles = sum(l.image.cycles if l.image.cycles else 0 for l in group)
-    spent = [max(l.image.cycles, 0) for l in group]
-    units = tuple(_units(netlist, counted, spent))
+    cycles = sum(elapsed(l.image) for l in group)
+    units = tuple(_units(netlist, counted, sum((states(l.image) for l in group[1:]), states(group[0].image))))
     seconds = cycles / float(machine.socket.clock)
     flops = sum(u.flops for l in group for u in l.compiled.netlist.units)
     tiers = _tiers(netlist, counted, machine, seconds)
-    limiter, bound, why = _limit(netlist, units, tiers)
+    limited = limit(netlist, units, tiers)
     return KernelProfile(
         name,
         len(group),
@@ -203,9 +192,10 @@ def _kernel(name: str, group: list[Launched], machine: Machine) -> KernelProfile
         _sram(netlist, counted),
         units,
         _resources(compiled, machine),
-        limiter,
-        bound,
-        why,
+        limited.limiter,
+        limited.bound,
+        limited.why,
+        limited.chain,
         _peak(machine),
         _by_tensor(netlist, counted),
     )
@@ -216,25 +206,18 @@ def _peak(machine: Machine) -> float:
     return float(machine.pcus * machine.pcu.lanes * machine.pcu.stages * 2 * machine.socket.clock)
 
 
-def _units(netlist: Netlist, counted: list[Counters], cycles: list[int]) -> Iterable[UnitProfile]:
+def _units(netlist: Netlist, counted: list[Counters], spent: Cycles) -> Iterable[UnitProfile]:
+    """`spent`: actors x STATES, over all launches."""
     for number, info in enumerate(netlist.units):
         actors = [i for i, a in netlist.actors_of(number) if a.kind in MAIN]
-        index = np.array(actors, dtype=np.int64)
-        sums = {
-            n: sum(int(getattr(c, n)[index].sum()) for c in counted)
-            for n in ("firings", "busy", "starved", "blocked", "memory")
-        }
-        total = sum(cycles) * len(actors)
-        idle = total - sum(v for n, v in sums.items() if n != "firings")
         yield UnitProfile(
             info.name,
             info.kind,
             info.verb,
             info.order,
             len(actors),
-            **sums,
-            link=0,
-            idle=idle,
+            sum(int(c.firings[actors].sum()) for c in counted),
+            **dict(zip(STATES, spent[actors].sum(axis=0).tolist(), strict=True)),
             flops=info.flops * len(counted),
         )
 
@@ -282,60 +265,3 @@ def _sram(netlist: Netlist, counted: list[Counters]) -> int:
 def _resources(compiled: Compiled, machine: Machine) -> dict[str, int]:
     rows = unit_table(compiled.netlist, machine)
     return {name: sum(getattr(r, name + "s") * r.copies for r in rows) for name in ("pcu", "pmu", "agcu")}
-
-
-# -- what limits -------------------------------------------------------------------------------------------------------
-
-
-def _limit(netlist: Netlist, units: tuple[UnitProfile, ...], tiers: dict[str, TierProfile]) -> tuple[str, str, str]:
-    """The busiest thing, what kind of bound that is, and a sentence with the waits around it."""
-    if not units:
-        return "", "latency", "nothing ran"
-    tier = max(tiers, key=lambda t: tiers[t].utilization)
-    most = max(u.utilization for u in units)
-    busiest = max(
-        (u for u in units if u.utilization > 0.97 * most),
-        key=lambda u: (u.kind == "pcu", u.kind == "pmu", u.utilization),
-    )
-    if tiers[tier].utilization > SATURATED or tiers[tier].utilization >= busiest.utilization:
-        share = tiers[tier].utilization
-        return tier, tier, f"{tier.upper()} moves {share:.0%} of its peak; {_waiting(units)}"
-    bound = {"pcu": "compute", "pmu": "sram", "agcu": "agcu"}[busiest.kind]
-    if busiest.utilization < 0.5:
-        bound = "latency"
-    equal = [u.name for u in units if u.kind == busiest.kind and u.utilization > 0.97 * most and u is not busiest]
-    also = f", as are {', '.join(equal)}" if equal else ""
-    sentence = (
-        f"`{busiest.name}` is busy {busiest.utilization:.1%} of the time{also}; {_chain(netlist, units, busiest)}"
-    )
-    return busiest.name, bound, sentence
-
-
-def _waiting(units: tuple[UnitProfile, ...]) -> str:
-    waits = max(units, key=lambda u: u.memory / u.total if u.total else 0.0)
-    return (
-        f"`{waits.name}` waits for it {waits.memory / waits.total:.0%} of the time" if waits.total else "nothing waits"
-    )
-
-
-def _chain(netlist: Netlist, units: tuple[UnitProfile, ...], limiter: UnitProfile) -> str:
-    """Who is held up by the limiter: producers that are blocked, consumers that are starved."""
-    number = next(i for i, u in enumerate(netlist.units) if u.name == limiter.name)
-    before, after = set(), set()
-    for queue in netlist.queues:
-        source, sink = netlist.actors[queue.source].unit, netlist.actors[queue.sink].unit
-        if source != sink and sink == number:
-            before.add(source)
-        if source != sink and source == number:
-            after.add(sink)
-    parts = [
-        f"`{units[u].name}` is blocked behind it {units[u].blocked / units[u].total:.0%}"
-        for u in sorted(before)
-        if units[u].blocked
-    ]
-    parts += [
-        f"`{units[u].name}` waits for it {units[u].starved / units[u].total:.0%}"
-        for u in sorted(after)
-        if units[u].starved
-    ]
-    return ", ".join(parts[:3]) or "nothing waits for it"

@@ -9,10 +9,9 @@ from typing import Literal
 import numpy as np
 
 from rdflow.dsl.netlist import Actor, Port
+from rdflow.interpreter.allocate import MAIN
 from rdflow.interpreter.image import Image, Status, counters, counters_of, waiting
 
-MAIN = ("pcu", "systolic", "carry", "read", "respond", "store")
-"""kinds of actors whose firings are those of their unit"""
 SLOW = 1.5  # cycles between tokens from which on their source is said to be slow
 
 Cause = Literal["fires", "busy", "memory", "link", "finished", "loop"]

@@ -13,10 +13,10 @@ from rdflow.dsl.elaborate import elaborate
 from rdflow.dsl.netlist import Netlist, UnitInfo
 from rdflow.dsl.orders import BYTES
 from rdflow.dsl.program import Program
-from rdflow.interpreter.allocate import size_text, unit_table
+from rdflow.interpreter.allocate import MAIN, size_text, unit_table
 from rdflow.interpreter.machine import Machine
 from rdflow.session import Session
-from rdflow.units import MAIN, UnitCost, cycles, firings
+from rdflow.units import UnitCost, cycles, firings
 
 MANY = 8  # units of a layer call that are told one by one
 

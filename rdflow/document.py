@@ -71,6 +71,8 @@ def _kernel(kernel: KernelProfile) -> Document:
         "intensity": kernel.intensity,
         "bound": kernel.bound,
         "limiter": kernel.limiter,
+        "why": kernel.why,
+        "chain": [asdict(wait) for wait in kernel.chain],
         "resources": dict(kernel.resources),
         "units": [_unit(unit) for unit in kernel.units],
     }

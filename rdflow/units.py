@@ -13,11 +13,9 @@ from rdflow.dsl.coalesce import coalesce
 from rdflow.dsl.diagnostics import Diagnostic
 from rdflow.dsl.elaborate import elaborate
 from rdflow.dsl.netlist import Actor, Netlist, Port
-from rdflow.interpreter.allocate import UnitRow, socket_errors, tier_errors, unit_table
+from rdflow.interpreter.allocate import MAIN, UnitRow, socket_errors, tier_errors, unit_table
 from rdflow.interpreter.machine import Machine
 
-MAIN = ("pcu", "systolic", "carry", "read", "respond", "store")
-"""kinds of actors whose firings are those of their unit"""
 ENUMERATED = 200_000  # iterations of loops with data-dependent ends that are counted one by one
 
 
