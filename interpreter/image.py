@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdflow.dsl.netlist import Actor, Affine, Gate, Loop, Netlist, Port, Queue
-from rdflow.interpreter.kernel import cache, engine, layout
+from rdflow.interpreter.kernel import layout, native
 from rdflow.interpreter.kernel.layout import FAR, Tables, Values
 from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.rows import Store, lower
@@ -23,9 +23,9 @@ Table = NDArray[Any]
 class Status(IntEnum):
     """What `advance` came to."""
 
-    RUNNING = engine.RUNNING
-    FINISHED = engine.FINISHED
-    DEADLOCK = engine.DEADLOCK
+    RUNNING = layout.RUNNING
+    FINISHED = layout.FINISHED
+    DEADLOCK = layout.DEADLOCK
 
 
 @dataclass
@@ -308,18 +308,12 @@ def build(mapped: Mapped, values: Mapping[int, NDArray[Any]] | None = None) -> I
 
 def compile_needed(with_values: bool = False) -> bool:
     """Whether the first `advance` will compile the engine, which takes some seconds."""
-    entry = "advance_values" if with_values else "advance_timing"
-    parts = ("compute", "elementwise") if with_values else ()
-    return not getattr(engine, entry).signatures and not all(cache.holds(name) for name in (entry, *parts))
+    return not native.ready(with_values)
 
 
 def advance(image: Image, until: int = FAR) -> Status:
     """Do every firing before cycle `until`, and none after."""
-    if image.values is None:
-        code = engine.advance_timing(image.tables, until)
-    else:
-        code = engine.advance_values(image.tables, image.values, engine.parts(), until)
-    image.status = Status(code)
+    image.status = Status(native.advance(image.tables, image.values, until))
     return image.status
 
 

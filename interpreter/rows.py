@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rdflow.dsl.netlist import Actor, Affine, Const, Gate, In, Index, Mem, Netlist, Operand, Port, Row, Temp
 from rdflow.interpreter.kernel import layout
 from rdflow.interpreter.kernel.layout import VALUE_BATCH, VECTOR, Tables, Values
-from rdflow.interpreter.kernel.operations import COMBINE, NUMBER
+from rdflow.interpreter.kernel.opcodes import COMBINE, NUMBER
 
 SCRATCH = 4 * VECTOR * VALUE_BATCH  # words at the start of the store, for operations that need some
 TEMPORARY = VALUE_BATCH * VECTOR  # words of a temporary

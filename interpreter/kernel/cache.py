@@ -9,16 +9,23 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
-from numba import config
+from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
 from platformdirs import user_cache_dir
 
 
+@cache
 def folder() -> Path:
-    """The folder for these very sources; `RDFLOW_CACHE_DIR` says where instead of the user's cache."""
+    """The folder for these very sources, the compiler and the processor; `RDFLOW_CACHE_DIR` says where instead of the
+    user's cache."""
     root = os.environ.get("RDFLOW_CACHE_DIR") or user_cache_dir("rdflow")
-    digest = hashlib.sha256()
+    features = get_host_cpu_features()
+    parts = [sys.version, version("numba"), version("llvmlite"), get_host_cpu_name(), features.flatten()]
+    parts += [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("NUMBA_")]
+    digest = hashlib.sha256("\n".join(parts).encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.name.encode() + source.read_bytes())
     return Path(root) / "kernels" / digest.hexdigest()[:16]
@@ -27,6 +34,8 @@ def folder() -> Path:
 @contextmanager
 def in_use() -> Iterator[None]:
     """Numba asks for its folder when a function is decorated."""
+    from numba import config
+
     before = config.CACHE_DIR
     config.CACHE_DIR = str(folder())
     try:
@@ -37,7 +46,7 @@ def in_use() -> Iterator[None]:
 
 def holds(function: str) -> bool:
     """Whether compiled code of a function is there."""
-    return any(folder().glob(f"**/*.{function}-*.nbc"))
+    return any(folder().glob(f"{function}.object")) or any(folder().glob(f"*/*.{function}-*.nbc"))
 
 
 def apart(statement: str) -> subprocess.Popen[bytes] | None:

@@ -8,13 +8,10 @@ from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 from numpy import int64, uint64, uintp
 
-from rdflow.interpreter.kernel.layout import FAR
-from rdflow.interpreter.kernel.options import ENTRY, HELPER, SPLICE
+from rdflow.interpreter.kernel.layout import DEADLOCK, FAR, FINISHED, RUNNING
+from rdflow.interpreter.kernel.options import HELPER, SPLICE
 from rdflow.interpreter.kernel.servers import serve
-from rdflow.interpreter.kernel.values import parts as parts
 from rdflow.interpreter.kernel.visits import visit_timing, visit_values
-
-RUNNING, FINISHED, DEADLOCK = range(3)
 
 
 @njit(**HELPER)
@@ -83,13 +80,11 @@ run_timing = engine(visit_timing)
 run_values = engine(visit_values)
 
 
-@njit(**ENTRY)
 def advance_timing(tables, until):
     """Cycles only."""
     return run_timing(tables, None, None, until)
 
 
-@njit(**ENTRY)
 def advance_values(tables, values, parts, until):
     """Cycles and values; `parts` are what is behind the borders."""
     return run_values(tables, values, parts, until)

@@ -8,6 +8,7 @@ FAR = 1 << 62  # a cycle that never comes
 BATCH = 64  # firings committed at once, at most
 VALUE_BATCH = 16  # the same where values are computed: the temporaries of a batch stay in the nearest cache
 
+RUNNING, FINISHED, DEADLOCK = range(3)  # what `advance` comes to
 READY, DONE = -1, -2  # Actor.waiting: for nothing but time; nothing left to do. Else the queue it waits for.
 PLAIN, MAP, SOURCE, SINK = range(4)  # Actor.shape: the general case, and three with their own loops
 UNSERVED, BY_ADDRESS = -1, -2  # Queue.server: none; the memory channel of the burst's address
@@ -121,7 +122,29 @@ class Values(NamedTuple):
     dynamics: np.ndarray  # pairs: operand, stride
 
 
-PLACES = Places(np.zeros(1, PORT), np.zeros(1, QUEUE), np.zeros(1, LOOP), np.zeros(1, np.int64))
+class Parts(NamedTuple):
+    """The functions behind borders that the engine calls."""
+
+    compute: object
+    elementwise: object
+
+
+TABLES = Tables(
+    clock=np.zeros(1, CLOCK),
+    actors=np.zeros(1, ACTOR),
+    loops=np.zeros(1, LOOP),
+    bounds=np.zeros(1, BOUND),
+    ports=np.zeros(1, PORT),
+    queues=np.zeros(1, QUEUE),
+    servers=np.zeros(1, SERVER),
+    pending=np.zeros(1, np.uint64),
+    scratch=np.zeros((4, BATCH), np.int64),
+    **dict.fromkeys(
+        ["fan", "counts", "affine", "ready", "free", "due", "calendar", "link", "target", "owner", "batch", "keys"],
+        np.zeros(1, np.int64),
+    ),
+)
+PLACES = Places(TABLES.ports, TABLES.queues, TABLES.loops, TABLES.affine)
 VALUES = Values(
     words=np.zeros(1, np.float32),
     ints=np.zeros(1, np.int32),

@@ -1,18 +1,14 @@
 """The rows of an actor, one after the other, each over all firings of a batch."""
 
-from functools import cache
-from typing import NamedTuple
-
-from numba import cfunc, from_dtype, njit, typeof, types
-from numba.core.ccallback import CFunc
+from numba import njit
 from numpy import int64, uintp
 
 from rdflow.interpreter.kernel import memory
-from rdflow.interpreter.kernel import operations as op
-from rdflow.interpreter.kernel.cache import apart, holds, in_use
-from rdflow.interpreter.kernel.layout import ACTOR, FIXED, PLACES, TOKEN, VALUES, VECTOR
+from rdflow.interpreter.kernel import opcodes as op
+from rdflow.interpreter.kernel import operations as do
+from rdflow.interpreter.kernel.layout import FIXED, TOKEN, VECTOR
 from rdflow.interpreter.kernel.nest import affine_at, is_open
-from rdflow.interpreter.kernel.options import BORDER, HELPER, SPLICE
+from rdflow.interpreter.kernel.options import HELPER, SPLICE
 
 
 @njit(**HELPER)
@@ -121,17 +117,17 @@ def run_row(row, n, actor, places, values, elementwise):
             at = o + j * os + dynamic(out, j, actor, places, values)
             store(row, out, at, a + j * sa, sa, b + j * sb, sb, together, anew, values, elementwise)
     elif row.op == op.SPLAT:
-        op.spread(ints, o, os, a, sa, n, width)
+        do.spread(ints, o, os, a, sa, n, width)
     elif row.op == op.LANES:
-        op.permute(ints, o, os, a, sa, n, width, values.lanes, row.table)
+        do.permute(ints, o, os, a, sa, n, width, values.lanes, row.table)
     elif row.op == op.PICK:
-        op.pick(ints, o, os, a, sa, b, sb, n, width, row.count - 1)
+        do.pick(ints, o, os, a, sa, b, sb, n, width, row.count - 1)
     elif row.op == op.INDEX:
-        op.index(ints, o, os, a, sa, n, width, values.lanes, row.table)
+        do.index(ints, o, os, a, sa, n, width, values.lanes, row.table)
     elif row.op == op.TREE:
-        op.tree(words, ints, o, os, a, sa, n, width, row.combine, row.identity, elementwise)
+        do.tree(words, ints, o, os, a, sa, n, width, row.combine, row.identity, elementwise)
     else:
-        op.tree_argmax(words, ints, o, os, a, sa, b, sb, n, width)
+        do.tree_argmax(words, ints, o, os, a, sa, b, sb, n, width)
 
 
 def compute(actor, n, places, values, elementwise):
@@ -151,39 +147,3 @@ def compute(actor, n, places, values, elementwise):
         port = places.ports[uintp(p)]
         if port.taken > 0 and port.holds:
             hold(port, n, values.ints)
-
-
-class Parts(NamedTuple):
-    """The functions behind borders."""
-
-    compute: CFunc
-    elementwise: CFunc
-
-
-def types_of():
-    """The signatures of the two: elementwise is called by the numbers that its arguments are."""
-    number, words, ints = types.int64, typeof(VALUES.words), typeof(VALUES.ints)
-    by_code = types.void(number, words, ints, *(number,) * 10)
-    of_actor = types.void(from_dtype(ACTOR), number, typeof(PLACES), typeof(VALUES), types.FunctionType(by_code))
-    return of_actor, by_code
-
-
-def part_elementwise():
-    """The one whose many loops take half of the time to compile."""
-    with in_use():
-        return cfunc(types_of()[1], **BORDER)(op.elementwise)
-
-
-@cache
-def parts():
-    """Compiled when first asked for, the two side by side: another process leaves its half in the cache of both."""
-    other = (
-        None
-        if holds("elementwise")
-        else apart("from rdflow.interpreter.kernel.values import part_elementwise as p; p()")
-    )
-    with in_use():
-        of_actor = cfunc(types_of()[0], **BORDER)(compute)
-    if other is not None:
-        other.wait()
-    return Parts(of_actor, part_elementwise())

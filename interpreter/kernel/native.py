@@ -1,0 +1,123 @@
+"""The compiled loops, called by address.
+
+Numba takes half a second to be imported and to load what it keeps. So the object code is kept once more, beside numba's
+own cache, and goes straight to LLVM's linker. Where that fails there is still numba, which loads its code or compiles.
+"""
+
+import ctypes
+import os
+import re
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from rdflow.interpreter.kernel.cache import apart, folder, holds
+from rdflow.interpreter.kernel.layout import TABLES, VALUES
+
+PARTS = ("compute", "elementwise")
+WORD = ctypes.c_int64
+RAISING = re.compile(rb"numba_\w+")  # numba's helpers that raise what compiled code reports: kernels report nothing
+_owners: dict[str, Any] = {}  # what keeps the code of a function in memory
+
+
+def advance(tables, values, until):
+    """Every firing before `until` and none after, without values where these are None. The status."""
+    words = flat(tables, TABLES)
+    if values is None:
+        return call("advance_timing", *words, until)
+    compile_side_by_side()
+    parts = [word for name in PARTS for word in (address(name), 0, 0)]
+    return call("advance_values", *words, *flat(values, VALUES), *parts, until)
+
+
+def ready(with_values: bool) -> bool:
+    """Whether `advance` needs no compilation."""
+    wanted = ("advance_values", *PARTS) if with_values else ("advance_timing",)
+    return all(name in _owners or holds(name) for name in wanted)
+
+
+# -- calls -------------------------------------------------------------------------------------------------------------
+
+
+def flat(arrays, examples):
+    """Arrays as numba passes them: two owners (none), elements, bytes of one, address, shape, strides."""
+    words = []
+    for array, example in zip(arrays, examples, strict=True):
+        assert array.dtype == example.dtype and array.ndim == example.ndim and array.flags.carray
+        words += (0, 0, array.size, array.itemsize, array.ctypes.data, *array.shape, *array.strides)
+    return words
+
+
+def call(name, *words):
+    """By C's rules a struct given by value is its fields one after the other, and all of them are words here."""
+    return ctypes.CFUNCTYPE(WORD, *(WORD,) * len(words))(address(name))(*words)
+
+
+# -- code --------------------------------------------------------------------------------------------------------------
+
+
+@cache
+def address(name: str) -> int:
+    """Where a function is in memory: loaded, or else compiled and kept."""
+    path = folder() / f"{name}.object"
+    try:
+        return loaded(name, path)
+    except (OSError, ValueError, RuntimeError, AttributeError):  # no file, a damaged one, no linker for this platform
+        return compiled(name, path)
+
+
+def loaded(name: str, path: Path) -> int:
+    """The function in a file of `keep`, linked to what Python and its libraries export."""
+    from llvmlite import binding
+
+    symbol, digest, code = path.read_bytes().split(b"\n", 2)
+    if digest.decode() != sha256(code).hexdigest():
+        raise ValueError(f"{path} is damaged")
+    library = binding.JITLibraryBuilder().add_object_img(code).add_current_process().export_symbol(symbol.decode())
+    stop = ctypes.cast(ctypes.pythonapi.abort, ctypes.c_void_p).value
+    for helper in set(RAISING.findall(code)):
+        library.import_symbol(helper.decode(), stop)
+    _owners[name] = library.link(linker(), name)
+    return _owners[name][symbol.decode()]
+
+
+@cache
+def linker() -> Any:
+    """LLVM's, for this process."""
+    from llvmlite import binding
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    return binding.create_lljit_compiler()
+
+
+def compiled(name: str, path: Path) -> int:
+    """By numba, and kept for the next process."""
+    from rdflow.interpreter.kernel import borders
+
+    made = _owners[name] = borders.compiled(name)
+    if made.cache_hits == 0:
+        keep(path, made.native_name, made._library._get_compiled_object())
+    return made.address
+
+
+def keep(path: Path, symbol: str, code: bytes) -> None:
+    """Write symbol, digest and object code: whole, or not at all."""
+    beside = path.with_suffix(f".{os.getpid()}")
+    try:
+        beside.write_bytes(b"\n".join((symbol.encode(), sha256(code).hexdigest().encode(), code)))
+        os.replace(beside, path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+
+
+@cache
+def compile_side_by_side() -> None:
+    """Half of a first compilation is done by another process, which leaves it where this one finds it."""
+    if holds("elementwise"):
+        return
+    other = apart("from rdflow.interpreter.kernel.native import address; address('elementwise')")
+    address("compute")
+    if other is not None:
+        other.wait()
