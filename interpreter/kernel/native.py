@@ -7,13 +7,16 @@ own cache, and goes straight to LLVM's linker. Where that fails there is still n
 import ctypes
 import os
 import re
+from collections.abc import Iterable
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rdflow.interpreter.kernel.cache import apart, folder, holds
-from rdflow.interpreter.kernel.layout import TABLES, VALUES
+from rdflow.interpreter.kernel.layout import TABLES, VALUES, Tables, Values
 
 PARTS = ("compute", "elementwise")
 WORD = ctypes.c_int64
@@ -21,7 +24,7 @@ RAISING = re.compile(rb"numba_\w+")  # numba's helpers that raise what compiled 
 _owners: dict[str, Any] = {}  # what keeps the code of a function in memory
 
 
-def advance(tables, values, until):
+def advance(tables: Tables, values: Values | None, until: int) -> int:
     """Every firing before `until` and none after, without values where these are None. The status."""
     words = flat(tables, TABLES)
     if values is None:
@@ -40,16 +43,16 @@ def ready(with_values: bool) -> bool:
 # -- calls -------------------------------------------------------------------------------------------------------------
 
 
-def flat(arrays, examples):
+def flat(arrays: Iterable[np.ndarray], examples: Iterable[np.ndarray]) -> list[int]:
     """Arrays as numba passes them: two owners (none), elements, bytes of one, address, shape, strides."""
-    words = []
+    words: list[int] = []
     for array, example in zip(arrays, examples, strict=True):
         assert array.dtype == example.dtype and array.ndim == example.ndim and array.flags.carray
         words += (0, 0, array.size, array.itemsize, array.ctypes.data, *array.shape, *array.strides)
     return words
 
 
-def call(name, *words):
+def call(name: str, *words: int) -> int:
     """By C's rules a struct given by value is its fields one after the other, and all of them are words here."""
     return ctypes.CFUNCTYPE(WORD, *(WORD,) * len(words))(address(name))(*words)
 
