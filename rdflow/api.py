@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # what runs things takes numba along, which takes time to imp
     from rdflow.interpreter.execution import Execution
     from rdflow.interpreter.machine import Machine
     from rdflow.interpreter.profile import KernelProfile, Profile
+    from rdflow.interpreter.what_if import Doubled
 
 MACHINE = "sn40l"
 LEFT_OUT = "compare without "
@@ -126,6 +127,14 @@ class Program:
         execution = self.execution()
         execution.advance(progress=progress)
         return profile(execution)
+
+    def what_if(self) -> list[Doubled]:
+        """What twice of each resource would give, the most useful first: measured, by running again."""
+        from rdflow.interpreter.what_if import what_if
+
+        execution = self.execution()
+        execution.advance()
+        return what_if(execution)
 
     def evaluate(self, seed: int = 0, **given: Any) -> dict[str, NDArray[Any]]:
         """What NumPy says: the values of all tensors after the program, without any machine."""

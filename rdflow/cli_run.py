@@ -1,4 +1,4 @@
-"""`rdflow run` and `rdflow profile`: what executes programs."""
+"""`rdflow run`: execute a program with values."""
 
 from __future__ import annotations
 
@@ -101,29 +101,3 @@ def _write(program: Program, outputs: Mapping[str, NDArray[Any]], folder: Path) 
 
         write_whole(found[name], save)
     return found
-
-
-@app.command(epilog="Example: `rdflow profile attention --set S=4096 --machine-set hbm.bandwidth=900GB/s`")
-def profile(
-    file: ProgramName,
-    set_: Set = None,
-    machine: MachineName = None,
-    machine_set: MachineSet = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Execute without values, and say where the cycles went: kernels, memory tiers, units, what limited each."""
-    told = Told(as_json, quiet)
-    with ending(told):
-        program = load(file, set_, machine, machine_set, told)
-        announce_compilation(False, told)
-        with Meter(told) as meter:
-            found = program.profile(meter)
-        if as_json:
-            from rdflow.document import document
-
-            print_json(document(program, found))
-        elif not quiet:
-            from rdflow.show import profiled, summary
-
-            print_rich(*summary(program, found)[:1], *profiled(program, found))

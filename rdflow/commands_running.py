@@ -47,12 +47,13 @@ def profile(session: Session, argument: str) -> Reply:
     `:step` advances stays where it is.
     """
     none(argument, "profile")
-    from rdflow import show
+    from rdflow.show import summary
+    from rdflow.show_profile import profiled
 
     program = session.runnable()
     session.announce(with_values=False)
     found = program.profile(session.progress)
-    return said(*(line.plain for line in show.summary(program, found)[:1]), *show.profiled(program, found))
+    return said(*(line.plain for line in summary(program, found)[:1]), *profiled(program, found))
 
 
 @command("[N]")

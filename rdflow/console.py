@@ -211,6 +211,7 @@ class Meter:
         from time import perf_counter
 
         self.told = told
+        self.doing = ""  # before the kernel's name
         self.clock = perf_counter
         self.began = perf_counter()
         self.drawing: Progress | None = None
@@ -226,7 +227,7 @@ class Meter:
         spent = sum(l.host_seconds for l in execution.launched) or 1.0
         firings = sum(int(l.image.tables.actors["firings"].sum()) for l in execution.launched)
         where = f"{current.call.spec.kernel} (launch {len(execution.launched)})"
-        text = f"{where}  {execution.time:,} cycles  {firings / spent / 1e6:.1f} M firings/s"
+        text = f"{self.doing}{where}  {execution.time:,} cycles  {firings / spent / 1e6:.1f} M firings/s"
         self.drawing.update(self.drawing.task_ids[0], description=text)
 
     def __enter__(self) -> Meter:

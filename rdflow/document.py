@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rdflow.interpreter.profile import KernelProfile, Profile, TierProfile, UnitProfile
+    from rdflow.interpreter.what_if import Doubled
 
 Document = dict[str, Any]
 UNIT_KEYS = ("name", "kind", "copies", "firings", "busy", "starved", "blocked", "memory", "link", "idle")
@@ -25,8 +26,9 @@ def document(
     outputs: Mapping[str, NDArray[Any]] | None = None,
     files: Mapping[str, Path] | None = None,
     verification: Verification | None = None,
+    doubled: Sequence[Doubled] | None = None,
 ) -> Document:
-    """A run (or, without outputs, a profile) of a program."""
+    """A run (or, without outputs, a profile) of a program. `doubled`: what twice of each resource gives, if asked."""
     from rdflow import __version__
 
     return {
@@ -49,6 +51,7 @@ def document(
             "host_seconds": profile.host_seconds,
             "fast_forwarded_cycles": 0,
         },
+        "what_if": None if doubled is None else [asdict(one) for one in doubled],
     }
 
 

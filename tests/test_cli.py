@@ -309,9 +309,19 @@ def test_profile_prints_kernels_units_and_resources(folder: Path) -> None:
         assert word in result.stdout
 
 
+def test_profile_says_what_twice_of_each_resource_gives(folder: Path) -> None:
+    result = call("profile", "scale.rdf", "--what-if", "--machine", "toy")
+    rows = {line.split()[0]: line for line in result.stdout.splitlines() if line.strip()}
+    assert "run again" in rows["hbm"] and "unused" in rows["ddr"] and "reckoned" in rows["launch"]
+    found = json.loads(call("profile", "scale.rdf", "--what-if", "--json").stdout)["what_if"]
+    assert [set(one) for one in found] == [
+        {"resource", "cycles", "seconds", "total", "speedup", "total_speedup", "how"}
+    ] * len(found)
+
+
 def test_bars_are_full() -> None:
     from rdflow.interpreter.profile import UnitProfile
-    from rdflow.show import BAR, bar
+    from rdflow.show_profile import BAR, bar
 
     for shares in ((1, 1, 1, 1, 1, 1), (0, 0, 0, 0, 0, 7), (997, 1, 1, 0, 0, 1), (333, 333, 334, 0, 0, 0)):
         assert len(bar(UnitProfile("u", "pcu", "pcu", "", 1, 1, *shares, flops=0)).plain) == BAR

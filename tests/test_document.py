@@ -51,6 +51,7 @@ PROFILE = {
     "simulation": {
         "firings": "int", "firings_simulated": "int", "host_seconds": "float", "fast_forwarded_cycles": "int",
     },
+    "what_if": "NoneType",
 }  # fmt: skip
 """the keys in order, and the type of every value; of a list, its first entry"""
 

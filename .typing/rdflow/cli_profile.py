@@ -1,0 +1,1 @@
+../../rdflow/cli_profile.py

@@ -1,0 +1,1 @@
+../../rdflow/show_profile.py

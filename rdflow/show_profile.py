@@ -1,0 +1,200 @@
+"""A profile as tables: kernels and their roofline, memory tiers, units and what their cycles went to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from rdflow.api import Program
+from rdflow.interpreter.allocate import size_text
+from rdflow.interpreter.profile import KernelProfile, Profile, UnitProfile
+from rdflow.show import limit, percent, scaled, table, time_text
+
+if TYPE_CHECKING:
+    from rdflow.interpreter.what_if import Doubled
+
+BAR = 32  # characters of a unit's bar
+BESIDE = 72  # columns of the figures beside it
+STATES = {
+    "busy": ("█", "green"),
+    "starved": ("░", "blue"),
+    "blocked": ("▒", "yellow"),
+    "memory": ("▓", "magenta"),
+    "link": ("╳", "cyan"),
+    "idle": ("·", "bright_black"),
+}
+"""what a unit's cycles go to: the character and the colour of its part of the bar"""
+
+
+def profiled(program: Program, profile: Profile) -> list[Any]:
+    """All of a profile: kernels, then each kernel's units, then the tiers."""
+    parts: list[Any] = [*_kernels(profile), *_compared(program, profile)]
+    parts += [Text(f"{kernel.name}: limited by {limit(kernel)}") for kernel in profile.kernels]
+    meaning = "Roofline: the least time for these FLOPs and bytes at the socket's peaks, over the time taken."
+    parts += [Text(f"\n{meaning}\n", "bright_black")]
+    parts.append(_tiers(profile))
+    for kernel in profile.kernels:
+        parts.append(_units(kernel))
+    parts += [_legend(), Text(""), _resources(program, profile)]
+    return parts
+
+
+def _compared(program: Program, profile: Profile) -> list[Text]:
+    """The intensity by another way of counting, where the program names one."""
+    if program.left_out is None:
+        return []
+    tensors, why = program.left_out
+    ours = f"{profile.intensity:.1f} FLOP/byte counted from the bytes that moved"
+    theirs = f"{profile.intensity_without(tensors):.1f} without {', '.join(tensors)} ({why})"
+    return [Text(f"{ours}; {theirs}\n")]
+
+
+def _kernels(profile: Profile) -> list[Table]:
+    """What each kernel computes, and what it moves for that; with several, the sums."""
+    work = table("kernel", ">launches", ">cycles", ">time", ">FLOP", ">achieved", ">of peak", ">of roofline", "bound")
+    traffic = table("kernel", *(f">{name.upper()}" for name in profile.tiers), ">SRAM", ">FLOP/byte")
+    rows = [_Row.of(kernel) for kernel in profile.kernels]
+    for row in rows:
+        row.add(work, traffic)
+    if len(rows) > 1:
+        work.add_section()
+        traffic.add_section()
+        _Row.sum(rows).add(work, traffic)
+    return [work, traffic]
+
+
+@dataclass
+class _Row:
+    """A kernel, or the sum of several. `least`: seconds by the roofline."""
+
+    name: str
+    launches: int
+    cycles: int
+    seconds: float
+    flops: int
+    peak: float
+    least: float
+    bound: str
+    moved: list[int]
+    sram: int
+
+    @classmethod
+    def of(cls, k: KernelProfile) -> _Row:
+        moved = [tier.read + tier.written for tier in k.tiers.values()]
+        return cls(
+            k.name, k.launches, k.cycles, k.seconds, k.flops, k.peak_flops, roofline(k), k.bound, moved, k.sram_bytes
+        )
+
+    @classmethod
+    def sum(cls, rows: list[_Row]) -> _Row:
+        first = rows[0]
+        moved = [sum(sizes) for sizes in zip(*(row.moved for row in rows), strict=True)]
+        return cls(
+            "all",
+            sum(row.launches for row in rows),
+            sum(row.cycles for row in rows),
+            sum(row.seconds for row in rows),
+            sum(row.flops for row in rows),
+            first.peak,
+            sum(row.least for row in rows),
+            "",
+            moved,
+            sum(row.sram for row in rows),
+        )
+
+    def add(self, work: Table, traffic: Table) -> None:
+        rate = self.flops / self.seconds if self.seconds else 0.0
+        cells = [f"{self.cycles:,}", time_text(self.seconds), scaled(self.flops, ""), scaled(rate, "FLOP/s")]
+        shares = (percent(rate, self.peak), percent(self.least, self.seconds))
+        work.add_row(self.name, str(self.launches), *cells, *shares, self.bound)
+        intensity = f"{self.flops / sum(self.moved):.2f}" if any(self.moved) else ""
+        traffic.add_row(self.name, *(size_text(size) if size else "" for size in (*self.moved, self.sram)), intensity)
+
+
+def roofline(kernel: KernelProfile) -> float:
+    """The least seconds for the kernel's FLOPs and bytes at the peaks of the socket."""
+    moving = [(t.read + t.written) / t.peak for t in kernel.tiers.values() if t.peak]
+    return max([kernel.flops / kernel.peak_flops, *moving])
+
+
+def _tiers(profile: Profile) -> Table:
+    made = table("tier", ">read", ">written", ">achieved", ">peak", ">of peak")
+    for name, tier in profile.tiers.items():
+        if tier.read or tier.written:
+            rates = (scaled(tier.achieved, "B/s"), scaled(tier.peak, "B/s"), percent(tier.achieved, tier.peak))
+            made.add_row(name, size_text(tier.read), size_text(tier.written), *rates)
+    return made
+
+
+def _units(kernel: KernelProfile) -> Table:
+    shown = [state for state in STATES if any(getattr(unit, state) for unit in kernel.units)]
+    made = table(
+        "unit", "kind", ">copies", ">firings", "cycles of all copies", *(f">{s}" for s in shown), title=kernel.name
+    )
+    width = bar_width()
+    for unit in kernel.units:
+        shares = (percent(getattr(unit, state), unit.total) for state in shown)
+        name = Text(unit.name, "bold" if unit.name == kernel.limiter else "")
+        made.add_row(name, f"{unit.kind}", str(unit.copies), f"{unit.firings:,}", bar(unit, width), *shares)
+    return made
+
+
+def bar_width() -> int:
+    """As wide as a terminal leaves room beside the figures."""
+    return max(8, min(BAR, get_terminal_size().columns - BESIDE)) if sys.stdout.isatty() else BAR
+
+
+def bar(unit: UnitProfile, width: int = BAR) -> Text:
+    """The unit's cycles, a character for each `width`th of them; the states' ends are rounded, so that the bar is full."""
+    made = Text()
+    done, spent = 0, 0
+    for state, (character, color) in STATES.items():
+        spent += getattr(unit, state)
+        end = round(width * spent / unit.total) if unit.total else 0
+        made.append(character * (end - done), color)
+        done = end
+    return made
+
+
+def _legend() -> Text:
+    made = Text()
+    for state, (character, color) in STATES.items():
+        made.append(character * 2, color)
+        made.append(f" {state}   ")
+    return made
+
+
+def _resources(program: Program, profile: Profile) -> Table:
+    machine = program.machine
+    capacity = {"pcu": machine.pcus, "pmu": machine.pmus, "agcu": machine.agcus}
+    made = table("resources", *(f">{kind.upper()}s" for kind in capacity))
+    for kernel in profile.kernels:
+        taken = (f"{kernel.resources[k]} of {n} ({kernel.resources[k] / n:.1%})" for k, n in capacity.items())
+        made.add_row(kernel.name, *taken)
+    return made
+
+
+# -- what if -----------------------------------------------------------------------------------------------------------
+
+
+def doublings(doubled: Sequence[Doubled]) -> list[Any]:
+    """What twice of each resource gives; nothing where it was not asked."""
+    if not doubled:
+        return []
+    from rdflow.interpreter.what_if import ABOUT
+
+    made = table("twice", ">cycles", ">time", ">faster", ">with launches", ">faster", "how", "what")
+    for one in doubled:
+        run = (f"{one.cycles:,}", time_text(one.seconds), f"{one.speedup:.2f}x")
+        total = (time_text(one.total), f"{one.total_speedup:.2f}x", one.how, ABOUT[one.resource])
+        made.add_row(one.resource, *run, *total)
+    meaning = (
+        "Run again in half cycles, in which all else takes twice as many; latencies stay. Times of launches are fits."
+    )
+    return [Text(""), made, Text(meaning, "bright_black")]
