@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from rdflow import cli_check, cli_profile, cli_run, cli_shipped, cli_texts
-from rdflow.console import INTERRUPTED, hush, plain_streams
+from rdflow.console import ending_quietly
 
 app = typer.Typer(
     name="rdflow",
@@ -26,16 +25,7 @@ for each in (cli_check, cli_run, cli_profile, cli_texts, cli_shipped):
 
 def main() -> None:
     """The entry point: the commands, and a quiet end where the reader of a pipe has gone."""
-    plain_streams()
-    try:
-        try:
-            app()
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        sys.exit(hush())
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    ending_quietly(app)
 
 
 def _version(wanted: bool) -> None:

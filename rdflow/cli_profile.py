@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from rdflow.arguments import Json, MachineName, MachineSet, ProgramName, Quiet, Set, announce_compilation, load
-from rdflow.console import Meter, Told, ending, print_json, print_rich
-
-if TYPE_CHECKING:
-    from rdflow.interpreter.execution import Execution
-    from rdflow.interpreter.what_if import Doubled
+from rdflow import running
+from rdflow.arguments import Json, MachineName, MachineSet, ProgramName, Quiet, Set
+from rdflow.console import Told
 
 app = typer.Typer()
 
@@ -32,34 +29,4 @@ def profile(
     quiet: Quiet = False,
 ) -> None:
     """Execute without values, and say where the cycles went: kernels, memory tiers, units, what limited each."""
-    told = Told(as_json, quiet)
-    with ending(told):
-        from rdflow.interpreter.profile import profile as profile_of
-
-        program = load(file, set_, machine, machine_set, told)
-        announce_compilation(False, told)
-        execution = program.execution()
-        with Meter(told) as meter:
-            execution.advance(progress=meter)
-            doubled = _doubled(execution, meter) if what_if else None
-        found = profile_of(execution)
-        if as_json:
-            from rdflow.document import document
-
-            print_json(document(program, found, doubled=doubled))
-        elif not quiet:
-            from rdflow.show import summary
-            from rdflow.show_profile import doublings, profiled
-
-            print_rich(*summary(program, found)[:1], *profiled(program, found), *doublings(doubled or ()))
-
-
-def _doubled(execution: Execution, meter: Meter) -> list[Doubled]:
-    """What twice of each resource gives, with the progress of each run."""
-    from rdflow.interpreter.what_if import what_if
-
-    def progress(resource: str, again: Execution) -> None:
-        meter.doing = f"twice {resource}: "
-        meter(again)
-
-    return what_if(execution, progress)
+    running.profile(file, Told(as_json, quiet), set_, machine, machine_set, what_if)

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from rdflow.arguments import Json, MachineName, MachineSet, ProgramName, Quiet, Set, load
+from rdflow.arguments import Json, MachineName, MachineSet, ProgramName, Quiet, Set
 from rdflow.console import WRONG, Told, colored, ending, print_json, print_rich, show_diagnostics, write_whole
 from rdflow.dsl.diagnostics import CompileError, Severity
+from rdflow.running import load
 
 app = typer.Typer()
 

@@ -140,6 +140,20 @@ def ending(told: Told) -> Iterator[None]:
         raise SystemExit(BUG) from None
 
 
+def ending_quietly(command: Callable[[], None]) -> None:
+    """Do a command, with a quiet end where the reader of a pipe has gone."""
+    plain_streams()
+    try:
+        try:
+            command()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        sys.exit(hush())
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
 def refuse(error: CompileError, told: Told) -> None:
     """Show what is wrong: drawn on stderr, and with --json as the document on stdout."""
     if told.as_json:

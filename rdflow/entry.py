@@ -1,9 +1,10 @@
-"""Where the `rdflow` command starts. A plain `rdflow check FILE...` does not wait for the command line's library to load."""
+"""Where the `rdflow` command starts. What is plain, `rdflow run FILE`, does not wait for the command line's library."""
 
 from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Callable
 
 PLAIN = ("--json", "--quiet", "-q")
 
@@ -11,31 +12,34 @@ PLAIN = ("--json", "--quiet", "-q")
 def main() -> None:
     """Run the command line."""
     gc.set_threshold(100_000, 20, 20)  # while modules load, nothing becomes garbage that is worth looking for often
-    words = sys.argv[1:]
-    files = [w for w in words[1:] if w not in PLAIN]
-    if words[:1] == ["check"] and files and not any(w.startswith("-") for w in files):
-        _check(files, words)
+    command = plain(sys.argv[1:])
+    if command is not None:
+        from rdflow.console import ending_quietly
+
+        ending_quietly(command)
         return
     from rdflow.cli import main as command_line
 
     command_line()
 
 
-def _check(files: list[str], words: list[str]) -> None:
-    """`rdflow check` without options that need more than the checker."""
-    from rdflow.checking import check_files
-    from rdflow.console import INTERRUPTED, Told, hush, plain_streams
+def plain(words: list[str]) -> Callable[[], None] | None:
+    """A check, a run or a profile that has no options but these."""
+    files = [word for word in words[1:] if word not in PLAIN]
+    if not files or any(word.startswith("-") for word in files):
+        return None
+    from rdflow.console import Told
 
-    plain_streams()
-    try:
-        try:
-            check_files(files, Told("--json" in words, "--quiet" in words or "-q" in words))
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        sys.exit(hush())
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    told = Told("--json" in words, "--quiet" in words or "-q" in words)
+    if words[0] == "check":
+        from rdflow.checking import check_files
+
+        return lambda: check_files(files, told)
+    if words[0] in ("run", "profile") and len(files) == 1:
+        from rdflow import running
+
+        return lambda: getattr(running, words[0])(files[0], told)
+    return None
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from rdflow.dsl.constants import Value
 from rdflow.dsl.diagnostics import CompileError, Diagnostic
 from rdflow.dsl.program import Program
@@ -31,11 +29,18 @@ def pairs(texts: Iterable[str] | None, option: str, example: str) -> list[tuple[
     for text in texts or ():
         name, equals, value = (part.strip() for part in text.partition("="))
         if not (name and equals and value):
-            raise typer.BadParameter(f"`{text}` is not NAME=VALUE, as in `{option} {example}`", param_hint=option)
+            raise _misused(f"`{text}` is not NAME=VALUE, as in `{option} {example}`", option)
         if name in found:
-            raise typer.BadParameter(f"`{name}` is given twice", param_hint=option)
+            raise _misused(f"`{name}` is given twice", option)
         found[name] = value
     return list(found.items())
+
+
+def _misused(what: str, option: str) -> Exception:
+    """Wrong usage, which the command line's library reports."""
+    from typer import BadParameter
+
+    return BadParameter(what, param_hint=option)
 
 
 def number(text: str) -> Value:

@@ -52,6 +52,11 @@ def test_a_warm_run_imports_no_compiler(kept: Path, command: str) -> None:
     assert not LEFT_OUT & imported
 
 
+@pytest.mark.parametrize("command", ["run", "profile"])
+def test_a_plain_run_does_not_wait_for_the_command_line(kept: Path, command: str) -> None:
+    assert "typer" not in modules(command, "hello", "--quiet")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_code_is_kept(kept: Path, name: str) -> None:
     assert (kept / f"{name}.object").is_file() and cache.holds(name)

@@ -1,0 +1,152 @@
+"""What `rdflow run` and `rdflow profile` do, without the command line's library. Options are texts, as they were typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rdflow.console import Meter, Told, ending, note, print_json, print_rich, show_diagnostics, write_whole
+from rdflow.dsl.diagnostics import CompileError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from rdflow.api import Program
+    from rdflow.interpreter.execution import Execution
+    from rdflow.interpreter.what_if import Doubled
+
+
+def load(file: str, set_: list[str] | None, machine: str | None, changes: list[str] | None, told: Told) -> Program:
+    """The program on its machine, its warnings told. Raises CompileError."""
+    from rdflow.api import Program, find, library
+    from rdflow.dsl.check import checked
+    from rdflow.options import machine as chosen
+    from rdflow.options import settings
+
+    values = settings(set_)
+    source = find(file)
+    program = Program(checked(source, values, library), chosen(machine, changes), values)
+    if not (told.quiet or told.as_json):
+        show_diagnostics(program.warnings, source)
+    return program
+
+
+def announce_compilation(with_values: bool, told: Told) -> None:
+    from rdflow.interpreter.image import compile_needed
+
+    if compile_needed(with_values):
+        note("compiling the engine, which happens once and takes some 20 s ...", told)
+
+
+def _fits(program: Program) -> None:
+    """Refuse tensors that no memory tier holds before values are made for them. Raises CompileError."""
+    from math import prod
+
+    sizes = (prod(tensor.shape) for tensor in program.checked.program.tensors.values())
+    if sum(sizes) > sum(tier.capacity for tier in program.machine.tiers.values()):
+        from rdflow.units import too_large
+
+        raise CompileError(too_large(program.checked, program.machine), program.checked.program.source)
+
+
+def run(
+    file: str,
+    told: Told,
+    set_: list[str] | None = None,
+    machine: str | None = None,
+    machine_set: list[str] | None = None,
+    input_: list[str] | None = None,
+    output: Path | None = None,
+    verify: bool = False,
+    seed: int = 0,
+) -> None:
+    """Execute a program with values, and print outputs, cycles and what limited them. Leaves where it cannot."""
+    with ending(told):
+        from rdflow import options
+
+        program = load(file, set_, machine, machine_set, told)
+        _fits(program)
+        given = options.inputs(input_, program.checked.program, seed)
+        values = program.inputs(given, seed)
+        folder = options.folder(output) if output else None
+        announce_compilation(True, told)
+        with Meter(told) as meter:
+            result = program.run_on(values, verify, meter)
+        files = _write(program, result.outputs, folder) if folder else {}
+        if told.as_json:
+            from rdflow.document import document
+
+            print_json(document(program, result.profile, result.outputs, files, result.verification))
+        elif not told.quiet:
+            from rdflow import show
+
+            random = options.random_inputs(program.checked.program, given, seed)
+            print_rich(*([show.seeds(random)] if random else []), show.outputs(program, result.outputs, files))
+            print_rich(*show.summary(program, result.profile))
+            if result.verification is not None and result.verification.passed:
+                print(show.verified(result.verification))
+        if result.verification is not None and not result.verification.passed:
+            from rdflow.show import verified
+
+            raise AssertionError(verified(result.verification))
+
+
+def _write(program: Program, outputs: Mapping[str, NDArray[Any]], folder: Path) -> dict[str, Path]:
+    """A file for each output, written whole."""
+    import numpy as np
+
+    types = {"int8": np.int8, "bool": np.bool_}
+    found = {}
+    for name, array in outputs.items():
+        typed = array.astype(types.get(program.checked.program.tensors[name].dtype, array.dtype))
+        found[name] = folder / f"{name}.npy"
+
+        def save(path: Path, typed: NDArray[Any] = typed) -> None:
+            with path.open("wb") as stream:
+                np.save(stream, typed)
+
+        write_whole(found[name], save)
+    return found
+
+
+def profile(
+    file: str,
+    told: Told,
+    set_: list[str] | None = None,
+    machine: str | None = None,
+    machine_set: list[str] | None = None,
+    what_if: bool = False,
+) -> None:
+    """Execute a program without values, and print where the cycles went. Leaves where it cannot."""
+    with ending(told):
+        from rdflow.interpreter.profile import profile as profile_of
+
+        program = load(file, set_, machine, machine_set, told)
+        announce_compilation(False, told)
+        execution = program.execution()
+        with Meter(told) as meter:
+            execution.advance(progress=meter)
+            doubled = _doubled(execution, meter) if what_if else None
+        found = profile_of(execution)
+        if told.as_json:
+            from rdflow.document import document
+
+            print_json(document(program, found, doubled=doubled))
+        elif not told.quiet:
+            from rdflow.show import summary
+            from rdflow.show_profile import doublings, profiled
+
+            print_rich(*summary(program, found)[:1], *profiled(program, found), *doublings(doubled or ()))
+
+
+def _doubled(execution: Execution, meter: Meter) -> list[Doubled]:
+    """What twice of each resource gives, with the progress of each run."""
+    from rdflow.interpreter.what_if import what_if
+
+    def progress(resource: str, again: Execution) -> None:
+        meter.doing = f"twice {resource}: "
+        meter(again)
+
+    return what_if(execution, progress)
