@@ -127,7 +127,7 @@ def profile(execution: Execution) -> Profile:
     groups: dict[LaunchSpec, list[Launched]] = {}
     for launched in execution.launched:
         groups.setdefault(launched.call.spec, []).append(launched)
-    kernels = tuple(_kernel(name, group, machine) for name, group in zip(_names(groups), groups.values(), strict=True))
+    kernels = tuple(_kernel(name, groups[spec], machine) for spec, name in spec_names(execution).items())
     cycles = execution.time
     seconds = cycles / float(machine.socket.clock)
     tiers = {name: _sum((k.tiers[name] for k in kernels), seconds) for name in machine.tiers}
@@ -143,13 +143,13 @@ def profile(execution: Execution) -> Profile:
     )
 
 
-def _names(specs: Iterable[LaunchSpec]) -> list[str]:
+def spec_names(execution: Execution) -> dict[LaunchSpec, str]:
     """A name for each mapping: the kernel's, numbered from its second size on (`gemm`, `gemm#2`)."""
     seen: Counter[str] = Counter()
-    names = []
-    for spec in specs:
+    names = {}
+    for spec in dict.fromkeys(launched.call.spec for launched in execution.launched):
         seen[spec.kernel] += 1
-        names.append(spec.kernel if seen[spec.kernel] == 1 else f"{spec.kernel}#{seen[spec.kernel]}")
+        names[spec] = spec.kernel if seen[spec.kernel] == 1 else f"{spec.kernel}#{seen[spec.kernel]}"
     return names
 
 

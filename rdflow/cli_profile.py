@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,7 +16,7 @@ app = typer.Typer()
 
 @app.command(
     epilog="Examples: `rdflow profile attention --set S=4096 --machine-set hbm.bandwidth=900GB/s`; "
-    "`rdflow profile monarch_fft --what-if`"
+    "`rdflow profile monarch_fft --what-if --trace fft.pftrace`"
 )
 def profile(
     file: ProgramName,
@@ -25,8 +26,16 @@ def profile(
     what_if: Annotated[
         bool, typer.Option("--what-if", help="Run again with twice of each resource, and say what that gives.")
     ] = False,
+    trace: Annotated[
+        Path | None,
+        typer.Option("--trace", metavar="FILE.pftrace", help="Write what happens when, for ui.perfetto.dev."),
+    ] = None,
+    slices: Annotated[
+        int, typer.Option("--trace-slices", metavar="N", min=1, help="Into how many slices of time the trace is cut.")
+    ] = running.SLICES,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Execute without values, and say where the cycles went: kernels, memory tiers, units, what limited each."""
-    running.profile(file, Told(as_json, quiet), set_, machine, machine_set, what_if)
+    asked = running.Asked(what_if, trace, slices)
+    running.profile(file, Told(as_json, quiet), set_, machine, machine_set, asked)

@@ -137,3 +137,12 @@ def folder(path: Path) -> Path:
     if not os.access(path, os.W_OK | os.X_OK):
         raise CompileError([Diagnostic("RDF306", f"cannot write to the folder `{path}`: permission denied")])
     return path
+
+
+def target(path: Path) -> Path:
+    """A file to be written, looked at before the run, so that no run is lost. Raises CompileError (RDF306)."""
+    if path.is_dir():
+        raise CompileError([Diagnostic("RDF306", f"cannot write `{path}`: it is a folder")])
+    if not path.parent.is_dir():
+        raise CompileError([Diagnostic("RDF306", f"cannot write `{path}`: there is no folder `{path.parent}`")])
+    return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
     from rdflow.api import Program
     from rdflow.interpreter.execution import Execution
+    from rdflow.interpreter.timeline import Timeline
     from rdflow.interpreter.what_if import Doubled
+
+SLICES = 300  # of a timeline, where no other number is asked for
 
 
 def load(file: str, set_: list[str] | None, machine: str | None, changes: list[str] | None, told: Told) -> Program:
@@ -111,24 +115,37 @@ def _write(program: Program, outputs: Mapping[str, NDArray[Any]], folder: Path) 
     return found
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a profile is asked for beside itself; files are written where a path is given."""
+
+    what_if: bool = False
+    trace: Path | None = None
+    slices: int = SLICES
+
+
 def profile(
     file: str,
     told: Told,
     set_: list[str] | None = None,
     machine: str | None = None,
     machine_set: list[str] | None = None,
-    what_if: bool = False,
+    asked: Asked | None = None,
 ) -> None:
     """Execute a program without values, and print where the cycles went. Leaves where it cannot."""
     with ending(told):
         from rdflow.interpreter.profile import profile as profile_of
 
+        asked = asked or Asked()
+        _writable(asked)
         program = load(file, set_, machine, machine_set, told)
         announce_compilation(False, told)
         execution = program.execution()
         with Meter(told) as meter:
             execution.advance(progress=meter)
-            doubled = _doubled(execution, meter) if what_if else None
+            doubled = _doubled(execution, meter) if asked.what_if else None
+            if asked.trace is not None:
+                _trace(program, _timeline(execution, asked.slices, meter), asked.trace)
         found = profile_of(execution)
         if told.as_json:
             from rdflow.document import document
@@ -141,6 +158,14 @@ def profile(
             print_rich(*summary(program, found)[:1], *profiled(program, found), *doublings(doubled or ()))
 
 
+def _writable(asked: Asked) -> None:
+    """Refuse files that cannot be written before the program runs. Raises CompileError."""
+    for path in filter(None, (asked.trace,)):
+        from rdflow.options import target
+
+        target(path)
+
+
 def _doubled(execution: Execution, meter: Meter) -> list[Doubled]:
     """What twice of each resource gives, with the progress of each run."""
     from rdflow.interpreter.what_if import what_if
@@ -150,3 +175,18 @@ def _doubled(execution: Execution, meter: Meter) -> list[Doubled]:
         meter(again)
 
     return what_if(execution, progress)
+
+
+def _timeline(execution: Execution, slices: int, meter: Meter) -> Timeline:
+    """The program run again in slices."""
+    from rdflow.interpreter.timeline import timeline
+
+    meter.doing = "timeline: "
+    return timeline(execution, slices, meter)
+
+
+def _trace(program: Program, timeline: Timeline, path: Path) -> None:
+    from rdflow.trace import trace
+
+    content = trace(timeline, program.name, program.machine.name)
+    write_whole(path, lambda beside: beside.write_bytes(content))

@@ -1,0 +1,160 @@
+"""What a program does over time: runs it once more, stops it now and then, and takes the differences of its counters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rdflow.dsl.netlist import Netlist
+from rdflow.interpreter.allocate import MAIN
+from rdflow.interpreter.execution import Execution, Launched
+from rdflow.interpreter.image import Image
+from rdflow.interpreter.machine import BURST
+from rdflow.interpreter.profile import spec_names
+from rdflow.interpreter.states import settled, states
+
+Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A unit of the timeline: its name, what it occupies, its copies."""
+
+    name: str
+    kind: str
+    copies: int
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The queues of a stream to one unit: from which unit to which, and the tokens that they hold when full."""
+
+    name: str
+    source: str
+    sink: str
+    room: int
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A launch, cut into slices at `edges` (cycles since the start of the program, one more than there are slices).
+
+    By slice: `spent` cycles (x lanes x STATES, over all copies), tokens in queues at its end (`fills`, x streams), bytes
+    `moved` (x tiers x read, written).
+    """
+
+    name: str
+    edges: Numbers
+    lanes: tuple[Lane, ...]
+    streams: tuple[Stream, ...]
+    spent: Numbers
+    fills: Numbers
+    moved: Numbers
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A program from its first cycle to its last. `clock`: Hz."""
+
+    stretches: tuple[Stretch, ...]
+    tiers: tuple[str, ...]
+    clock: int
+
+    @property
+    def cycles(self) -> int:
+        return int(self.stretches[-1].edges[-1]) if self.stretches else 0
+
+
+def timeline(execution: Execution, slices: int, progress: Callable[[Execution], None] | None = None) -> Timeline:
+    """Run a program that has ended again in `slices` equal slices, and one more where a launch ends within one."""
+    again = Execution(execution.checked, execution.machine, None, compiled=dict(execution.compiled))
+    length = max(1, ceil(execution.time / slices))
+    names = spec_names(execution)
+    tiers = tuple(execution.machine.tiers)
+    stretches = []
+    for launched in execution.launched:
+        if launched.end > launched.start:
+            stretches.append(_stretch(again, launched, names[launched.call.spec], length, tiers, progress))
+        else:
+            again.begin()
+    return Timeline(tuple(stretches), tiers, execution.machine.socket.clock)
+
+
+def _stretch(
+    again: Execution,
+    before: Launched,
+    name: str,
+    length: int,
+    tiers: tuple[str, ...],
+    progress: Callable[[Execution], None] | None,
+) -> Stretch:
+    """Run one launch, which took from `before.start` to `before.end`."""
+    cuts = range((before.start // length + 1) * length, before.end, length)
+    edges = [before.start, *cuts, before.end]
+    image, netlist = again.begin().image, before.compiled.netlist
+    curves, fills, moved = [states(image)], [], [_moved(image, tiers)]
+    groups = list(_streams(netlist))
+    for edge in edges[1:]:
+        again.advance(edge, progress)
+        curves.append(states(image))
+        fills.append(_fills(image, [queues for _, queues in groups]))
+        moved.append(_moved(image, tiers))
+    return Stretch(
+        name,
+        np.array(edges, dtype=np.int64),
+        tuple(Lane(u.name, u.kind, len(_main(netlist, i))) for i, u in enumerate(netlist.units)),
+        tuple(Stream(*ends, _room(image, queues)) for ends, queues in groups),
+        _gained(_by_unit(netlist, settled(np.array(curves)))),
+        np.array(fills, dtype=np.int64).reshape(len(edges) - 1, len(groups)),
+        _gained(np.array(moved)),
+    )
+
+
+def _gained(curves: Numbers) -> Numbers:
+    """What was added from one time to the next."""
+    return curves[1:] - curves[:-1]
+
+
+def _main(netlist: Netlist, unit: int) -> list[int]:
+    return [i for i, actor in netlist.actors_of(unit) if actor.kind in MAIN]
+
+
+def _by_unit(netlist: Netlist, curves: Numbers) -> Numbers:
+    """Times x actors x states as times x units x states, of the actors whose cycles are the unit's."""
+    return np.stack([curves[:, _main(netlist, i)].sum(axis=1) for i in range(len(netlist.units))], axis=1)
+
+
+def _streams(netlist: Netlist) -> Iterator[tuple[tuple[str, str, str], list[int]]]:
+    """Queues with data between units, by stream and the unit that it goes to."""
+    found: dict[tuple[str, str, str], list[int]] = {}
+    for number, queue in enumerate(netlist.queues):
+        ends = [netlist.actors[a].unit for a in (queue.source, queue.sink)]
+        if ends[0] != ends[1] and queue.width:
+            source, sink = (netlist.units[unit].name for unit in ends)
+            found.setdefault((queue.stream, source, sink), []).append(number)
+    yield from found.items()
+
+
+def _fills(image: Image, groups: list[list[int]]) -> list[int]:
+    filled = image.tables.queues["pushed"] - image.tables.queues["popped"]
+    return [int(filled[queues].sum()) for queues in groups]
+
+
+def _room(image: Image, queues: list[int]) -> int:
+    return int(image.tables.queues["capacity"][queues].sum())
+
+
+def _moved(image: Image, tiers: tuple[str, ...]) -> Numbers:
+    """Bytes asked of each tier and stored there so far."""
+    netlist = image.mapped.netlist
+    found = np.zeros((len(tiers), 2), dtype=np.int64)
+    for number, queue in enumerate(netlist.queues):
+        actor = netlist.actors[queue.source]
+        if queue.server == "memory" and actor.burst is not None:
+            tier = tiers.index(netlist.tensors[actor.burst.tensor].tier)
+            found[tier, int(actor.kind == "store")] += BURST * int(image.tables.queues["pushed"][number])
+    return found

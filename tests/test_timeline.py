@@ -1,0 +1,70 @@
+"""The timeline: slices of a run whose sums are the profile."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import rdflow
+from rdflow.interpreter.execution import Execution
+from rdflow.interpreter.profile import profile
+from rdflow.interpreter.states import BUSY, STATES
+from rdflow.interpreter.timeline import timeline
+
+
+def finished(name: str, **params: int) -> Execution:
+    execution = rdflow.load(name, **params).execution()
+    execution.advance()
+    return execution
+
+
+@pytest.mark.parametrize("slices", [1, 3, 50])
+@pytest.mark.parametrize("name, params", [("attention", {"S": 128}), ("monarch_fft_unfused", {}), ("transpose", {})])
+def test_slices_add_up_to_the_profile(name: str, params: dict[str, int], slices: int) -> None:
+    execution = finished(name, **params)
+    found, whole = timeline(execution, slices), profile(execution)
+    for stretch, kernel in zip(found.stretches, whole.kernels, strict=True):
+        assert (stretch.spent >= 0).all()
+        spent = stretch.spent.sum(axis=0).tolist()
+        assert spent == [[getattr(unit, state) for state in STATES] for unit in kernel.units]
+        moved = [[tier.read, tier.written] for tier in kernel.tiers.values()]
+        assert stretch.moved.sum(axis=0).tolist() == moved
+
+
+def test_every_slice_is_filled_by_the_states_of_each_unit() -> None:
+    found = timeline(finished("softmax"), 40)
+    for stretch in found.stretches:
+        copies = np.array([lane.copies for lane in stretch.lanes])
+        assert (stretch.spent.sum(axis=2) == np.diff(stretch.edges)[:, None] * copies).all()
+
+
+def test_launches_follow_one_another_and_slices_end_with_them() -> None:
+    execution = finished("monarch_fft_unfused")
+    found = timeline(execution, 10)
+    edges = [s.edges for s in found.stretches]
+    assert [(int(e[0]), int(e[-1])) for e in edges] == [(l.start, l.end) for l in execution.launched]
+    assert found.cycles == execution.time
+    assert len(np.unique(np.concatenate(edges))) <= 10 + len(edges)
+
+
+def test_queues_hold_no_more_than_their_room() -> None:
+    (stretch,) = timeline(finished("attention", S=128), 100).stretches
+    rooms = np.array([s.room for s in stretch.streams])
+    assert (stretch.fills >= 0).all() and (stretch.fills <= rooms).all() and stretch.fills.max() > 0
+    assert ("s", "s", "sb") in {(s.name, s.source, s.sink) for s in stretch.streams}
+
+
+def test_a_unit_is_busy_when_its_firings_are() -> None:
+    """Slices of one cycle: `busy` is 1 exactly where a map of interval 1 fires."""
+    execution = finished("hello", N=4096)
+    (stretch,) = timeline(execution, execution.time).stretches
+    unit = [lane.name for lane in stretch.lanes].index("y")
+    busy = stretch.spent[:, unit, BUSY]
+    assert set(busy.tolist()) == {0, 1} and busy.sum() == 4096 // 32
+
+
+def test_the_program_itself_stays_as_it_was() -> None:
+    execution = finished("hello", N=4096)
+    before = profile(execution)
+    timeline(execution, 7)
+    assert profile(execution) == before
