@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import product
 from math import prod
 
 from rdflow.dsl.axes import Digit, Linear, strides, without
-from rdflow.dsl.check_compute import flops
 from rdflow.dsl.checked import Compute, Reduction, Result
+from rdflow.dsl.formulas import elements, operations, stage_digits
 from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, lane_table, plain
 from rdflow.dsl.masks import conditions
 from rdflow.dsl.netlist import ALWAYS, LANES, Gate, In, Mem, Operand, Port, Row, Temp, UnitInfo, ends
@@ -99,7 +98,7 @@ class _Line:
         line = self.line
         split = self._split()
         body.tile_level = split
-        digits = (*line.nest[:split], *self._stages())
+        digits = (*line.nest[:split], *stage_digits(self.line))
         drain = self.nets.draft(f"{self.name}.drain", self.unit, "drain", digits, self.order, body.space)
         drain.stages, drain.tile_level = STAGES, split
         push = ends(split, len(body.loops))
@@ -113,10 +112,6 @@ class _Line:
         while split and self.line.nest[split - 1] in self.reduced:
             split -= 1
         return split
-
-    def _stages(self) -> tuple[Digit, ...]:
-        """The narrow operand's lanes, less the copies that slice them."""
-        return without(self.line.inputs[self.line.narrow].order.lanes, self.space)
 
     def _inputs(self, bodies: Sequence[Draft], drains: Sequence[Draft]) -> dict[int, int]:
         """Connect the operands; input number -> port number (of the body, or of the drain for those read once a result)."""
@@ -166,7 +161,7 @@ class _Line:
     def _array(self, body: Draft, drain: Draft, ports: dict[int, int]) -> None:
         """The row of a systolic firing and the memory of its two arrays."""
         line = self.line
-        stages = self._stages()
+        stages = stage_digits(self.line)
         memory = self.nets.memory(f"{body.name}.array", 2 * STAGES * LANES)
         self.arrays[drain.number] = memory
         rows = Rows(body, line.lanes)
@@ -185,7 +180,7 @@ class _Line:
 
     def _drained(self, drain: Draft, rows: Rows) -> Operand:
         """The sums of one stage, read from the array."""
-        stages = self._stages()
+        stages = stage_digits(self.line)
         memory = self.arrays[drain.number]
         weights = strides(stages)
         address = drain.affine(Linear.of(0, {d: w * LANES for d, w in weights.items()}))
@@ -404,41 +399,13 @@ class _Line:
 
     def _flops(self) -> int:
         """Floating-point operations of a whole run: elements of the nest times operations inside, results times those outside."""
-        line = self.line
+        line, lengths = self.line, self.nets.kernel.lengths
         total = 0
         for result in line.results:
-            inside = sum(flops(op) for op in result.ops if not op.at_result)
-            outside = sum(flops(op) for op in result.ops if op.at_result)
-            adds = 1 if result.reduction and result.reduction.op != "last" else 0
-            stages = self._stages() if line.systolic else ()
-            nest = Order(line.nest, line.copies, line.sockets, (*line.lanes, *stages), self.order.bounds)
-            if result.reduction is None:
-                total += (inside + outside) * self._elements(nest)
-            else:
-                total += (inside + adds) * self._elements(nest) + outside * self._elements(result.stream.order)
+            inside, outside = operations(result)
+            nest = Order(line.nest, line.copies, line.sockets, (*line.lanes, *stage_digits(line)), self.order.bounds)
+            total += inside * elements(nest, lengths) + outside * elements(result.stream.order, lengths)
         return total
-
-    def _elements(self, order: Order) -> int:
-        """Elements that an order visits, those beyond an axis's end or bound left out."""
-        total = 1
-        roots = dict.fromkeys(d.root for d in order.digits)
-        for root in roots:
-            size = prod(d.extent for d in order.digits if d.root == root)
-            length = self.nets.kernel.lengths[root]
-            total *= min(size, length) if size >= length else size
-        for root, bound in order.bounds:
-            total = _bounded(total, root, bound, self.nets.kernel.lengths)
-        return total
-
-
-def _bounded(total: int, root: str, bound: Linear, lengths: dict[str, int]) -> int:
-    """Scale a count by the mean share of an axis that a bound leaves, exact over the bound's own counters."""
-    length = lengths[root]
-    values = []
-    for counters in product(*(range(d.extent) for d, _ in bound.terms)):
-        limit = bound.const + sum(c * i for (_, c), i in zip(bound.terms, counters, strict=True))
-        values.append(max(0, min(length, limit)))
-    return total * sum(values) // (len(values) * length)
 
 
 def _shifted(mem: Mem, words: int) -> Mem:

@@ -18,6 +18,7 @@ from rdflow.interpreter.execution import Compiled, Execution, Launched
 from rdflow.interpreter.image import Counters, counters
 from rdflow.interpreter.limiter import Wait, limit
 from rdflow.interpreter.machine import BURST, Machine
+from rdflow.interpreter.reconcile import Compared, compared
 from rdflow.interpreter.states import STATES, Cycles, elapsed, states
 
 
@@ -82,6 +83,8 @@ class KernelProfile:
     peak_flops: float
     tensor_bytes: dict[str, int]
     """bytes read and written in HBM and DDR, by tensor"""
+    compared: tuple[Compared, ...]
+    """bytes and FLOPs of each line by formula and as measured"""
 
     @property
     def bytes(self) -> int:
@@ -198,6 +201,7 @@ def _kernel(name: str, group: list[Launched], machine: Machine) -> KernelProfile
         limited.chain,
         _peak(machine),
         _by_tensor(netlist, counted),
+        compared(compiled.kernel, netlist, counted),
     )
 
 

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rdflow.interpreter.profile import KernelProfile, Profile, TierProfile, UnitProfile
+    from rdflow.interpreter.reconcile import Compared
     from rdflow.interpreter.what_if import Doubled
 
 Document = dict[str, Any]
 UNIT_KEYS = ("name", "kind", "copies", "firings", "busy", "starved", "blocked", "memory", "link", "idle")
+TRAFFIC_KEYS = ("unit", "tensor", "text", "again", "formula", "measured", "causes")
+WORK_KEYS = ("unit", "text", "formula", "measured", "causes")
 
 
 def document(
@@ -78,7 +81,16 @@ def _kernel(kernel: KernelProfile) -> Document:
         "chain": [asdict(wait) for wait in kernel.chain],
         "resources": dict(kernel.resources),
         "units": [_unit(unit) for unit in kernel.units],
+        "traffic": [_line(line, TRAFFIC_KEYS) for line in kernel.compared if line.tensor is not None],
+        "work": [_line(line, WORK_KEYS) for line in kernel.compared if line.tensor is None],
     }
+
+
+def _line(line: Compared, keys: tuple[str, ...]) -> Document:
+    """Bytes or FLOPs of a line by formula and measured, with the causes of the difference."""
+    causes = [{"cause": cause, "amount": amount} for cause, amount in line.causes]
+    fields = asdict(line) | {"again": {"axes": line.again[0], "times": line.again[1]}, "causes": causes}
+    return {key: fields[key] for key in keys}
 
 
 def _unit(unit: UnitProfile) -> Document:

@@ -17,6 +17,7 @@ from rdflow.interpreter.profile import KernelProfile, Profile, UnitProfile
 from rdflow.show import limit, percent, scaled, table, time_text
 
 if TYPE_CHECKING:
+    from rdflow.interpreter.reconcile import Compared
     from rdflow.interpreter.what_if import Doubled
 
 BAR = 32  # characters of a unit's bar
@@ -40,8 +41,8 @@ def profiled(program: Program, profile: Profile) -> list[Any]:
     parts += [Text(f"\n{meaning}\n", "bright_black")]
     parts.append(_tiers(profile))
     for kernel in profile.kernels:
-        parts.append(_units(kernel))
-    parts += [_legend(), Text(""), _resources(program, profile)]
+        parts += [_units(kernel), _legend(), _formulas(kernel)]
+    parts.append(_resources(program, profile))
     return parts
 
 
@@ -143,6 +144,35 @@ def _units(kernel: KernelProfile) -> Table:
         name = Text(unit.name, "bold" if unit.name == kernel.limiter else "")
         made.add_row(name, f"{unit.kind}", str(unit.copies), f"{unit.firings:,}", bar(unit, width), *shares)
     return made
+
+
+def _formulas(kernel: KernelProfile) -> Table:
+    """Bytes and FLOPs of each line by the formula of its axes, as they were measured, and what makes the difference."""
+    made = table("line", "by its axes", ">", ">measured", ">differs by", "because of")
+    for number, one in enumerate(kernel.compared):
+        if number and one.tensor is None and kernel.compared[number - 1].tensor is not None:
+            made.add_section()
+        made.add_row(*map(Text, formula_row(one)))
+    return made
+
+
+def formula_row(one: Compared) -> tuple[str, str, str, str, str, str]:
+    """A line's name, formula, both figures, and the difference with its causes."""
+    name = one.unit if one.tensor is None else f"{one.unit} ({one.tensor})"
+    told = [
+        f"{scaled(size, '').strip() if one.tensor is None else _signed(size)}: {cause}" for cause, size in one.causes
+    ]
+    again = f"; moved {one.again[1]} times, for {one.again[0]}" if one.again[1] > 1 else ""
+    differs = percent(one.measured - one.formula, one.formula)
+    return name, one.text + again, _amount(one, one.formula), _amount(one, one.measured), differs, ", ".join(told)
+
+
+def _amount(one: Compared, amount: int) -> str:
+    return scaled(amount, "FLOP") if one.tensor is None else size_text(amount)
+
+
+def _signed(size: int) -> str:
+    return f"{'-' if size < 0 else ''}{size_text(abs(size))}"
 
 
 def bar_width() -> int:

@@ -1,0 +1,150 @@
+"""Traffic and work of a kernel as formulas over its axes: what the checked program says, before any run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+
+from rdflow.dsl.axes import Digit, Linear, without
+from rdflow.dsl.check_compute import flops
+from rdflow.dsl.checked import Compute, Kernel, Load, Result, Store, TensorView
+from rdflow.dsl.orders import BYTES, Order
+
+Factor = tuple[str, int]  # an axis (or digits of one) as it is written, and how many values it has
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A sum of products: a coefficient and its factors each."""
+
+    terms: tuple[tuple[int, tuple[Factor, ...]], ...]
+
+    @property
+    def value(self) -> int:
+        return sum(coefficient * prod(size for _, size in factors) for coefficient, factors in self.terms)
+
+    @property
+    def text(self) -> str:
+        """`2 x q x k x d + q x k`."""
+        return " + ".join(" x ".join([str(c), *(name for name, _ in f)][c == 1 and bool(f) :]) for c, f in self.terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """A line that loads or stores: bytes by formula, those of elements inside of all bounds, those of a token.
+
+    `again`: the part of the formula that does not index the tensor, which is therefore moved that many times.
+    """
+
+    unit: str
+    tensor: str
+    formula: Formula
+    again: Formula
+    bounded: int
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A compute line: FLOPs by formula; in a firing `inside`, and `outside` in a token of each result."""
+
+    unit: str
+    formula: Formula
+    inside: int
+    outside: tuple[tuple[str, int], ...]
+
+
+def traffic(kernel: Kernel) -> Iterator[Traffic]:
+    """Every load and store of a kernel, in order."""
+    for line in kernel.lines:
+        if isinstance(line, Load):
+            yield _traffic(kernel, line.stream.name, line.view, line.stream.order)
+        elif isinstance(line, Store):
+            yield _traffic(kernel, f"store.{line.source.name}", line.view, line.source.order)
+
+
+def _traffic(kernel: Kernel, unit: str, view: TensorView, order: Order) -> Traffic:
+    size = BYTES[view.tensor.dtype]
+    indexing = {d for index in view.indices for d in index.digits}
+    indexing |= {d for gather in view.gathers if gather is not None for d in gather.order.digits}
+    again = without(order.digits, indexing)
+    moved = (*factors(kernel, without(order.digits, again)), *factors(kernel, again))
+    formula = Formula(((size, moved),))
+    inside = elements(order, kernel.lengths) * size
+    return Traffic(unit, view.tensor.name, formula, Formula(((1, factors(kernel, again)),)), inside, order.width * size)
+
+
+def work(kernel: Kernel) -> Iterator[Work]:
+    """Every line of a kernel that computes, in order."""
+    for line in kernel.lines:
+        if isinstance(line, Compute):
+            found = _work(kernel, line)
+            if found.formula.value:
+                yield found
+
+
+def _work(kernel: Kernel, line: Compute) -> Work:
+    nest = (*line.nest, *line.copies, *line.sockets, *line.lanes, *stage_digits(line))
+    firing = prod(d.extent for d in (*line.lanes, *stage_digits(line)))
+    terms, inside, outside = [], 0, []
+    for result in line.results:
+        each, after = operations(result)
+        order = result.stream.order
+        terms.append((each, factors(kernel, nest)))
+        terms.append((after, factors(kernel, order.digits)))
+        inside += each * firing
+        outside.append((result.stream.name, after * order.width))
+    formula = Formula(tuple((c, f) for c, f in terms if c))
+    return Work(line.stream.name, formula, inside, tuple(outside))
+
+
+def operations(result: Result) -> tuple[int, int]:
+    """FLOPs of an element of the nest, and of a result after the reduction."""
+    inside = sum(flops(op) for op in result.ops if not op.at_result)
+    outside = sum(flops(op) for op in result.ops if op.at_result)
+    if result.reduction is None:
+        return inside + outside, 0
+    return inside + int(result.reduction.op != "last"), outside
+
+
+def stage_digits(line: Compute) -> tuple[Digit, ...]:
+    """The digits on the stages of a systolic line: the narrow operand's lanes, less the copies that slice them."""
+    if not line.systolic:
+        return ()
+    return without(line.inputs[line.narrow].order.lanes, line.copies + line.sockets)
+
+
+def factors(kernel: Kernel, digits: Iterable[Digit]) -> tuple[Factor, ...]:
+    """Digits as factors, axis by axis: a whole axis by its name and length."""
+    found = []
+    given = tuple(digits)
+    for root in dict.fromkeys(d.root for d in given):
+        own = tuple(sorted((d for d in given if d.root == root), key=lambda d: -d.stride))
+        size, length = prod(d.extent for d in own), kernel.lengths[root]
+        found.append((" x ".join(kernel.writer.digits(own)), min(size, length)))
+    return tuple(found)
+
+
+# -- elements ----------------------------------------------------------------------------------------------------------
+
+
+def elements(order: Order, lengths: dict[str, int]) -> int:
+    """Elements that an order visits, those beyond an axis's end or bound left out."""
+    total = 1
+    for root in dict.fromkeys(d.root for d in order.digits):
+        total *= min(prod(d.extent for d in order.digits if d.root == root), lengths[root])
+    for root, bound in order.bounds:
+        total = _bounded(total, root, bound, lengths)
+    return total
+
+
+def _bounded(total: int, root: str, bound: Linear, lengths: dict[str, int]) -> int:
+    """Scale a count by the mean share of an axis that a bound leaves, exact over the bound's own counters."""
+    length = lengths[root]
+    values = []
+    for counters in product(*(range(d.extent) for d, _ in bound.terms)):
+        limit = bound.const + sum(c * i for (_, c), i in zip(bound.terms, counters, strict=True))
+        values.append(max(0, min(length, limit)))
+    return total * sum(values) // (len(values) * length)
