@@ -105,13 +105,13 @@ def test_two_launches_count_twice() -> None:
 axis n = 512
 tensor X: bf16[n] in hbm input
 tensor Y: bf16[n] in hbm output
-kernel copy {
+kernel move {
     x = load X as [n/L | n%L]
     store x -> Y
 }
 schedule {
     for i in 0..2 {
-        launch copy
+        launch move
     }
 }
 """
