@@ -154,7 +154,7 @@ class Builder:
             | {"choices": len(port.queues), "fan": self.fan.add(port.queues), "varies": int(moving or counting)}
             | {"select": self.affine.affine(port.select, depth)}
             | {"counts": self.counts.add(port.counts) if port.counts else -1, "counted": first_loop + port.counted}
-            | {"holds": int(port.gate != Gate() or bool(port.counts)), "source": -1}
+            | {"holds": int(port.gate != Gate() or bool(port.counts))}
         )
 
     def add_actor(self, actor: Actor) -> None:

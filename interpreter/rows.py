@@ -19,6 +19,7 @@ SCRATCH = 4 * VECTOR * VALUE_BATCH  # words at the start of the store, for opera
 TEMPORARY = VALUE_BATCH * VECTOR  # words of a temporary
 FRESH = 8  # temporaries that the lowering of one row may need
 MEMORY_OUT = ("write", "fold", "systolic")  # operations whose result is in a memory
+EXACT = ("read", "splat", "lanes", "pick", "index")  # operations that write their width and no whole vectors
 NARROW = {"pick": (0, 1), "read": (0,)}  # arguments that need not have the row's width
 
 
@@ -84,8 +85,11 @@ class ActorRows:
         self.first_port = first_port
         self.depth = max(1, len(actor.loops))
         self.widths: dict[int, int] = {}  # of the temporaries, as last written
+        self.placed: dict[int, int] = {}  # temporaries that are tokens of an output port
         self.named = _temporaries(actor)
         self.fresh = 0
+        self.first_row = len(lowering.rows)
+        self.first_operand = len(lowering.operands)
 
     def temporary(self) -> Temp:
         """One more, until the row is done."""
@@ -108,14 +112,36 @@ class ActorRows:
     def lower(self) -> None:
         for row in self.actor.rows:
             self.row(row)
-        for port in self.actor.outputs:
-            self.result(port)
+        for place, port in enumerate(self.actor.outputs, len(self.actor.inputs)):
+            if port.source >= 0:
+                self.result(port, self.first_port + place)
 
-    def result(self, port: Port) -> None:
-        """A token of one lane may go into a wider queue."""
-        wanted = self.lowering.netlist.queues[port.queues[0]].width
-        if port.source >= 0 and self.widths.get(port.source, wanted) < wanted:
-            self.emit("splat", Temp(port.source), (self.simple(Temp(port.source)),), wanted, port.gate)
+    def result(self, port: Port, place: int) -> None:
+        """What a port pushes: a row writes it in the queue, or a copy is made. One lane may go into a wider queue."""
+        width = self.lowering.netlist.queues[port.queues[0]].width
+        narrow = self.widths.get(port.source, width) < width
+        if not narrow and self.written_in_place(port, width):
+            self.redirect(port.source, place)
+            return
+        out = self.lowering.operand(kind=layout.TOKEN, port=place)
+        self.emit("splat" if narrow else "push", out, (self.simple(Temp(port.source)),), width, port.gate)
+
+    def written_in_place(self, port: Port, width: int) -> bool:
+        """Whether one row writes the port's temporary, in just the firings that push, and as many lanes as tokens have."""
+        operands, rows = self.lowering.operands, self.lowering.rows[self.first_row :]
+        writers = [row for row in rows if operands[row["out"]] == _temporary(port.source)]
+        if len(writers) != 1 or any(writers[0][name] != bits for name, bits in _gate(port.gate).items()):
+            return False
+        exact = writers[0]["op"] in [NUMBER[op] for op in EXACT]
+        return writers[0]["width"] == width if exact else width == VECTOR
+
+    def redirect(self, source: int, place: int) -> None:
+        """Let the rows write and read the tokens of a port instead of a temporary."""
+        self.placed[source] = place
+        for operand in self.lowering.operands[self.first_operand :]:
+            if operand == _temporary(source):
+                operand.clear()
+                operand.update(kind=layout.TOKEN, port=place)
 
     def row(self, row: Row) -> None:
         """One row, with the rows before it that bring its arguments to its width, and the one that stores it."""
@@ -182,9 +208,10 @@ class ActorRows:
     def simple(self, operand: Operand) -> int:
         """An operand whose words are in the store: a temporary, a token, a constant."""
         match operand:
+            case Temp(index) if index in self.placed:
+                return self.lowering.operand(kind=layout.TOKEN, port=self.placed[index])
             case Temp(index):
-                word = SCRATCH + index * TEMPORARY
-                return self.lowering.operand(kind=layout.FIXED, word=word, step=VECTOR)
+                return self.lowering.operand(**_temporary(index))
             case In(port):
                 return self.lowering.operand(kind=layout.TOKEN, port=self.first_port + port)
             case Const(value):
@@ -226,7 +253,7 @@ class ActorRows:
     def emit(
         self,
         op: str,
-        out: Temp | Mem,
+        out: int | Temp | Mem,
         args: tuple[int, ...],
         width: int,
         gate: Gate,
@@ -235,7 +262,8 @@ class ActorRows:
     ) -> None:
         """One row of the kernel."""
         lowering = self.lowering
-        target = self.memory(out, width) if isinstance(out, Mem) else self.simple(out)
+        if not isinstance(out, int):
+            out = self.memory(out, width) if isinstance(out, Mem) else self.simple(out)
         lanes = row.table if row is not None else ()
         if table is None:
             table = lowering.table(lanes)
@@ -249,11 +277,20 @@ class ActorRows:
         lowering.rows.append(
             {"op": NUMBER[family if kind in COMBINE else op], "combine": NUMBER[combine]}
             | {"identity": int(identity.view(np.int32))}
-            | {"width": width, "out": target, "a": a, "b": b, "c": c, "table": table, "count": count}
-            | {"first": gate.first, "last": gate.last, "not_first": gate.not_first, "not_last": gate.not_last}
+            | {"width": width, "out": out, "a": a, "b": b, "c": c, "table": table, "count": count}
+            | _gate(gate)
             | {"init_first": init.first, "init_last": init.last}
             | {"init_not_first": init.not_first, "init_not_last": init.not_last}
         )
+
+
+def _temporary(index: int) -> dict[str, int]:
+    """The operand that is a temporary."""
+    return {"kind": layout.FIXED, "word": SCRATCH + index * TEMPORARY, "step": VECTOR}
+
+
+def _gate(gate: Gate) -> dict[str, int]:
+    return {"first": gate.first, "last": gate.last, "not_first": gate.not_first, "not_last": gate.not_last}
 
 
 def temporaries(row: Row) -> Iterable[Temp]:
@@ -299,12 +336,13 @@ def lower(
     for actor, place in zip(netlist.actors, rank, strict=True):
         row = tables.actors[place]
         row["first_row"] = len(lowering.rows)
+        first_operand = len(lowering.operands)
         ActorRows(lowering, actor, int(row["first_in"])).lower()
         row["last_row"] = len(lowering.rows)
         row["single"] = sequential(actor)
         row["shape"] = layout.PLAIN
         _split_rows(row, lowering.rows[row["first_row"] :])
-        _enter_ports(lowering, tables, row, actor)
+        _enter_ports(lowering, tables, row, actor, lowering.operands[first_operand:])
     return Store(_tables(lowering), lowering.memories)
 
 
@@ -330,12 +368,14 @@ def _place_queues(lowering: Lowering, tables: Tables) -> None:
         queue["word"] = lowering.reserve(int((queue["mask"] + 1) * queue["width"]))
 
 
-def _enter_ports(lowering: Lowering, tables: Tables, row: Any, actor: Actor) -> None:
-    """What inputs hold, and the temporaries that outputs push."""
-    for port, entry in zip(actor.inputs, tables.ports[row["first_in"] : row["last_in"]], strict=True):
-        entry["held"] = lowering.reserve(lowering.netlist.queues[port.queues[0]].width)
-    for port, entry in zip(actor.outputs, tables.ports[row["first_out"] : row["last_out"]], strict=True):
-        entry["source"] = SCRATCH + port.source * TEMPORARY if port.source >= 0 else -1
+def _enter_ports(
+    lowering: Lowering, tables: Tables, row: Any, actor: Actor, operands: Iterable[dict[str, int]]
+) -> None:
+    """Room for the tokens that inputs hold: those that rows read."""
+    used = {operand["port"] for operand in operands if operand["kind"] == layout.TOKEN}
+    for place, port in enumerate(actor.inputs, int(row["first_in"])):
+        tables.ports[place]["held"] = lowering.reserve(lowering.netlist.queues[port.queues[0]].width)
+        tables.ports[place]["holds"] &= place in used
 
 
 def _split_rows(actor: Any, rows: list[dict[str, int]]) -> None:

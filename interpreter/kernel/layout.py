@@ -6,7 +6,7 @@ import numpy as np
 
 FAR = 1 << 62  # a cycle that never comes
 BATCH = 64  # firings committed at once, at most
-VALUE_BATCH = 16  # the same where values are computed: the temporaries of a batch stay in the nearest cache
+VALUE_BATCH = 32  # the same where values are computed: the temporaries of a batch stay in the nearest cache
 
 RUNNING, FINISHED, DEADLOCK = range(3)  # what `advance` comes to
 READY, DONE = -1, -2  # Actor.waiting: for nothing but time; nothing left to do. Else the queue it waits for.
@@ -46,8 +46,8 @@ PORT = record(
     "packets queue choices fan select varies "  # varies: queue or count differ from firing to firing
     "counts counted "  # tokens by the counter of this loop (-1: always one)
     "taken current "  # of the batch under way: tokens a firing, queue
-    "word step "  # where the token of the batch's first firing is; words to that of the next
-    "held width source holds"
+    "word step "  # where the token of the batch's first firing is, or goes; words to that of the next
+    "held width holds"
 )
 QUEUE = record(
     "pushed available popped "  # tokens since the start; available: with a known cycle, without a gap

@@ -6,6 +6,7 @@ from numpy import int32, int64, uintp
 from rdflow.interpreter.kernel.layout import VECTOR
 from rdflow.interpreter.kernel.numerics import INFINITY
 from rdflow.interpreter.kernel.options import HELPER, SPLICE
+from rdflow.interpreter.kernel.vectors import PART, accumulate_one, accumulate_two, copy_part, copy_vector
 
 
 @njit(**HELPER)
@@ -28,26 +29,33 @@ def lane(place, lanes, l):
 
 @njit(**HELPER)
 def move(ints, to, source, width):
-    """Copy consecutive words; whole vectors, the usual ones, without a loop."""
+    """Copy consecutive words."""
     if width == VECTOR:
-        for l in range(VECTOR):
-            ints[uintp(to + l)] = ints[uintp(source + l)]
-    else:
-        for l in range(width):
-            ints[uintp(to + l)] = ints[uintp(source + l)]
+        copy_vector(ints, to, source)
+        return
+    whole = width & ~(PART - 1)
+    for l in range(0, whole, PART):
+        copy_part(ints, to + l, source + l)
+    for l in range(whole, width):
+        ints[uintp(to + l)] = ints[uintp(source + l)]
+
+
+@njit(**HELPER)
+def move_all(ints, to, pace, source, step, n, width):
+    """Copy n pieces of consecutive words."""
+    for j in range(n):
+        move(ints, to + j * pace, source + j * step, width)
 
 
 @njit(**HELPER)
 def read_regular(ints, o, os, start, pace, stride, n, width):
     """out[l] = the word at l strides, over n firings."""
+    if stride == 1:
+        move_all(ints, o, os, start, pace, n, width)
+        return
     for j in range(n):
-        to, source = o + j * os, start + j * pace
-        if width == VECTOR and stride == 1:
-            for l in range(VECTOR):
-                ints[uintp(to + l)] = ints[uintp(source + l)]
-        else:
-            for l in range(width):
-                ints[uintp(to + l)] = ints[uintp(source + l * stride)]
+        for l in range(width):
+            ints[uintp(o + j * os + l)] = ints[uintp(start + j * pace + l * stride)]
 
 
 @njit(**HELPER)
@@ -69,6 +77,15 @@ def read(ints, o, place, address, p, lanes, width):
 
 
 @njit(**HELPER)
+def write_all(ints, a, sa, place, address, pace, n, width):
+    """Whether n firings of a write have been done together: consecutive lanes, all of them in the memory."""
+    if not plain(place, address, 0) or not plain(place, address + (n - 1) * pace, 0):
+        return False
+    move_all(ints, place.start + address, pace, a, sa, n, width)
+    return True
+
+
+@njit(**HELPER)
 def write(ints, a, place, address, p, lanes, width):
     """The word of lane l = a[l]; not outside of the memory, nor where the predicate at p (-1: none) is 0"""
     start = place.start + address
@@ -81,24 +98,23 @@ def write(ints, a, place, address, p, lanes, width):
             ints[uintp(start + offset)] = ints[uintp(a + l)]
 
 
-@njit(**HELPER)
-def fetch(ints, o, place, address, lanes, width):
-    """All lanes into the scratch at o."""
-    if not read_all(ints, o, int64(0), place, address, int64(0), int64(1), width):
-        read(ints, o, place, address, int64(-1), lanes, width)
-
-
 @njit(**SPLICE)
-def fold(words, ints, row, place, address, a, lanes, anew, elementwise):
-    """kept[l] = kept[l] combined with a[l], from the identity where it starts anew; by way of the scratch"""
-    zero, further, never = int64(0), int64(VECTOR), int64(-1)  # a literal would be a type of its own
+def fold(words, ints, row, place, address, a, sa, n, lanes, anew, elementwise):
+    """kept[l] = kept[l] combined with a[l], from the identity where it starts anew, over n firings on the same words.
+
+    Where the kept words are not a whole vector of the memory: by way of the scratch.
+    """
+    zero, never, width = int64(0), int64(-1), row.width
+    direct = width == VECTOR and plain(place, address, 0)
+    kept = place.start + address if direct else zero
     if anew:
-        for l in range(row.width):
-            ints[uintp(l)] = int32(row.identity)
-    else:
-        fetch(ints, zero, place, address, lanes, row.width)
-    elementwise(row.combine, words, ints, further, zero, zero, zero, a, zero, zero, zero, int64(1), row.width)
-    write(ints, further, place, address, never, lanes, row.width)
+        for l in range(width):
+            ints[uintp(kept + l)] = int32(row.identity)
+    elif not direct:
+        read(ints, zero, place, address, never, lanes, width)
+    elementwise(row.combine, words, ints, kept, zero, kept, zero, a, sa, zero, zero, n, width)
+    if not direct:
+        write(ints, zero, place, address, never, lanes, width)
 
 
 @njit(**HELPER)
@@ -122,57 +138,45 @@ def fold_argmax(words, ints, row, place, address, a, b, lanes, anew):
 
 
 @njit(**HELPER)
-def accumulate(words, kept, a, factor, width):
-    """kept[l] += a[l] * factor"""
-    for l in range(width):
-        words[uintp(kept + l)] += words[uintp(a + l)] * factor
-
-
-@njit(**HELPER)
-def accumulate_batch(words, kept, a, sa, b, sb, n):
-    """The same over whole vectors of n firings; four at a time, so that fewer sums pass through memory."""
-    fours = n & ~3
-    for j in range(0, fours, 4):
-        a0, b0 = a + j * sa, b + j * sb
-        a1, a2, a3 = a0 + sa, a0 + 2 * sa, a0 + 3 * sa
-        w, x, y, z = (
-            words[uintp(b0)],
-            words[uintp(b0 + sb)],
-            words[uintp(b0 + 2 * sb)],
-            words[uintp(b0 + 3 * sb)],
-        )
-        for l in range(VECTOR):
-            total = words[uintp(kept + l)] + words[uintp(a0 + l)] * w
-            total = total + words[uintp(a1 + l)] * x
-            total = total + words[uintp(a2 + l)] * y
-            words[uintp(kept + l)] = total + words[uintp(a3 + l)] * z
-    for j in range(fours, n):
+def accumulate(words, kept, a, sa, b, sb, n, width):
+    """kept[l] += a[l] * b[0], over n firings."""
+    if width == VECTOR:
+        accumulate_one(words, kept, a, sa, b, sb, n)
+        return
+    for j in range(n):
         factor = words[uintp(b + j * sb)]
-        for l in range(VECTOR):
+        for l in range(width):
             words[uintp(kept + l)] += words[uintp(a + j * sa + l)] * factor
 
 
 @njit(**HELPER)
-def systolic(words, ints, row, place, address, a, sa, b, sb, n, lanes, anew):
-    """kept[r][l] += a[l] * b[table[r]], from 0 where it starts anew, over n firings on the same words.
-
-    Rows that are not plain go through the scratch.
-    """
+def systolic_apart(words, ints, row, place, address, a, sa, b, sb, n, lanes, anew):
+    """The same by way of the scratch, row by row."""
     zero, never = int64(0), int64(-1)
-    direct = plain(place, address, (row.count - 1) * VECTOR)
     for r in range(row.count):
         at = address + r * VECTOR
-        kept = place.start + at if direct else zero
-        factors = b + lanes[uintp(row.table + r)]
         if anew:
             for l in range(row.width):
-                words[uintp(kept + l)] = 0
-        elif not direct:
-            read(ints, zero, place, at, never, lanes, row.width)
-        if row.width == VECTOR:
-            accumulate_batch(words, kept, a, sa, factors, sb, n)
+                words[uintp(l)] = 0
         else:
-            for j in range(n):
-                accumulate(words, kept, a + j * sa, words[uintp(factors + j * sb)], row.width)
-        if not direct:
-            write(ints, zero, place, at, never, lanes, row.width)
+            read(ints, zero, place, at, never, lanes, row.width)
+        accumulate(words, zero, a, sa, b + lanes[uintp(row.table + r)], sb, n, row.width)
+        write(ints, zero, place, at, never, lanes, row.width)
+
+
+@njit(**HELPER)
+def systolic(words, ints, row, place, address, a, sa, b, sb, n, lanes, anew):
+    """kept[r][l] += a[l] * b[table[r]], from 0 where it starts anew, over n firings on the same words."""
+    if not plain(place, address, (row.count - 1) * VECTOR) or row.width != VECTOR:
+        systolic_apart(words, ints, row, place, address, a, sa, b, sb, n, lanes, anew)
+        return
+    kept, table = place.start + address, row.table
+    if anew:
+        for l in range(row.count * VECTOR):
+            words[uintp(kept + l)] = 0
+    pairs = row.count & ~1
+    for r in range(0, pairs, 2):
+        first, second = b + lanes[uintp(table + r)], b + lanes[uintp(table + r + 1)]
+        accumulate_two(words, kept + r * VECTOR, a, sa, first, second, sb, n)
+    if pairs < row.count:
+        accumulate_one(words, kept + pairs * VECTOR, a, sa, b + lanes[uintp(table + pairs)], sb, n)

@@ -59,8 +59,12 @@ COMBINE = {
     "imin": ("imin", np.int32(HIGHEST)),
 }
 
-OTHERS = ("lanes", "pick", "index", "splat", "tree", "tree.argmax", "read", "write", "fold", "fold.argmax", "systolic")
+OTHERS = (
+    *("lanes", "pick", "index", "splat", "push", "tree", "tree.argmax", "read"),
+    *("write", "fold", "fold.argmax", "systolic"),
+)
 NUMBER = {name: number for number, name in enumerate([row[0] for row in ELEMENTWISE] + list(OTHERS))}
-LANES, PICK, INDEX, SPLAT, TREE, TREE_ARGMAX, READ, WRITE, FOLD, FOLD_ARGMAX, SYSTOLIC = (NUMBER[o] for o in OTHERS)
+LANES, PICK, INDEX, SPLAT, PUSH, TREE, TREE_ARGMAX, READ = (NUMBER[o] for o in OTHERS[:8])
+WRITE, FOLD, FOLD_ARGMAX, SYSTOLIC = (NUMBER[o] for o in OTHERS[8:])
 
 ALONE = ("idiv", "imod")  # these are computed lane by lane, and slow

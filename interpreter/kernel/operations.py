@@ -13,9 +13,16 @@ from rdflow.interpreter.kernel.numerics import INFINITY
 from rdflow.interpreter.kernel.opcodes import ALONE, ELEMENTWISE, HIGHEST, NUMBER
 from rdflow.interpreter.kernel.options import HELPER, SPLICE
 
+HEAD = """
+def elementwise(code, words, ints, o, os, a, sa, b, sb, c, sc, n, width):
+    rows, lanes = n, VECTOR
+    if os == VECTOR and sa == VECTOR and (b < 0 or sb == VECTOR) and (c < 0 or sc == VECTOR):
+        rows, lanes = 1, n * VECTOR
+"""
+
 BRANCH = """
     if code == {number}:
-        for j in range(n):
+        for j in range({rows}):
             for l in range({lanes}):
                 {arguments}
                 {out}[uintp(o + j * os + l)] = {result}
@@ -23,14 +30,16 @@ BRANCH = """
 
 
 def source():
-    """The text of `elementwise`. Whole vectors where these are as fast: lanes above the width are nobody's."""
+    """The text of `elementwise`: whole vectors, for lanes above the width are nobody's, in one piece where they are one."""
     store = {"f": "words", "i": "ints"}
-    text = "def elementwise(code, words, ints, o, os, a, sa, b, sb, c, sc, n, width):"
+    text = HEAD
     for name, types, result in ELEMENTWISE:
         places = zip("xyz", "abc", types[1:], strict=False)
         arguments = "; ".join(f"{x} = {store[t]}[uintp({a} + j * s{a} + l)]" for x, a, t in places)
-        lanes = "width" if name in ALONE else "VECTOR"
-        text += BRANCH.format(lanes=lanes, number=NUMBER[name], arguments=arguments, out=store[types[0]], result=result)
+        rows, lanes = ("n", "width") if name in ALONE else ("rows", "lanes")
+        text += BRANCH.format(
+            rows=rows, lanes=lanes, number=NUMBER[name], arguments=arguments, out=store[types[0]], result=result
+        )
     return text
 
 

@@ -6,7 +6,7 @@ from numpy import int64, uintp
 from rdflow.interpreter.kernel import memory
 from rdflow.interpreter.kernel import opcodes as op
 from rdflow.interpreter.kernel import operations as do
-from rdflow.interpreter.kernel.layout import FIXED, TOKEN, VECTOR
+from rdflow.interpreter.kernel.layout import FIXED, TOKEN
 from rdflow.interpreter.kernel.nest import affine_at, is_open
 from rdflow.interpreter.kernel.options import HELPER, SPLICE
 
@@ -24,18 +24,17 @@ def bind_input(port, queue):
 
 
 @njit(**HELPER)
+def bind_output(port, queue):
+    """Where the tokens that the batch pushes go: rows write them in their places."""
+    port.word = queue.word + (queue.pushed & queue.mask) * queue.width
+    port.step = queue.width
+
+
+@njit(**HELPER)
 def hold(port, fired, ints):
     """Keep the token popped last: its place in the queue is free for the next."""
     last = port.word + (fired - 1) * port.step
     memory.move(ints, port.held, last, port.width)
-
-
-@njit(**HELPER)
-def push_words(port, queue, fired, ints):
-    """The lanes of the tokens pushed."""
-    word = queue.word + (queue.pushed & queue.mask) * queue.width
-    for j in range(fired):
-        memory.move(ints, word + j * queue.width, port.source + j * VECTOR, queue.width)
 
 
 @njit(**HELPER)
@@ -72,7 +71,7 @@ def store(row, place, at, a, sa, b, sb, n, anew, values, elementwise):
     elif row.op == op.WRITE:
         memory.write(ints, a, place, at, b, lanes, row.width)
     elif row.op == op.FOLD:
-        memory.fold(words, ints, row, place, at, a, lanes, anew, elementwise)
+        memory.fold(words, ints, row, place, at, a, sa, n, lanes, anew, elementwise)
     else:
         memory.fold_argmax(words, ints, row, place, at, a, b, lanes, anew)
 
@@ -104,6 +103,8 @@ def run_row(row, n, actor, places, values, elementwise):
         c, sc = locate(operands[uintp(row.c)], actor, places)
     if row.op < op.LANES:
         elementwise(row.op, words, ints, o, os, a, sa, b, sb, c, sc, n, width)
+    elif row.op == op.PUSH:
+        memory.move_all(ints, o, os, a, sa, n, width)
     elif row.op == op.READ:
         if b < 0 and first.dynamics == 0 and memory.read_all(ints, o, os, first, a, sa, n, width):
             return
@@ -111,8 +112,12 @@ def run_row(row, n, actor, places, values, elementwise):
             at = a + j * sa + dynamic(first, j, actor, places, values)
             memory.read(ints, o + j * os, first, at, b + j * sb, values.lanes, width)
     elif row.op >= op.WRITE:
+        regular = out.dynamics == 0
+        if row.op == op.WRITE and regular and b < 0 and memory.write_all(ints, a, sa, out, o, os, n, width):
+            return
         anew = starts_anew(row, actor)
-        together = n if row.op == op.SYSTOLIC and os == 0 and out.dynamics == 0 and not anew else 1
+        same = regular and os == 0 and (row.op == op.SYSTOLIC or row.op == op.FOLD)
+        together = n if same and not anew else 1
         for j in range(0, n, together):
             at = o + j * os + dynamic(out, j, actor, places, values)
             store(row, out, at, a + j * sa, sa, b + j * sb, sb, together, anew, values, elementwise)
@@ -135,14 +140,13 @@ def compute(actor, n, places, values, elementwise):
     for p in range(actor.first_in, actor.last_in):
         port = places.ports[uintp(p)]
         bind_input(port, places.queues[uintp(port.current)])
+    for p in range(actor.first_out, actor.last_out):
+        port = places.ports[uintp(p)]
+        bind_output(port, places.queues[uintp(port.current)])
     for r in range(actor.first_row, actor.last_row):
         row = values.rows[uintp(r)]
         if is_open(row, actor.at_first, actor.at_last):
             run_row(row, n, actor, places, values, elementwise)
-    for p in range(actor.first_out, actor.last_out):
-        port = places.ports[uintp(p)]
-        if port.taken > 0 and port.source >= 0:
-            push_words(port, places.queues[uintp(port.current)], n, values.ints)
     for p in range(actor.first_in, actor.last_in):
         port = places.ports[uintp(p)]
         if port.taken > 0 and port.holds:
