@@ -17,6 +17,7 @@ from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.rows import Store, lower
 
 WINDOW = 16384  # cycles that actors run ahead where no server forbids it: fastest of those tried
+ROOM = 3 * layout.VALUE_BATCH  # so that few batches of values end because a ring does
 Table = NDArray[Any]
 
 
@@ -121,8 +122,9 @@ def _ring(slots: int) -> int:
 class Builder:
     """Collects the tables of a mapped netlist."""
 
-    def __init__(self, mapped: Mapped) -> None:
+    def __init__(self, mapped: Mapped, room: int) -> None:
         self.mapped = mapped
+        self.room = room  # places that rings have beyond their slots, at least
         self.netlist = mapped.netlist
         self.rank = ranks(mapped.netlist)
         self.affine, self.fan, self.counts = Pool(), Pool(), Pool()
@@ -216,7 +218,7 @@ class Builder:
         rows = []
         places = 0
         for queue, timing in zip(self.netlist.queues, self.mapped.queues, strict=True):
-            ring = _ring(max(timing.slots, queue.initial))
+            ring = _ring(max(timing.slots, queue.initial) + (self.room if queue.width > 0 else 0))
             rows.append(
                 {"pushed": queue.initial, "available": queue.initial, "capacity": timing.slots, "mask": ring - 1}
                 | {"ring": places, "latency": timing.latency, "credit": timing.credit, "width": queue.width}
@@ -295,7 +297,7 @@ def split(gates: list[Gate], depth: int) -> dict[str, int]:
 
 def build(mapped: Mapped, values: Mapping[int, NDArray[Any]] | None = None) -> Image:
     """The image of a mapped netlist at cycle 0. `values`: by tensor, what its memory holds; None: timing only."""
-    builder = Builder(mapped)
+    builder = Builder(mapped, 0 if values is None else ROOM)
     tables = builder.build()
     if values is None:
         return Image(mapped, tables, None, builder.rank, None)

@@ -236,7 +236,7 @@ def fit(actor, n, limit, tables):
     most = 1 if actor.single else VALUE_BATCH
     for p in range(actor.first_in, actor.last_out):
         port = tables.ports[uintp(p)]
-        if port.taken == 1:
+        if port.taken == 1 and port.width > 0:
             queue = tables.queues[uintp(port.current)]
             at = queue.popped if p < actor.last_in else queue.pushed
             most = min(most, queue.mask + 1 - (at & queue.mask))
