@@ -10,14 +10,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rdflow.dsl.netlist import Actor, Affine, Gate, Loop, Netlist, Port, Queue
+from rdflow.dsl.netlist import Actor, Affine, Gate, Loop, Netlist, Port
 from rdflow.interpreter.kernel import layout, native
 from rdflow.interpreter.kernel.layout import FAR, Tables, Values
-from rdflow.interpreter.mapped import Mapped
+from rdflow.interpreter.lookahead import lookahead
+from rdflow.interpreter.mapped import Mapped, QueueTiming
 from rdflow.interpreter.rows import Store, lower
 
 WINDOW = 16384  # cycles that actors run ahead where no server forbids it: fastest of those tried
 ROOM = 3 * layout.VALUE_BATCH  # so that few batches of values end because a ring does
+CALENDAR = 1024  # cycles of a round at least: tokens that queue longer are passed over once a round
 Table = NDArray[Any]
 
 
@@ -127,9 +129,11 @@ class Builder:
         self.room = room  # places that rings have beyond their slots, at least
         self.netlist = mapped.netlist
         self.rank = ranks(mapped.netlist)
+        self.ahead = lookahead(mapped, WINDOW)
         self.affine, self.fan, self.counts = Pool(), Pool(), Pool()
         self.loops: list[dict[str, int]] = []
         self.bounds: list[dict[str, int]] = []
+        self.stages: list[dict[str, int]] = []
         self.ports: list[dict[str, int]] = []
         self.actors: list[dict[str, int]] = []
 
@@ -198,33 +202,38 @@ class Builder:
         """Actors whose every firing does the same with at most one queue on each side have loops of their own."""
         ports = actor.inputs + actor.outputs
         same = all(p.gate == Gate() and len(p.queues) == 1 and not p.counts for p in ports)
-        served = any(self.netlist.queues[p.queues[0]].server is not None for p in actor.outputs)
+        served = any(self.mapped.queues[p.queues[0]].stages for p in actor.outputs)
         shapes = {(1, 1): layout.MAP, (0, 1): layout.SOURCE, (1, 0): layout.SINK}
         shape = shapes.get((len(actor.inputs), len(actor.outputs)), layout.PLAIN)
         if shape == layout.PLAIN or not same or served:
             return {}
         return {"shape": shape, "interval": max(actor.interval, *(p.packets for p in ports))}
 
-    def server(self, queue: Queue) -> int:
-        match queue.server:
-            case None:
-                return layout.UNSERVED
-            case (_, number):
-                return self.mapped.port_server + int(number)
-            case _:
-                return layout.BY_ADDRESS
+    def add_stages(self, timing: QueueTiming, shift: int) -> dict[str, int]:
+        """The servers that the tokens of a queue visit, at times that are moved on by `shift`."""
+        start = len(self.stages) if timing.stages else layout.UNSERVED
+        self.stages += [{"server": stage.server, "after": stage.after} for stage in timing.stages]
+        if timing.stages:
+            self.stages[-1]["final"] = 1
+            self.stages[-1]["after"] -= shift
+        return {"stages": start, "first": timing.first + shift}
+
+    def shares_link(self, timing: QueueTiming) -> bool:
+        return any(s.server >= 0 and self.mapped.servers[s.server].shared for s in timing.stages)
 
     def queues(self) -> Table:
         rows = []
         places = 0
-        for queue, timing in zip(self.netlist.queues, self.mapped.queues, strict=True):
+        for number, (queue, timing) in enumerate(zip(self.netlist.queues, self.mapped.queues, strict=True)):
             ring = _ring(max(timing.slots, queue.initial) + (self.room if queue.width > 0 else 0))
             rows.append(
                 {"pushed": queue.initial, "available": queue.initial, "capacity": timing.slots, "mask": ring - 1}
                 | {"ring": places, "latency": timing.latency, "credit": timing.credit, "width": queue.width}
                 | {"source": int(self.rank[queue.source]), "sink": int(self.rank[queue.sink])}
-                | {"server": self.server(queue), "memory": int(queue.server == "memory"), "packets": queue.packets}
-                | {"first": timing.first, "tail": timing.tail}
+                | {"packets": queue.packets}
+                | self.add_stages(timing, self.ahead.shifts[number])
+                | {"flow": timing.flow if timing.flow >= 0 else number}
+                | {"memory": int(queue.server == "memory"), "linked": int(self.shares_link(timing))}
             )
             places += ring
         return layout.table(layout.QUEUE, rows)
@@ -234,11 +243,14 @@ class Builder:
             self.add_actor(self.netlist.actors[a])
         actors = layout.table(layout.ACTOR, self.actors)[: len(self.actors)]
         queues = self.queues()
-        servers = [{"numerator": s.numerator, "denominator": s.denominator, "last": -1} for s in self.mapped.servers]
+        servers = [
+            {"numerator": s.numerator, "denominator": s.denominator, "shared": int(s.shared), "last": -1, "head": -1}
+            for s in self.mapped.servers
+        ]
         rings = queues["mask"] + 1
         places = int(rings.sum())
-        window, reach, calendar = self.lookahead()
-        clock = {"window": window, "reach": reach, "running": len(self.actors)}
+        clock = {"window": self.ahead.window, "reach": self.ahead.reach, "running": len(self.actors)}
+        calendar = _ring(max(CALENDAR, self.ahead.window + self.ahead.longest + 1)) if self.stages else 1
         tables = Tables(
             clock=layout.table(layout.CLOCK, [clock]),
             actors=actors,
@@ -249,6 +261,7 @@ class Builder:
             counts=self.counts.array(),
             affine=self.affine.array(),
             queues=queues,
+            stages=layout.table(layout.STAGE, self.stages),
             servers=layout.table(layout.SERVER, servers),
             ready=np.zeros(places, np.int64),
             free=np.zeros(places, np.int64),
@@ -256,34 +269,15 @@ class Builder:
             pending=np.zeros(-(-len(self.actors) // 64), np.uint64),
             calendar=np.full(calendar, -1, np.int64),
             link=np.full(places, layout.DECIDED, np.int64),
+            stage=np.zeros(places, np.int64),
             target=np.zeros(places, np.int64),
+            delay=np.zeros(places, np.int64),
+            turn=np.zeros(places, np.int64),
             owner=np.repeat(np.arange(queues.size), rings),
-            batch=np.zeros(queues.size, np.int64),
-            keys=np.zeros(queues.size, np.int64),
-            scratch=np.zeros((4, layout.BATCH), np.int64),
+            busy=np.zeros(max(1, len(servers)), np.int64),
+            scratch=np.zeros((layout.ROW_EASED + 1, layout.BATCH), np.int64),
         )
         return tables
-
-    def lookahead(self) -> tuple[int, int, int]:
-        """Cycles of a window; from a push to the nearest server; of the calendar.
-
-        A token that is pushed in a window must not be ready in it: first hop, its service and its tail are longer.
-        """
-        firsts, waits = [], []
-        for queue, timing in zip(self.netlist.queues, self.mapped.queues, strict=True):
-            if queue.server is not None:
-                firsts.append(timing.first)
-                waits.append(queue.packets * self.fastest(queue) + timing.tail)
-        if not firsts:
-            return WINDOW, 0, 1
-        window = max(1, min(WINDOW, min(firsts) + int(min(waits))))
-        return window, min(firsts), _ring(window + max(firsts) + 1)
-
-    def fastest(self, queue: Queue) -> float:
-        """Cycles a packet of the fastest server that the queue may pass."""
-        number = self.server(queue)
-        servers = self.mapped.servers if number < 0 else self.mapped.servers[number : number + 1]
-        return min(s.numerator / s.denominator for s in servers)
 
 
 def split(gates: list[Gate], depth: int) -> dict[str, int]:
@@ -321,7 +315,8 @@ def advance(image: Image, until: int = FAR) -> Status:
 
 @dataclass(frozen=True)
 class Counters:
-    """Of a run so far. Cycles, by actor: `memory` are those starved for a token that came through a memory channel.
+    """Of a run so far. Cycles, by actor: `memory` are those starved for a token that came through a memory channel,
+    `link` those that a token spent in line at shared links; they are not in `starved`.
 
     By queue: tokens pushed and popped (those it held at the start are not pushed). By server: packets served.
     """
@@ -331,6 +326,7 @@ class Counters:
     starved: NDArray[np.int64]
     blocked: NDArray[np.int64]
     memory: NDArray[np.int64]
+    link: NDArray[np.int64]
     first: NDArray[np.int64]
     last: NDArray[np.int64]
     pushes: NDArray[np.int64]
@@ -344,7 +340,7 @@ def counters(image: Image) -> Counters:
     netlist = image.mapped.netlist
     queues = image.tables.queues[: len(netlist.queues)]
     initial = np.array([q.initial for q in netlist.queues], dtype=np.int64)
-    names = ("firings", "busy", "starved", "blocked", "memory", "first", "last")
+    names = ("firings", "busy", "starved", "blocked", "memory", "link", "first", "last")
     return Counters(
         **{name: actors[name].copy() for name in names},
         pushes=queues["pushed"] - initial,

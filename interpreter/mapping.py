@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rdflow.dsl.diagnostics import CompileError
 from rdflow.dsl.netlist import Actor, Netlist, Queue
 from rdflow.interpreter.allocate import UnitCopy, bases, socket_errors, tier_errors, unit_copies, within_unit
 from rdflow.interpreter.machine import Machine, Tier
-from rdflow.interpreter.mapped import Mapped, QueueTiming, Server
+from rdflow.interpreter.mapped import BY_ADDRESS, Mapped, QueueTiming, Server, Stage
+from rdflow.interpreter.network import Meetings, link_name, meetings
 from rdflow.interpreter.place import Site, place
 from rdflow.interpreter.route import Route, Switch, hops, route
 
@@ -37,9 +38,9 @@ def map_netlist(netlist: Netlist, machine: Machine) -> tuple[Mapped, Floorplan]:
     copies = unit_copies(netlist, machine)
     placed = place(netlist, machine, copies)
     plan = _floorplan(netlist, copies, placed)
-    firsts = _first_servers(machine)
-    queues = [_timing(netlist, machine, q, way) for q, way in zip(netlist.queues, plan.routes, strict=True)]
-    return Mapped(netlist, queues, _servers(netlist, machine), _channels(netlist, machine), firsts["port"]), plan
+    met = meetings(netlist, plan.routes)
+    queues = [_timing(netlist, machine, met, q, way) for q, way in enumerate(plan.routes)]
+    return Mapped(netlist, queues, _servers(netlist, machine, met), _channels(netlist, machine)), plan
 
 
 def _floorplan(netlist: Netlist, copies: list[UnitCopy], placed: list[tuple[Site, ...]]) -> Floorplan:
@@ -59,19 +60,45 @@ def _hops(way: Route) -> int:
 # -- queues ------------------------------------------------------------------------------------------------------------
 
 
-def _timing(netlist: Netlist, machine: Machine, queue: Queue, way: Route) -> QueueTiming:
+def _timing(netlist: Netlist, machine: Machine, met: Meetings, number: int, way: Route) -> QueueTiming:
     """The cycles of a queue.
 
     latency: the producer's pipeline and the wire, at least a cycle. credit: the wire back, nothing inside a unit.
     slots: as the queue says, else what the FIFO, the pipeline and the wires of both ways hold, at least 2 tokens.
     """
+    queue = netlist.queues[number]
     pipeline, wire = _pipeline(netlist, machine, queue), _hops(way) * machine.network.hop
     if queue.server == "memory":
         return _memory_timing(machine, queue, machine.tiers[_tier_of(netlist, queue)], credit=wire)
     slots = queue.slots if queue.slots is not None else _slots(machine, queue, pipeline, wire)
     latency = max(1, pipeline + wire)
-    tail = 0 if queue.server is None else machine.pmu.write_latency
-    return QueueTiming(latency, wire, slots, first=latency, tail=tail)
+    first_link = _first_servers(netlist, machine)["link"]
+    crossed = [(first_link + c.link, pipeline + c.hops * machine.network.hop) for c in met.crossings[number]]
+    first, stages = _stages(crossed, latency, queue.packets)
+    if queue.server is not None:
+        stages = _to_port(stages, queue.packets, _port(netlist, machine, queue))
+    return QueueTiming(latency, wire, slots, first, stages, met.flows[number] if crossed else -1)
+
+
+def _stages(crossed: list[tuple[int, int]], latency: int, packets: int) -> tuple[int, tuple[Stage, ...]]:
+    """Links as servers, such that a token that waits nowhere is ready after `latency`, with its first packet (the
+    consumer takes a cycle for each). `crossed`: each link and the cycles from the push to it. To the first, and all."""
+    ends = [at for _, at in crossed[1:]]
+    stages = [Stage(link, end - at - 1) for (link, at), end in zip(crossed, ends, strict=False)]
+    if not crossed:
+        return latency, ()
+    link, at = crossed[-1]
+    return crossed[0][1], (*stages, Stage(link, latency - at - packets))
+
+
+def _to_port(stages: tuple[Stage, ...], packets: int, port: Stage) -> tuple[Stage, ...]:
+    """The stages with a PMU's write port behind them, to which the first packet comes."""
+    return (*stages[:-1], *(replace(last, after=last.after + packets - 1) for last in stages[-1:]), port)
+
+
+def _port(netlist: Netlist, machine: Machine, queue: Queue) -> Stage:
+    assert isinstance(queue.server, tuple), f"{queue.stream} passes no port"
+    return Stage(_first_servers(netlist, machine)["port"] + queue.server[1], machine.pmu.write_latency)
 
 
 def _slots(machine: Machine, queue: Queue, pipeline: int, wire: int) -> int:
@@ -86,7 +113,7 @@ def _memory_timing(machine: Machine, queue: Queue, tier: Tier, credit: int) -> Q
     """
     first, tail = machine.agcu.to_memory, machine.cycles(tier.latency)
     slots = tier.outstanding if queue.slots is None else queue.slots
-    return QueueTiming(first + tail, credit, slots, first, tail)
+    return QueueTiming(first + tail, credit, slots, first, (Stage(BY_ADDRESS, tail),))
 
 
 def _pipeline(netlist: Netlist, machine: Machine, queue: Queue) -> int:
@@ -121,26 +148,27 @@ def pipeline_cycles(actor: Actor, occupies: str, machine: Machine) -> int:
 # -- servers -----------------------------------------------------------------------------------------------------------
 
 
-def _first_servers(machine: Machine) -> dict[str, int]:
-    """The number of the first server of each tier, and of the first port."""
+def _first_servers(netlist: Netlist, machine: Machine) -> dict[str, int]:
+    """The number of the first server of each tier, of the first port, and of the first link."""
     firsts, free = {}, 0
     for name, tier in machine.tiers.items():
         firsts[name] = free
         free += tier.channels
-    return firsts | {"port": free}
+    return firsts | {"port": free, "link": free + netlist.servers}
 
 
-def _servers(netlist: Netlist, machine: Machine) -> list[Server]:
-    """The channels of every tier, then the write ports of PMUs, which take a packet a cycle each."""
+def _servers(netlist: Netlist, machine: Machine, met: Meetings) -> list[Server]:
+    """The channels of every tier, the write ports of PMUs and the links where flows meet: these take a packet a cycle."""
     found = []
     for name, tier in machine.tiers.items():
         service = machine.cycles_per_burst(tier)
         found += [Server(f"{name}[{i}]", service.numerator, service.denominator) for i in range(tier.channels)]
-    return found + [Server(f"port[{i}]", 1, machine.pmu.write_ports) for i in range(netlist.servers)]
+    found += [Server(f"port[{i}]", 1, machine.pmu.write_ports) for i in range(netlist.servers)]
+    return found + [Server(link_name(link), shared=True) for link in met.links]
 
 
 def _channels(netlist: Netlist, machine: Machine) -> list[tuple[int, int, int]]:
-    firsts = _first_servers(machine)
+    firsts = _first_servers(netlist, machine)
     return [
         (firsts[tensor.tier], machine.tiers[tensor.tier].channels, base)
         for tensor, base in zip(netlist.tensors, bases(netlist, machine), strict=True)

@@ -50,6 +50,7 @@ class Counts:
     starved: int = 0
     blocked: int = 0
     memory: int = 0
+    link: int = 0
     first: int = -1
     last: int = -1
 
@@ -73,8 +74,12 @@ class Outcome:
 
 @dataclass
 class Token:
+    """`stage`: the stage of its queue that it is on its way to; `queued`: cycles that it stood in line at links."""
+
     ready: int | None
     value: Words
+    stage: int = 0
+    queued: int = 0
 
 
 @dataclass
@@ -104,25 +109,47 @@ class Fifo:
 
 @dataclass
 class Shop:
-    """A server at work: tokens in order of arrival, ties in rotating order after the last queue served."""
+    """A server at work: tokens in order of arrival, ties in rotating order after the last flow served."""
 
     server: Server
     free: Fraction = Fraction(0)
     last: int = -1
     served: int = 0
 
-    def serve(self, arrival: int, waiting: list[tuple[int, Token]], fifos: list[Fifo]) -> int:
-        """Serve the tokens (with their queues) that arrive in one cycle; the latest cycle at which one is ready."""
-        latest = 0
-        for number, token in sorted(waiting, key=lambda w: (w[0] - self.last - 1) % len(fifos)):
-            packets = fifos[number].queue.packets
+    def serve(self, arrival: int, waiting: list[tuple[int, Token]], fifos: list[Fifo]) -> list[tuple[int, Token, int]]:
+        """Serve the tokens (with their queues) that arrive in one cycle; where each goes next, and when it is there."""
+        groups: dict[tuple[int, int], list[tuple[int, Token]]] = {}
+        for number, token in sorted(waiting, key=lambda w: w[0]):
+            flow = flow_of(number, fifos)
+            apart = 0 if self.server.shared else number  # elsewhere each token is served for itself
+            groups.setdefault(((flow - self.last - 1) % len(fifos), apart), []).append((number, token))
+        moved = []
+        for _, group in sorted(groups.items()):
             start = max(Fraction(arrival), self.free)
-            self.free = start + packets * Fraction(self.server.numerator, self.server.denominator)
-            token.ready = ceil(self.free) + fifos[number].timing.tail
-            self.last = number
+            packets = fifos[group[0][0]].queue.packets
+            self.free = start + packets * self.pace
             self.served += packets
-            latest = max(latest, token.ready)
-        return latest
+            self.last = flow_of(group[0][0], fifos)
+            moved += [(number, token, self.leaves(arrival, start, token, fifos[number])) for number, token in group]
+        return moved
+
+    @property
+    def pace(self) -> Fraction:
+        return Fraction(self.server.numerator, self.server.denominator)
+
+    def leaves(self, arrival: int, start: Fraction, token: Token, fifo: Fifo) -> int:
+        """When a token whose service starts then is at its next stage, or ready."""
+        stages = fifo.timing.stages
+        packets = fifo.queue.packets if token.stage == len(stages) - 1 else 1
+        end = ceil(start + packets * self.pace)
+        if self.server.shared:
+            token.queued += end - (arrival + ceil(packets * self.pace))
+        return end + stages[token.stage].after
+
+
+def flow_of(number: int, fifos: list[Fifo]) -> int:
+    flow = fifos[number].timing.flow
+    return number if flow < 0 else flow
 
 
 # -- an actor at work --------------------------------------------------------------------------------------------------
@@ -237,8 +264,7 @@ class Run:
     def cycle(self, t: int) -> bool:
         """All that happens in cycle t; whether anything fired. A slot may be freed and used in the same cycle, so
         actors are visited until no more fire."""
-        for server, waiting in self.arrivals.pop(t, {}).items():
-            self.horizon = max(self.horizon, self.shops[server].serve(t, waiting, self.fifos))
+        self.arrive(t)
         idle = [w for w in self.workers if not w.done and t >= w.tn]
         fired = False
         while True:
@@ -250,6 +276,18 @@ class Run:
         for worker in idle:
             worker.waits["output" if self.fed(worker, t) else "input"] += 1
         return fired
+
+    def arrive(self, t: int) -> None:
+        """What the servers do in cycle t."""
+        for server, waiting in self.arrivals.pop(t, {}).items():
+            for number, token, cycle in self.shops[server].serve(t, waiting, self.fifos):
+                token.stage += 1
+                stages = self.fifos[number].timing.stages
+                if token.stage == len(stages):
+                    token.ready = cycle
+                else:
+                    self.arrivals.setdefault(cycle, {}).setdefault(stages[token.stage].server, []).append((number, token))
+                self.horizon = max(self.horizon, cycle)
 
     def fed(self, worker: Worker, t: int) -> bool:
         return all(self.fifos[q].has(count, t) for _, q, count in worker.pops)
@@ -276,7 +314,9 @@ class Run:
         if self.waits_for_memory(worker):
             counts.memory += waits["input"]
         else:
-            counts.starved += waits["input"]
+            spent = self.waits_for_links(worker)
+            counts.link += spent
+            counts.starved += waits["input"] - spent
         counts.blocked += waits["output"]
         worker.waits = {"input": 0, "output": 0}
         counts.firings += 1
@@ -293,6 +333,13 @@ class Run:
             latest[memory] = max([latest[memory], *(token.ready or 0 for token in list(fifo.tokens)[:count])])
         return latest[True] > latest[False]
 
+    def waits_for_links(self, worker: Worker) -> int:
+        """Cycles of the wait that would not have been, had no token stood in line at a link."""
+        popped = [token for _, q, count in worker.pops for token in list(self.fifos[q].tokens)[:count]]
+        there = max([worker.tn, *(token.ready or 0 for token in popped)])
+        eased = max([worker.tn, *((token.ready or 0) - token.queued for token in popped)])
+        return there - eased
+
     def pop(self, q: int, count: int, t: int) -> Words:
         """Take `count` tokens and give their slots back; the value of the last."""
         fifo = self.fifos[q]
@@ -308,7 +355,7 @@ class Run:
         fifo = self.fifos[q]
         fifo.slots.popleft()
         fifo.pushes += 1
-        server = self.server(fifo.queue, worker)
+        server = self.server(fifo, worker)
         arrival = t + (fifo.timing.latency if server is None else fifo.timing.first)
         token = Token(arrival if server is None else None, value)
         fifo.tokens.append(token)
@@ -316,15 +363,37 @@ class Run:
             self.arrivals.setdefault(arrival, {}).setdefault(server, []).append((q, token))
         self.horizon = max(self.horizon, arrival)
 
-    def server(self, queue: Queue, worker: Worker) -> int | None:
-        if queue.server is None:
+    def server(self, fifo: Fifo, worker: Worker) -> int | None:
+        """Of the first stage."""
+        stages = fifo.timing.stages
+        if not stages:
             return None
-        if queue.server != "memory":
-            return self.mapped.port_server + int(queue.server[1])
+        if stages[0].server >= 0:
+            return stages[0].server
         burst = worker.actor.burst
         assert isinstance(burst, Burst)
         first, count, base = self.mapped.channels[burst.tensor]
         return first + (base + burst.address.at(tuple(worker.counters))) // 64 % count
+
+    def shortest_ways(self) -> dict[int, int]:
+        """By server the cycles from a push to the nearest of those servers that queues join with it."""
+        ways: dict[int, int] = {}
+        for _ in self.shops:  # once more than the longest chain of joined servers
+            for fifo in self.fifos:
+                visited = self.visited(fifo)
+                shortest = min([fifo.timing.first, *(ways[s] for s in visited if s in ways)])
+                ways.update(dict.fromkeys(visited, shortest))
+        return ways
+
+    def visited(self, fifo: Fifo) -> list[int]:
+        """The servers that tokens of a queue may visit."""
+        found = [stage.server for stage in fifo.timing.stages]
+        if found and found[0] < 0:
+            burst = self.mapped.netlist.actors[fifo.queue.source].burst
+            assert isinstance(burst, Burst)
+            first, count, _ = self.mapped.channels[burst.tensor]
+            return [*range(first, first + count), *found[1:]]
+        return found
 
     def compute(self, worker: Worker) -> dict[int, Words]:
         firing = Firing(worker, self.memories)
@@ -335,12 +404,14 @@ class Run:
 
     def outcome(self, status: str, until: int = 0) -> Outcome:
         """Tokens on their way to a server are served where no firing to come can get in before them: at a stop, those
-        that arrive sooner than the shortest way to a server takes from there, at the end all."""
-        ways = [f.timing.first for f in self.fifos if f.queue.server is not None]
-        for t in sorted(self.arrivals):
-            if status != "stopped" or t < until + min(ways):
-                for server, waiting in self.arrivals[t].items():
-                    self.shops[server].serve(t, waiting, self.fifos)
+        that arrive sooner than the shortest way to a server (of those that queues join) takes from there, at the end all.
+        """
+        ways = self.shortest_ways()
+        while self.arrivals:
+            t = min(self.arrivals)
+            if status == "stopped":
+                self.arrivals[t] = {s: w for s, w in self.arrivals[t].items() if t < until + ways[s]}
+            self.arrive(t)
         return Outcome(
             status,
             self.last + 1,

@@ -39,13 +39,14 @@ from rdflow.dsl.netlist import (
     starts,
 )
 from rdflow.dsl.source import NOWHERE
-from rdflow.interpreter.mapped import Mapped, QueueTiming, Server
+from rdflow.interpreter.mapped import BY_ADDRESS, Mapped, QueueTiming, Server, Stage
 
 Order = tuple[Loop, ...]
 ALWAYS = Gate()
 FIRINGS = 160  # of an actor, at most
 TENSOR_WORDS = 256
 FRACTIONS = ((1, 1), (1, 2), (4, 3), (15, 11), (3, 1), (5, 2))
+WHOLE = ((1, 1), (1, 1), (2, 1), (5, 4))  # of links
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,7 @@ class Builder:
         self.memories: list[Memory] = []
         self.open: list[Stream] = []
         self.ports = rng.randint(0, 2)
+        self.links = rng.choice((0, 0, 1, 2, 4))
         self.tensors = [self.memory(TENSOR_WORDS, tensor) for tensor in range(2)]
         self.base = self.nest()
 
@@ -784,7 +786,10 @@ class Builder:
         memory = max(first + count for first, count, _ in channels)
         servers = [Server(f"channel{n}", *rng.choice(FRACTIONS)) for n in range(memory)]
         servers += [Server(f"port{n}") for n in range(self.ports)]
-        mapped = Mapped(netlist, [self.timing(q) for q in queues], servers, channels, memory)
+        servers += [Server(f"link{n}", *rng.choice(WHOLE), shared=True) for n in range(self.links)]
+        flows = rng.sample(range(len(queues)), min(3, len(queues)))
+        timings = [self.timing(q, memory, flows) for q in queues]
+        mapped = Mapped(netlist, timings, servers, channels)
         return Case(mapped, self.values() if self.chance(0.6) else None, self.wild)
 
     def sink(self) -> None:
@@ -812,13 +817,28 @@ class Builder:
     def moved(self, queue: Queue, actors: list[int]) -> Queue:
         return replace(queue, source=actors.index(queue.source), sink=actors.index(queue.sink))
 
-    def timing(self, q: int) -> QueueTiming:
+    def timing(self, q: int, ports: int, flows: list[int]) -> QueueTiming:
         rng, need = self.rng, self.needs[q]
         slots = rng.choice((1, 2, 2, 3, rng.randint(4, 20))) if self.chance(self.tight) else rng.randint(20, 200)
         if need and not self.chance(0.2 * self.tight):
             slots = max(slots, need)
         slots = max(slots, self.queues[q].initial)
-        return QueueTiming(rng.randint(1, 6), rng.randint(0, 4), slots, rng.randint(1, 5), rng.randint(0, 4))
+        first, stages = rng.randint(1, 5), self.stages(self.queues[q], ports)
+        flow = rng.choice(flows) if stages and self.chance(0.7) else -1
+        return QueueTiming(rng.randint(1, 6), rng.randint(0, 4), slots, first, stages, flow)
+
+    def stages(self, queue: Queue, ports: int) -> tuple[Stage, ...]:
+        """A memory channel; or some links in any order, then perhaps a port."""
+        rng = self.rng
+        if queue.server == "memory":
+            return (Stage(BY_ADDRESS, rng.randint(0, 4)),)
+        links = rng.sample(range(self.links), rng.randint(1, self.links)) if self.links and self.chance(0.5) else []
+        stages = [Stage(ports + self.ports + n, rng.randint(0, 4)) for n in links]
+        if isinstance(queue.server, tuple):
+            stages.append(Stage(ports + queue.server[1], rng.randint(0, 4)))
+        elif stages and self.chance(0.5):
+            stages[-1] = replace(stages[-1], after=1 - queue.packets)
+        return tuple(stages)
 
     def values(self) -> dict[int, np.ndarray]:
         numbers = np.random.default_rng(self.rng.randrange(1 << 32))

@@ -42,7 +42,7 @@ from rdflow.interpreter.image import (
     waiting,
 )
 from rdflow.interpreter.kernel import numerics as scalars
-from rdflow.interpreter.mapped import Mapped, QueueTiming, Server
+from rdflow.interpreter.mapped import BY_ADDRESS, Mapped, QueueTiming, Server, Stage
 
 ALWAYS = Gate()
 LANES = tuple(range(32))
@@ -237,7 +237,7 @@ def flows(number: int, count: int, server: Server) -> Mapped:
     actors = [actor((count,), outputs=(port(i),)) for i in range(number)]
     actors += [actor((count,), inputs=(port(i),)) for i in range(number)]
     queues = [
-        (Queue(i, number + i, 0, server=("port", 0)), QueueTiming(0, 1, 8, first=2, tail=3)) for i in range(number)
+        (Queue(i, number + i, 0, server=("port", 0)), QueueTiming(0, 1, 8, 2, (Stage(0, 3),))) for i in range(number)
     ]
     return mapped(actors, queues, servers=[server])
 
@@ -263,7 +263,7 @@ def test_bursts_choose_channels_and_waits_for_them_are_counted_apart() -> None:
     request = actor((4,), outputs=(port(0),), burst=Burst(0, Affine(0, (64,))))
     netlist = mapped(
         [request, actor((4,), inputs=(port(0),))],
-        [(Queue(0, 1, 0, server="memory"), QueueTiming(0, 1, 8, first=1, tail=10))],
+        [(Queue(0, 1, 0, server="memory"), QueueTiming(0, 1, 8, 1, (Stage(BY_ADDRESS, 10),)))],
         servers=[Server("channel", 4), Server("channel", 4)],
         channels=[(0, 2, 64)],
     )

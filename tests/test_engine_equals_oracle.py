@@ -27,7 +27,7 @@ def thorough(examples: int) -> settings:
 def state(image: Image, status: Status, with_values: bool) -> Outcome:
     """What the engine says, in the oracle's terms."""
     netlist, seen = image.mapped.netlist, counters(image)
-    names = ("firings", "busy", "starved", "blocked", "memory", "first", "last")
+    names = ("firings", "busy", "starved", "blocked", "memory", "link", "first", "last")
     columns = [getattr(seen, name).tolist() for name in names]
     return Outcome(
         STATUS[status],

@@ -10,11 +10,11 @@ from itertools import pairwise
 import pytest
 
 from rdflow.dsl.diagnostics import CompileError, Diagnostic
-from rdflow.dsl.netlist import Actor, Affine, Burst, Loop, Netlist, Queue, TensorUse, UnitInfo
+from rdflow.dsl.netlist import ALWAYS, Actor, Affine, Burst, Loop, Netlist, Port, Queue, TensorUse, UnitInfo
 from rdflow.dsl.source import Span
 from rdflow.interpreter.allocate import UnitCopy, bases, table_text, unit_copies, unit_table
 from rdflow.interpreter.machine import Machine, load_machine
-from rdflow.interpreter.mapped import Mapped, QueueTiming, Server
+from rdflow.interpreter.mapped import BY_ADDRESS, Mapped, QueueTiming, Server, Stage
 from rdflow.interpreter.mapping import Floorplan, map_netlist
 from rdflow.interpreter.place import Grid, neighbours, order, place, sites
 from rdflow.interpreter.route import hops, route
@@ -59,8 +59,12 @@ class Sketch:
         return len(self.netlist.actors) - 1
 
     def queue(self, source: int, sink: int, queue: Queue = PLAIN) -> int:
+        """All queues of an actor carry the same: a multicast."""
         self.netlist.queues.append(replace(queue, source=source, sink=sink))
-        return len(self.netlist.queues) - 1
+        number, actor = len(self.netlist.queues) - 1, self.netlist.actors[source]
+        port = Port((number,), ALWAYS, queue.packets, source=0)
+        self.netlist.actors[source] = replace(actor, outputs=(*actor.outputs, port))
+        return number
 
     def tensor(self, name: str, size: int, tier: str = "hbm") -> None:
         self.netlist.tensors.append(TensorUse(name, (size // 2,), "bf16", tier, None, (2,), size))
@@ -129,13 +133,13 @@ def test_all_queues_of_a_pipeline(toy: Machine) -> None:
         (3, 0): (1, 0),
     }
     assert result.queues == [
-        QueueTiming(latency=101, credit=0, slots=128, first=1, tail=100),  # request -> respond
+        QueueTiming(latency=101, credit=0, slots=128, first=1, stages=(Stage(BY_ADDRESS, 100),)),  # request -> respond
         QueueTiming(latency=15 + 1, credit=1, slots=16 + 15 + 2, first=16),  # respond -> write
         QueueTiming(latency=7, credit=0, slots=2, first=7),  # write -> read: a full tile
         QueueTiming(latency=1, credit=0, slots=2, first=1),  # read -> write: a credit
         QueueTiming(latency=8 + 1, credit=1, slots=(16 + 8 + 2) // 2, first=9),  # read -> pcu, two packets a token
         QueueTiming(latency=8 + 1, credit=1, slots=3 + 8 + 2, first=9),  # pcu -> store, FIFO of 3
-        QueueTiming(latency=101, credit=0, slots=64, first=1, tail=100),  # store -> acknowledge
+        QueueTiming(latency=101, credit=0, slots=64, first=1, stages=(Stage(BY_ADDRESS, 100),)),  # store -> acknowledge
     ]
     assert plan.wire_length == 3
 
@@ -155,7 +159,7 @@ def test_memory_queues_take_the_tier_of_their_tensor(toy: Machine) -> None:
     netlist = pipeline()
     netlist.tensors[0] = replace(netlist.tensors[0], tier="ddr")
     result, _ = mapped(netlist, toy.replace(ddr_outstanding=32))
-    assert result.queues[0] == QueueTiming(latency=151, credit=0, slots=32, first=1, tail=150)
+    assert result.queues[0] == QueueTiming(latency=151, credit=0, slots=32, first=1, stages=(Stage(BY_ADDRESS, 150),))
 
 
 def test_a_systolic_unit_and_its_drain(toy: Machine) -> None:
@@ -179,9 +183,8 @@ def test_ports_are_servers_behind_the_channels(toy: Machine) -> None:
     sketch.netlist.servers = 1
     ports = [sketch.queue(copy, writer, Queue(0, 0, 32, server=("port", 0))) for copy, writer in ((0, 2), (1, second))]
     result, plan = mapped(sketch.netlist, toy)
-    assert result.port_server == 6
     assert result.servers[6:] == [Server("port[0]", 1, 1)]
-    assert [result.queues[q] for q in ports] == [QueueTiming(9, 1, 16 + 8 + 2, first=9, tail=7)] * 2
+    assert [result.queues[q] for q in ports] == [QueueTiming(9, 1, 16 + 8 + 2, 9, (Stage(6, 7),))] * 2
     assert set(plan.sites) == {(0, 0), (0, 1), (1, 0)}
 
 
@@ -192,7 +195,7 @@ def test_channels_are_servers_by_tier(sn40l: Machine) -> None:
     result, _ = mapped(netlist, sn40l)
     assert result.servers[0] == Server("hbm[0]", 15, 11)
     assert result.servers[31:33] == [Server("hbm[31]", 15, 11), Server("ddr[0]", 30, 13)]
-    assert len(result.servers) == result.port_server == 38
+    assert len(result.servers) == 38
     assert result.channels == [(0, 32, 0), (32, 6, 0), (0, 32, 2048)]
 
 

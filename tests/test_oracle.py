@@ -27,7 +27,7 @@ from rdflow.dsl.netlist import (
     ends,
     starts,
 )
-from rdflow.interpreter.mapped import Mapped, QueueTiming, Server
+from rdflow.interpreter.mapped import BY_ADDRESS, Mapped, QueueTiming, Server, Stage
 
 ALWAYS = Gate()
 
@@ -112,7 +112,7 @@ def test_ties_at_a_server_rotate() -> None:
     sources = [actor((n,), outputs=(port(q),)) for q, n in enumerate(sizes)]
     sinks = [actor((n,), inputs=(port(q),)) for q, n in enumerate(sizes)]
     queues = [
-        (Queue(q, 3 + q, 0, server=("port", 0)), QueueTiming(0, 0, 9, first=first, tail=2))
+        (Queue(q, 3 + q, 0, server=("port", 0)), QueueTiming(0, 0, 9, first, (Stage(0, 2),)))
         for q, first in enumerate((1, 1, 2))
     ]
     outcome = simulate(mapped(sources + sinks, queues, servers=[Server("port")]))
@@ -124,7 +124,7 @@ def test_service_in_fractions() -> None:
     """Eleven bursts at 15/11 cycles each: the last, in service from 1 on, is ready at 16."""
     source = actor((11,), outputs=(port(0),), burst=Burst(0, Affine(0, (64,))))
     sink = actor((11,), inputs=(port(0),))
-    queue = (Queue(0, 1, 0, server="memory"), QueueTiming(0, 0, 99))
+    queue = (Queue(0, 1, 0, server="memory"), QueueTiming(0, 0, 99, 1, (Stage(BY_ADDRESS, 0),)))
     channel = {"servers": [Server("channel", 15, 11)], "channels": [(0, 1, 0)]}
     outcome = simulate(mapped([source, sink], [queue], **channel))
     assert outcome.cycles == 17
@@ -134,7 +134,7 @@ def test_service_in_fractions() -> None:
 def test_bursts_walk_the_channels() -> None:
     source = actor((6,), outputs=(port(0),), burst=Burst(0, Affine(0, (64,))))
     sink = actor((6,), inputs=(port(0),))
-    queue = (Queue(0, 1, 0, server="memory"), QueueTiming(0, 0, 99))
+    queue = (Queue(0, 1, 0, server="memory"), QueueTiming(0, 0, 99, 1, (Stage(BY_ADDRESS, 0),)))
     servers = [Server(str(n)) for n in range(5)]
     outcome = simulate(mapped([source, sink], [queue], servers=servers, channels=[(1, 4, 128)]))
     assert outcome.served == [0, 1, 1, 2, 2]

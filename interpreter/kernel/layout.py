@@ -11,8 +11,12 @@ VALUE_BATCH = 32  # the same where values are computed: the temporaries of a bat
 RUNNING, FINISHED, DEADLOCK = range(3)  # what `advance` comes to
 READY, DONE = -1, -2  # Actor.waiting: for nothing but time; nothing left to do. Else the queue it waits for.
 PLAIN, MAP, SOURCE, SINK = range(4)  # Actor.shape: the general case, and three with their own loops
-UNSERVED, BY_ADDRESS = -1, -2  # Queue.server: none; the memory channel of the burst's address
-DECIDED = -2  # link of a token that has been served
+UNSERVED = -1  # Queue.stages: it passes no server
+BY_ADDRESS = -2  # Stage.server: the memory channel of the burst's address
+DECIDED = -2  # link of a token whose ready cycle is known
+ROW_READY, ROW_MEMORY, ROW_FREE, ROW_FIRED, ROW_LINK, ROW_EASED = range(6)
+"""Rows of Tables.scratch: when tokens are there, those through memory apart; when slots are free; when it fires; when
+tokens through shared links are there, and when they would be had they queued at none."""
 VECTOR = 32  # words from one temporary of a firing to that of the next
 
 
@@ -37,7 +41,7 @@ ACTOR = record(
     "waiting tile_level tiles "
     "burst channel channels base "  # affine of the byte address; first server and number of channels
     "first_row last_row "
-    "firings busy starved blocked memory first last"
+    "firings busy starved blocked memory link first last"
 )
 LOOP = record("counter iterations size bound")
 BOUND = record("stride granule limit base")
@@ -51,9 +55,16 @@ PORT = record(
 )
 QUEUE = record(
     "pushed available popped "  # tokens since the start; available: with a known cycle, without a gap
-    "capacity mask ring latency credit source sink memory server packets first tail word width"
+    "capacity mask ring latency credit source sink packets word width "
+    "stages first "  # the first of its stages, UNSERVED; cycles from the push to it
+    "flow memory linked"  # its turn at a server; whether it passes a memory channel, a link that flows share
 )
-SERVER = record("numerator denominator free last packets")  # free: in cycles / denominator
+STAGE = record("server after final")  # after: cycles from the end of service to the next arrival, at last to ready
+SERVER = record(
+    "numerator denominator free last packets "  # free: in cycles / denominator; last: flow
+    "shared "  # a link: a flow's tokens of one cycle are one packet
+    "head"  # first of the tokens that arrive in the cycle under way
+)
 ROW = record(
     "op first last not_first not_last init_first init_last init_not_first init_not_last "
     "width out a b c table count "  # out, a, b, c: operands
@@ -88,18 +99,21 @@ class Tables(NamedTuple):
     counts: np.ndarray
     affine: np.ndarray  # constant and coefficients of every affine
     queues: np.ndarray
+    stages: np.ndarray
     servers: np.ndarray
     ready: np.ndarray  # by token place: cycle at which it can be popped (on its way to a server: arrival there)
     free: np.ndarray  # by token place: cycle at which the pop of that place frees its slot
     due: np.ndarray  # by actor: cycle of its next firing as far as known, else FAR
     pending: np.ndarray  # bit map of the actors to visit
-    calendar: np.ndarray  # by arrival cycle: first of the tokens that arrive then
+    calendar: np.ndarray  # by arrival cycle, round and round: first of the tokens that arrive then
     link: np.ndarray  # by token place: the next one in the calendar, DECIDED
-    target: np.ndarray  # by token place: its server
+    stage: np.ndarray  # by token place: the stage it is under way to
+    target: np.ndarray  # by token place: the server of that stage
+    delay: np.ndarray  # by token place: cycles that it queued at links
+    turn: np.ndarray  # by token place: its place among those that arrive in the same cycle
     owner: np.ndarray  # by token place: its queue
-    batch: np.ndarray  # requests of a cycle, to sort
-    keys: np.ndarray
-    scratch: np.ndarray  # by firing of a batch: ready, ready through memory, free, fired
+    busy: np.ndarray  # servers at which tokens arrive in the cycle under way
+    scratch: np.ndarray  # by firing of a batch: ROW_READY to ROW_EASED
 
 
 class Places(NamedTuple):

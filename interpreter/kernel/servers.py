@@ -1,4 +1,8 @@
-"""Shared resources: requests in order of arrival, ties of a cycle in rotating order after the last queue served."""
+"""Shared resources: requests in order of arrival, ties of a cycle in rotating order after the last flow served.
+
+A token visits the stages of its queue one after the other. Each arrival is an entry of the calendar; the cycles of the
+calendar are done in order, and what a service sends on arrives later than the cycle under way.
+"""
 
 from numba import njit
 from numpy import uintp
@@ -8,7 +12,7 @@ from rdflow.interpreter.kernel.options import HELPER
 
 
 @njit(**HELPER)
-def request(clock, place, arrival, server, ready, link, target, calendar):
+def request(place, arrival, server, ready, link, target, calendar):
     """A token is on its way to a server."""
     bucket = uintp(arrival & (calendar.size - 1))
     place = uintp(place)
@@ -16,45 +20,64 @@ def request(clock, place, arrival, server, ready, link, target, calendar):
     target[place] = server
     link[place] = calendar[bucket]
     calendar[bucket] = place
-    clock.requests += 1
 
 
 @njit(**HELPER)
-def arrivals(tables, bucket):
-    """Move the requests of one cycle into `batch`, in the order in which they are served. How many there are."""
+def ceiling(amount, denominator):
+    return -(-amount // denominator)
+
+
+@njit(**HELPER)
+def line_up(tables, place, server):
+    """Put a token among those that arrive at its server in the same cycle, in the order of service."""
+    q = tables.owner[uintp(place)]
+    turn = tables.queues[uintp(q)].flow - server.last - 1
+    if turn < 0:
+        turn += tables.queues.size
+    turn = turn * tables.queues.size + q
+    tables.turn[uintp(place)] = turn
+    before = -1
+    after = server.head
+    while after >= 0 and tables.turn[uintp(after)] < turn:
+        before = after
+        after = tables.link[uintp(after)]
+    tables.link[uintp(place)] = after
+    if before < 0:
+        server.head = place
+    else:
+        tables.link[uintp(before)] = place
+
+
+@njit(**HELPER)
+def arrivals(tables, cycle):
+    """Line up the requests of one cycle at their servers. At how many; these are in `busy`."""
     count = 0
+    bucket = uintp(cycle & (tables.calendar.size - 1))
     place = tables.calendar[bucket]
-    while place >= 0:
-        server = tables.target[uintp(place)]
-        turn = tables.owner[uintp(place)] - tables.servers[uintp(server)].last - 1
-        if turn < 0:
-            turn += tables.queues.size
-        key = server * tables.queues.size + turn
-        k = count
-        while k > 0 and tables.keys[uintp(k - 1)] > key:
-            tables.keys[uintp(k)] = tables.keys[uintp(k - 1)]
-            tables.batch[uintp(k)] = tables.batch[uintp(k - 1)]
-            k -= 1
-        tables.keys[uintp(k)] = key
-        tables.batch[uintp(k)] = place
-        count += 1
-        place = tables.link[uintp(place)]
     tables.calendar[bucket] = -1
+    while place >= 0:
+        following = tables.link[uintp(place)]
+        if tables.ready[uintp(place)] == cycle:
+            number = tables.target[uintp(place)]
+            server = tables.servers[uintp(number)]
+            if server.head < 0:
+                tables.busy[uintp(count)] = number
+                count += 1
+            line_up(tables, place, server)
+        else:  # a later round of the calendar
+            tables.link[uintp(place)] = tables.calendar[bucket]
+            tables.calendar[bucket] = place
+        place = following
     return count
 
 
 @njit(**HELPER)
-def decide(tables, place, arrival):
-    """Serve one token, and hand its queue's consumer the tokens that are now known without a gap."""
-    q = tables.owner[uintp(place)]
+def settle(tables, place, q, ready):
+    """A token's ready cycle is known: hand its queue's consumer the tokens that are now known without a gap."""
     queue = tables.queues[uintp(q)]
-    server = tables.servers[uintp(tables.target[uintp(place)])]
-    start = max(arrival * server.denominator, server.free)
-    server.free = start + queue.packets * server.numerator
-    server.last = q
-    server.packets += queue.packets
-    tables.ready[uintp(place)] = -(-server.free // server.denominator) + queue.tail
+    tables.ready[uintp(place)] = ready
     tables.link[uintp(place)] = DECIDED
+    tables.clock[0].requests -= 1
     before = queue.available
     while queue.available < queue.pushed and tables.link[uintp(queue.ring + (queue.available & queue.mask))] == DECIDED:
         queue.available += 1
@@ -66,17 +89,53 @@ def decide(tables, place, arrival):
 
 
 @njit(**HELPER)
+def pass_on(tables, place, q, packets, start, cycle, server):
+    """Send a token on from a server that takes it from `start` on: its first packet to the next, or all to the consumer."""
+    at = tables.stage[uintp(place)]
+    stage = tables.stages[uintp(at)]
+    service = server.numerator * (packets if stage.final else 1)
+    end = ceiling(start + service, server.denominator)
+    if server.shared:
+        tables.delay[uintp(place)] += end - cycle - ceiling(service, server.denominator)
+    if stage.final:
+        settle(tables, place, q, end + stage.after)
+    else:
+        tables.stage[uintp(place)] = at + 1
+        following = tables.stages[uintp(at + 1)].server
+        request(place, end + stage.after, following, tables.ready, tables.link, tables.target, tables.calendar)
+
+
+@njit(**HELPER)
+def attend(tables, server, cycle):
+    """Serve the tokens that arrive at a server in one cycle; at a link, tokens of one flow are the same packets."""
+    place = server.head
+    server.head = -1
+    flow = -1
+    start = 0
+    while place >= 0:
+        following = tables.link[uintp(place)]
+        q = tables.owner[uintp(place)]
+        queue = tables.queues[uintp(q)]
+        packets = queue.packets
+        if queue.flow != flow or not server.shared:
+            flow = queue.flow
+            start = max(cycle * server.denominator, server.free)
+            server.free = start + packets * server.numerator
+            server.last = flow
+            server.packets += packets
+        pass_on(tables, place, q, packets, start, cycle, server)
+        place = following
+
+
+@njit(**HELPER)
 def serve(tables, before):
     """Decide all requests that arrive earlier than `before`."""
     clock = tables.clock[0]
     mask = tables.calendar.size - 1
     cycle = clock.served
     while cycle < before and clock.requests > 0:
-        bucket = uintp(cycle & mask)
-        if tables.calendar[bucket] >= 0:
-            count = arrivals(tables, bucket)
-            clock.requests -= count
-            for k in range(count):
-                decide(tables, tables.batch[uintp(k)], cycle)
+        if tables.calendar[uintp(cycle & mask)] >= 0:
+            for k in range(arrivals(tables, cycle)):
+                attend(tables, tables.servers[uintp(tables.busy[uintp(k)])], cycle)
         cycle += 1
     clock.served = before

@@ -10,6 +10,12 @@ from rdflow.interpreter.kernel.layout import (
     MAP,
     PLAIN,
     READY,
+    ROW_EASED,
+    ROW_FIRED,
+    ROW_FREE,
+    ROW_LINK,
+    ROW_MEMORY,
+    ROW_READY,
     SOURCE,
     UNSERVED,
     VALUE_BATCH,
@@ -127,6 +133,19 @@ def count_starved(actor, source, cycles):
         actor.starved += cycles
 
 
+@njit(**HELPER)
+def count_link(actor, source, fired, start, tables):
+    """Take what tokens had queued at links out of what the firings just made have starved, from `start` on."""
+    t = start
+    for k in range(source.popped, source.popped + fired):
+        place = uintp(source.ring + (k & source.mask))
+        arrived = tables.ready[place]
+        spent = max(t, arrived) - max(t, arrived - tables.delay[place])
+        actor.link += spent
+        actor.starved -= spent
+        t = tables.free[place] - source.credit + actor.interval
+
+
 @njit(**SPLICE)
 def visit_simple(a, end, tables):
     """A visit where each firing pops the one input, pushes the one output, or both."""
@@ -162,6 +181,8 @@ def visit_simple(a, end, tables):
                 first = tables.free[uintp(source.ring + (source.popped & source.mask))] - source.credit
             count_firings(actor, fired, actor.interval, first, actor.next - actor.interval)
             if pops:
+                if source.linked:
+                    count_link(actor, source, fired, start, tables)
                 source.popped += fired
                 wake(source.source, get, tables.actors, tables.pending)
             if pushes:
@@ -256,11 +277,22 @@ def gather_inputs(port, queue, n, row, scratch, ready):
 
 
 @njit(**HELPER)
+def gather_eased(port, queue, n, scratch, ready, delay):
+    """Raise `scratch[ROW_EASED]` to the cycles at which the tokens would be there, had they queued at no link."""
+    for j in range(n):
+        latest = scratch[uintp(ROW_EASED), uintp(j)]
+        for k in range(queue.popped + j * port.taken, queue.popped + (j + 1) * port.taken):
+            place = uintp(queue.ring + (k & queue.mask))
+            latest = max(latest, ready[place] - delay[place])
+        scratch[uintp(ROW_EASED), uintp(j)] = latest
+
+
+@njit(**HELPER)
 def gather_outputs(queue, n, scratch, free):
-    """Raise `scratch[2]` to the cycles at which the slots of n firings are free."""
+    """Raise `scratch[ROW_FREE]` to the cycles at which the slots of n firings are free."""
     for j in range(n):
         place = queue.ring + ((queue.pushed + j - queue.capacity) & queue.mask)
-        scratch[uintp(2), uintp(j)] = max(scratch[uintp(2), uintp(j)], free[uintp(place)])
+        scratch[uintp(ROW_FREE), uintp(j)] = max(scratch[uintp(ROW_FREE), uintp(j)], free[uintp(place)])
 
 
 @njit(**HELPER)
@@ -268,14 +300,20 @@ def gather(actor, n, tables):
     """When tokens and slots of the next n firings are there."""
     scratch = tables.scratch
     for j in range(n):
-        scratch[uintp(0), uintp(j)] = 0
-        scratch[uintp(1), uintp(j)] = 0
-        scratch[uintp(2), uintp(j)] = 0
+        scratch[uintp(ROW_READY), uintp(j)] = 0
+        scratch[uintp(ROW_MEMORY), uintp(j)] = 0
+        scratch[uintp(ROW_FREE), uintp(j)] = 0
+        scratch[uintp(ROW_LINK), uintp(j)] = 0
+        scratch[uintp(ROW_EASED), uintp(j)] = 0
     for p in range(actor.first_in, actor.last_in):
         port = tables.ports[uintp(p)]
         if port.taken > 0:
             queue = tables.queues[uintp(port.current)]
-            gather_inputs(port, queue, n, queue.memory, scratch, tables.ready)
+            if queue.linked:
+                gather_inputs(port, queue, n, ROW_LINK, scratch, tables.ready)
+                gather_eased(port, queue, n, scratch, tables.ready, tables.delay)
+            else:
+                gather_inputs(port, queue, n, ROW_MEMORY if queue.memory else ROW_READY, scratch, tables.ready)
     for p in range(actor.first_out, actor.last_out):
         port = tables.ports[uintp(p)]
         if port.taken > 0:
@@ -284,31 +322,36 @@ def gather(actor, n, tables):
 
 @njit(**HELPER)
 def run(actor, n, end, interval, scratch):
-    """Up to n firings before `end`; their cycles in `scratch[3]`. How many, and the cycle of the next."""
+    """Up to n firings before `end`; their cycles in `scratch[ROW_FIRED]`. How many, and the cycle of the next."""
     t = actor.next
     starved = 0
     memory = 0
+    link = 0
     blocked = 0
     fired = 0
     following = 0
     while fired < n:
         j = uintp(fired)
-        plain = max(t, scratch[uintp(0), j])
-        arrived = max(plain, scratch[uintp(1), j])
-        following = max(arrived, scratch[uintp(2), j])
+        near = max(t, scratch[uintp(ROW_READY), j])
+        plain = max(near, scratch[uintp(ROW_LINK), j])
+        arrived = max(plain, scratch[uintp(ROW_MEMORY), j])
+        following = max(arrived, scratch[uintp(ROW_FREE), j])
         if following >= end:
             break
         if arrived > plain:
             memory += arrived - t
         else:
-            starved += arrived - t
+            eased = max(near, max(scratch[uintp(ROW_MEMORY), j], scratch[uintp(ROW_EASED), j]))
+            link += arrived - eased
+            starved += eased - t
         blocked += following - arrived
-        scratch[uintp(3), j] = following
+        scratch[uintp(ROW_FIRED), j] = following
         t = following + interval
         fired += 1
     actor.next = t
     actor.starved += starved
     actor.memory += memory
+    actor.link += link
     actor.blocked += blocked
     return fired, following
 
@@ -317,7 +360,7 @@ def run(actor, n, end, interval, scratch):
 def pop(port, queue, q, fired, tables):
     """Take the tokens of the firings out of the queue."""
     for j in range(fired):
-        cycle = tables.scratch[uintp(3), uintp(j)] + queue.credit
+        cycle = tables.scratch[uintp(ROW_FIRED), uintp(j)] + queue.credit
         for k in range(queue.popped + j * port.taken, queue.popped + (j + 1) * port.taken):
             tables.free[uintp(queue.ring + (k & queue.mask))] = cycle
     queue.popped += fired * port.taken
@@ -329,7 +372,7 @@ def push(queue, q, fired, tables):
     """Put the tokens of the firings into the queue."""
     for j in range(fired):
         place = uintp(queue.ring + ((queue.pushed + j) & queue.mask))
-        tables.ready[place] = tables.scratch[uintp(3), uintp(j)] + queue.latency
+        tables.ready[place] = tables.scratch[uintp(ROW_FIRED), uintp(j)] + queue.latency
     queue.pushed += fired
     queue.available = queue.pushed
     wake(queue.sink, q, tables.actors, tables.pending)
@@ -338,19 +381,23 @@ def push(queue, q, fired, tables):
 @njit(**HELPER)
 def push_served(actor, queue, q, fired, tables):
     """The same for a queue that passes a server: the tokens become requests."""
-    server = queue.server
+    server = tables.stages[uintp(queue.stages)].server
+    addressed = server == BY_ADDRESS
     address = 0
     pace = 0
-    if server == BY_ADDRESS:
+    if addressed:
         address = actor.base + affine_at(tables.affine, actor.burst, tables.loops, actor.loop, actor.depth)
         pace = tables.affine[uintp(actor.burst + actor.depth)]
     for j in range(fired):
-        if queue.server == BY_ADDRESS:
+        if addressed:
             server = actor.channel + (address // 64) % actor.channels
             address += pace
         place = queue.ring + ((queue.pushed + j) & queue.mask)
-        arrival = tables.scratch[uintp(3), uintp(j)] + queue.first
-        request(tables.clock[0], place, arrival, server, tables.ready, tables.link, tables.target, tables.calendar)
+        tables.stage[uintp(place)] = queue.stages
+        tables.delay[uintp(place)] = 0
+        arrival = tables.scratch[uintp(ROW_FIRED), uintp(j)] + queue.first
+        request(place, arrival, server, tables.ready, tables.link, tables.target, tables.calendar)
+    tables.clock[0].requests += fired
     queue.pushed += fired
 
 
@@ -365,7 +412,7 @@ def commit(actor, fired, tables):
         port = tables.ports[uintp(p)]
         if port.taken > 0:
             queue = tables.queues[uintp(port.current)]
-            if queue.server == UNSERVED:
+            if queue.stages == UNSERVED:
                 push(queue, port.current, fired, tables)
             else:
                 push_served(actor, queue, port.current, fired, tables)
@@ -392,8 +439,9 @@ def visit_general(a, end, tables):
 
 @njit(**HELPER)
 def count_batch(actor, fired, interval, scratch):
-    """Count firings whose cycles are in `scratch[3]`."""
-    count_firings(actor, fired, interval, scratch[uintp(3), uintp(0)], scratch[uintp(3), uintp(fired - 1)])
+    """Count firings whose cycles are in `scratch[ROW_FIRED]`."""
+    first, last = scratch[uintp(ROW_FIRED), uintp(0)], scratch[uintp(ROW_FIRED), uintp(fired - 1)]
+    count_firings(actor, fired, interval, first, last)
 
 
 @njit(**HELPER)

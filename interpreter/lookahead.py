@@ -1,0 +1,82 @@
+"""How far actors may run ahead of the servers, exactly.
+
+At the end of a window every request that arrives sooner than the shortest way to its server takes from there is served:
+none to come can get in before it. Any other token is still before its last stage, or at it; its last service and what
+follows are to come. So no token is ready within a window of their sum that has not been served. (The ways between
+stages do not count: a token may be past them.)
+
+Servers that no queue joins know nothing of each other, so each group of joined servers has a shortest way of its own.
+The engine knows one: the times of a group are moved on by the difference, and back behind the last stage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+from rdflow.interpreter.mapped import BY_ADDRESS, Mapped, QueueTiming, Stage
+
+
+@dataclass(frozen=True)
+class Lookahead:
+    """`window`: cycles that actors may run ahead, at most `most`. `reach`: from a push to the nearest server, in every
+    group. `longest`: to the first server, at most. `shifts`: by queue, by how much the times at its servers are moved."""
+
+    window: int
+    reach: int
+    longest: int
+    shifts: list[int]
+
+
+def lookahead(mapped: Mapped, most: int) -> Lookahead:
+    """The lookahead of a mapped netlist; `most` where nothing is served."""
+    groups = _groups(mapped)
+    ways: dict[int, int] = {}
+    waits: dict[int, int] = {}
+    for number, timing in enumerate(mapped.queues):
+        if timing.stages:
+            group = groups[_servers(mapped, number, timing.stages[-1])[0]]
+            ways[group] = min(ways.get(group, most), timing.first)
+            wait = _service(mapped, number, timing) + timing.stages[-1].after
+            waits[group] = min(waits.get(group, most), wait)
+    reach = max(ways.values(), default=0)
+    shifts = [
+        reach - ways[groups[_servers(mapped, q, t.stages[0])[0]]] if t.stages else 0 for q, t in enumerate(mapped.queues)
+    ]
+    window = max(1, min((ways[g] + waits[g] for g in ways), default=most))
+    longest = max((t.first + s for t, s in zip(mapped.queues, shifts, strict=True) if t.stages), default=0)
+    return Lookahead(min(window, most), reach, longest, shifts)
+
+
+def _groups(mapped: Mapped) -> list[int]:
+    """By server its group: the servers that queues join are in one."""
+    leader = list(range(len(mapped.servers)))
+
+    def find(server: int) -> int:
+        while leader[server] != server:
+            leader[server] = leader[leader[server]]
+            server = leader[server]
+        return server
+
+    for number, timing in enumerate(mapped.queues):
+        joined = [s for stage in timing.stages for s in _servers(mapped, number, stage)]
+        for server in joined[1:]:
+            leader[find(server)] = find(joined[0])
+    return [find(server) for server in range(len(leader))]
+
+
+def _servers(mapped: Mapped, queue: int, stage: Stage) -> range:
+    """The servers that a stage may be."""
+    if stage.server != BY_ADDRESS:
+        return range(stage.server, stage.server + 1)
+    burst = mapped.netlist.actors[mapped.netlist.queues[queue].source].burst
+    assert burst is not None, "a queue through memory has bursts"
+    first, count, _ = mapped.channels[burst.tensor]
+    return range(first, first + count)
+
+
+def _service(mapped: Mapped, queue: int, timing: QueueTiming) -> int:
+    """Cycles of a token's service at its last stage, at least."""
+    packets = mapped.netlist.queues[queue].packets
+    servers = (mapped.servers[s] for s in _servers(mapped, queue, timing.stages[-1]))
+    return min(ceil(packets * s.numerator / s.denominator) for s in servers)

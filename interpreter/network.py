@@ -1,0 +1,88 @@
+"""Where routes meet: the links at which a packet may have to wait for another.
+
+A link takes a packet a cycle. One that a single flow uses is never late, for its producer is slower. Neither is one whose
+flows all come over the same link before it: that one has put them in a row, a packet a cycle. So packets can queue only
+where flows come together from several ways, and only these links are servers.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from rdflow.dsl.netlist import Gate, Netlist
+from rdflow.interpreter.flows import Wires, flows, wires
+from rdflow.interpreter.route import Route, Switch
+
+Link = tuple[Wires, Switch, Switch]
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """A link that a route crosses and flows share: its place in `Meetings.links`, and how many hops come before it."""
+
+    link: int
+    hops: int
+
+
+@dataclass(frozen=True)
+class Meetings:
+    """The links where flows meet; by queue those that it crosses, in order, and the first queue of its flow (or -1)."""
+
+    links: list[Link]
+    crossings: list[tuple[Crossing, ...]]
+    flows: list[int]
+
+
+def meetings(netlist: Netlist, routes: Sequence[Route]) -> Meetings:
+    """Where the flows of a kernel meet on their routes."""
+    numbers = flows(netlist)
+    origins: dict[Link, set[object]] = defaultdict(set)
+    ways = [tuple(links(netlist, routes, q, numbers)) for q in range(len(netlist.queues))]
+    for flow, way in zip(numbers, ways, strict=True):
+        before: object = flow
+        for link in way:
+            origins[link].add(before)
+            before = link
+    shared = {link: n for n, link in enumerate(l for l, befores in origins.items() if len(befores) > 1)}
+    crossings = [tuple(Crossing(shared[l], i) for i, l in enumerate(way) if l in shared) for way in ways]
+    return Meetings(list(shared), crossings, _first_queues(numbers))
+
+
+def links(netlist: Netlist, routes: Sequence[Route], queue: int, flow_of: Sequence[int]) -> Iterator[Link]:
+    """The links of a queue's route; none where it is no flow."""
+    if flow_of[queue] >= 0:
+        kind = wires(netlist.queues[queue])
+        yield from ((kind, a, b) for a, b in pairwise(routes[queue]))
+
+
+def _first_queues(numbers: Sequence[int]) -> list[int]:
+    """By queue the lowest number of a queue of the same flow."""
+    first: dict[int, int] = {}
+    return [first.setdefault(flow, q) if flow >= 0 else -1 for q, flow in enumerate(numbers)]
+
+
+def link_name(link: Link) -> str:
+    kind, a, b = link
+    return f"link[{kind.name.lower()} {a[0]},{a[1]}-{b[0]},{b[1]}]"
+
+
+def traffic(netlist: Netlist, routes: Sequence[Route], pushes: Sequence[int]) -> dict[Link, int]:
+    """Packets over every link that carries any, from the tokens that each queue was given.
+
+    A flow's queues behind ports with the same gate get the same packets, which cross a link once: the most of them
+    count. Behind other gates they are taken as others.
+    """
+    gates = {q: (n, p.gate) for a in netlist.actors for n, p in enumerate(a.outputs) for q in p.queues}
+    numbers = flows(netlist)
+    by_port: dict[tuple[Link, int, Gate], dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for q, queue in enumerate(netlist.queues):
+        port, gate = gates[q] if q in gates else (q, Gate())
+        for link in links(netlist, routes, q, numbers):
+            by_port[link, numbers[q], gate][port] += pushes[q] * queue.packets
+    total: dict[Link, int] = defaultdict(int)
+    for (link, _, _), ports in by_port.items():
+        total[link] += max(ports.values())
+    return dict(total)
