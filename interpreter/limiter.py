@@ -20,7 +20,7 @@ WAITS = {
     "starved": "waits {} for",
     "blocked": "is blocked {} by",
     "memory": "waits {} for",
-    "link": "waits {} for links to",
+    "link": "waits {} for links from",
 }
 
 
@@ -112,8 +112,9 @@ class _Chain:
         """What a unit waits for: a tier, or the neighbour that does not itself wait for this unit and is busiest."""
         if state == "memory" or state == "blocked" and not self.after[unit]:
             return self.tier(unit)
-        neighbours = self.before[unit] if state == "starved" else self.after[unit]
-        other = "blocked" if state == "starved" else "starved"
+        upstream = state in ("starved", "link")
+        neighbours = self.before[unit] if upstream else self.after[unit]
+        other = "blocked" if upstream else "starved"
 
         def rank(i: int) -> tuple[bool, float, float]:
             u = self.units[i]

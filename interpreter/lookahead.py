@@ -41,7 +41,8 @@ def lookahead(mapped: Mapped, most: int) -> Lookahead:
             waits[group] = min(waits.get(group, most), wait)
     reach = max(ways.values(), default=0)
     shifts = [
-        reach - ways[groups[_servers(mapped, q, t.stages[0])[0]]] if t.stages else 0 for q, t in enumerate(mapped.queues)
+        reach - ways[groups[_servers(mapped, q, t.stages[0])[0]]] if t.stages else 0
+        for q, t in enumerate(mapped.queues)
     ]
     window = max(1, min((ways[g] + waits[g] for g in ways), default=most))
     longest = max((t.first + s for t, s in zip(mapped.queues, shifts, strict=True) if t.stages), default=0)

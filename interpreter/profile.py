@@ -18,6 +18,7 @@ from rdflow.interpreter.execution import Compiled, Execution, Launched
 from rdflow.interpreter.image import Counters, counters
 from rdflow.interpreter.limiter import Wait, limit
 from rdflow.interpreter.machine import BURST, Machine
+from rdflow.interpreter.network import traffic
 from rdflow.interpreter.reconcile import Compared, compared
 from rdflow.interpreter.states import STATES, Cycles, elapsed, states
 
@@ -85,6 +86,8 @@ class KernelProfile:
     """bytes read and written in HBM and DDR, by tensor"""
     compared: tuple[Compared, ...]
     """bytes and FLOPs of each line by formula and as measured"""
+    link_bytes: int
+    """bytes over the links between switches, 64 for a packet and each link that it crosses"""
 
     @property
     def bytes(self) -> int:
@@ -202,6 +205,7 @@ def _kernel(name: str, group: list[Launched], machine: Machine) -> KernelProfile
         _peak(machine),
         _by_tensor(netlist, counted),
         compared(compiled.kernel, netlist, counted),
+        BURST * sum(sum(traffic(netlist, compiled.floorplan.routes, c.pushes.tolist()).values()) for c in counted),
     )
 
 

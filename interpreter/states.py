@@ -10,7 +10,7 @@ from rdflow.interpreter.kernel import layout
 
 STATES = ("busy", "starved", "blocked", "memory", "link", "idle")
 BUSY, STARVED, BLOCKED, MEMORY, LINK, IDLE = range(len(STATES))
-COUNTED = STATES[:LINK]
+COUNTED = STATES[:IDLE]
 """those that the engine counts, when a firing ends the wait; a run that stands may be in the middle of one"""
 
 Cycles = NDArray[np.int64]
@@ -62,7 +62,9 @@ def _reasons(image: Image, waits: Cycles) -> Cycles:
     actors, queues = image.tables.actors, image.tables.queues
     queue = np.maximum(actors["waiting"], 0)
     empty = queues["sink"][queue] == np.arange(actors.size)
-    found = np.where(empty, np.where(queues["memory"][queue] > 0, MEMORY, STARVED), BLOCKED)
+    in_line = (queues["linked"] > 0) & (queues["pushed"] > queues["available"])
+    short = np.where(queues["memory"][queue] > 0, MEMORY, np.where(in_line[queue], LINK, STARVED))
+    found = np.where(empty, short, BLOCKED)
     by_rank = np.argsort(image.rank)
     for place in np.flatnonzero((waits > 0) & (actors["waiting"] < 0)):
         found[place] = _reason(image, int(by_rank[place]))

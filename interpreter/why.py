@@ -102,7 +102,7 @@ class _Search:
                 return self.found(first, steps, actor, "fires", until, self.busy(actor, until, bool(steps)))
             step = self.step(actor, side, queue)
             steps.append(step)
-            if until is not None or self.in_memory(step):
+            if until is not None or self.asked(step):
                 cause: Cause = "memory" if self.netlist.queues[queue].server == "memory" else "link"
                 return self.found(first, steps[:-1], actor, cause, until, self.under_way(step, until), steps)
             if any(step.other == s.actor for s in steps):
@@ -128,11 +128,10 @@ class _Search:
         ends = self.netlist.queues[queue]
         return Step(actor, side, queue, ends.source if side == "input" else ends.sink)
 
-    def in_memory(self, step: Step) -> bool:
-        """Whether what is waited for is a burst that the memory has been asked for."""
+    def asked(self, step: Step) -> bool:
+        """Whether what is waited for is on its way to a server: a burst asked for, a token at a link."""
         row = self.image.tables.queues[step.queue]
-        asked = bool(row["pushed"] > row["popped"])
-        return step.side == "input" and self.netlist.queues[step.queue].server == "memory" and asked
+        return step.side == "input" and bool(row["pushed"] > row["available"])
 
     # -- saying --------------------------------------------------------------------------------------------------------
 

@@ -73,7 +73,7 @@ def _kernel(kernel: KernelProfile) -> Document:
         "launches": kernel.launches,
         "cycles": kernel.cycles,
         "flops": kernel.flops,
-        "bytes": moved | {"sram": kernel.sram_bytes, "links": 0},
+        "bytes": moved | {"sram": kernel.sram_bytes, "links": kernel.link_bytes},
         "intensity": kernel.intensity,
         "bound": kernel.bound,
         "limiter": kernel.limiter,

@@ -286,7 +286,9 @@ class Run:
                 if token.stage == len(stages):
                     token.ready = cycle
                 else:
-                    self.arrivals.setdefault(cycle, {}).setdefault(stages[token.stage].server, []).append((number, token))
+                    self.arrivals.setdefault(cycle, {}).setdefault(stages[token.stage].server, []).append(
+                        (number, token)
+                    )
                 self.horizon = max(self.horizon, cycle)
 
     def fed(self, worker: Worker, t: int) -> bool:

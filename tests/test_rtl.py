@@ -21,7 +21,7 @@ from rdflow.dsl.netlist import ALWAYS, Actor, Affine, Burst, Loop, Netlist, Port
 from rdflow.interpreter.execution import Execution
 from rdflow.interpreter.image import Image, Status, advance, build, counters
 from rdflow.interpreter.machine import load_machine
-from rdflow.interpreter.mapped import Mapped, QueueTiming, Server
+from rdflow.interpreter.mapped import BY_ADDRESS, Mapped, QueueTiming, Server, Stage
 
 pytestmark = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
 
@@ -201,7 +201,7 @@ def test_channel_arbiter(tmp_path: Path, streams: int, channels: int, base: int,
         actors.append(actor(f"request{s}", count, outputs=(Port((s,), ALWAYS),), burst=burst))
         actors.append(actor(f"respond{s}", count, inputs=(Port((s,), ALWAYS),)))
         queues.append(Queue(2 * s, 2 * s + 1, 0, server="memory"))
-    timing = QueueTiming(1, 0, CHIP["OUTSTANDING"], first=MACHINE.agcu.to_memory, tail=CHIP["MEMORY"])
+    timing = QueueTiming(1, 0, CHIP["OUTSTANDING"], MACHINE.agcu.to_memory, (Stage(BY_ADDRESS, CHIP["MEMORY"]),))
     servers = [Server(f"hbm[{c}]", SERVICE.numerator, SERVICE.denominator) for c in range(channels)]
     places = [(0, channels, 64 * base * s) for s in range(streams)]
     netlist = Netlist("channels", actors=actors, queues=queues)
@@ -236,7 +236,7 @@ def test_switch_where_two_flows_meet(
         actors.append(actor(f"produce{f}", count, outputs=(Port((f,), ALWAYS, packets),), interval=paces[f]))
         actors.append(actor(f"consume{f}", count, inputs=(Port((f,), ALWAYS, packets),), interval=eats[f]))
         queues.append(Queue(2 * f, 2 * f + 1, 32, packets, server=("port", 0)))
-    timing = QueueTiming(1, credit, slots, first=first, tail=after)
+    timing = QueueTiming(1, credit, slots, first, (Stage(0, after),))
     image = finished(Netlist("switch", actors=actors, queues=queues), [timing] * 2, servers=[Server("link")])
     agree(model, figures(image))
     assert [model[f"last{f}"][0] for f in range(2)] == counters(image).last.tolist()[1::2]

@@ -150,13 +150,12 @@ TABLES = Tables(
     bounds=np.zeros(1, BOUND),
     ports=np.zeros(1, PORT),
     queues=np.zeros(1, QUEUE),
+    stages=np.zeros(1, STAGE),
     servers=np.zeros(1, SERVER),
     pending=np.zeros(1, np.uint64),
-    scratch=np.zeros((4, BATCH), np.int64),
-    **dict.fromkeys(
-        ["fan", "counts", "affine", "ready", "free", "due", "calendar", "link", "target", "owner", "batch", "keys"],
-        np.zeros(1, np.int64),
-    ),
+    scratch=np.zeros((ROW_EASED + 1, BATCH), np.int64),
+    **dict.fromkeys(["fan", "counts", "affine", "ready", "free", "due"], np.zeros(1, np.int64)),
+    **dict.fromkeys(["calendar", "link", "stage", "target", "delay", "turn", "owner", "busy"], np.zeros(1, np.int64)),
 )
 PLACES = Places(TABLES.ports, TABLES.queues, TABLES.loops, TABLES.affine)
 VALUES = Values(
