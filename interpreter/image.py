@@ -186,6 +186,7 @@ class Builder:
                 "tile_level": min(actor.tile_level, depth),
                 "shape": layout.PLAIN,
             }
+            | {"linked": int(any(self.shares_link(q) for port in actor.inputs for q in port.queues))}
             | self.burst(actor, depth)
             | self.shape(actor)
         )
@@ -203,6 +204,7 @@ class Builder:
         ports = actor.inputs + actor.outputs
         same = all(p.gate == Gate() and len(p.queues) == 1 and not p.counts for p in ports)
         served = any(self.mapped.queues[p.queues[0]].stages for p in actor.outputs)
+        served |= any(self.shares_link(p.queues[0]) for p in actor.inputs)
         shapes = {(1, 1): layout.MAP, (0, 1): layout.SOURCE, (1, 0): layout.SINK}
         shape = shapes.get((len(actor.inputs), len(actor.outputs)), layout.PLAIN)
         if shape == layout.PLAIN or not same or served:
@@ -218,8 +220,9 @@ class Builder:
             self.stages[-1]["after"] -= shift
         return {"stages": start, "first": timing.first + shift}
 
-    def shares_link(self, timing: QueueTiming) -> bool:
-        return any(s.server >= 0 and self.mapped.servers[s.server].shared for s in timing.stages)
+    def shares_link(self, queue: int) -> bool:
+        stages = self.mapped.queues[queue].stages
+        return any(s.server >= 0 and self.mapped.servers[s.server].shared for s in stages)
 
     def queues(self) -> Table:
         rows = []
@@ -233,7 +236,7 @@ class Builder:
                 | {"packets": queue.packets}
                 | self.add_stages(timing, self.ahead.shifts[number])
                 | {"flow": timing.flow if timing.flow >= 0 else number}
-                | {"memory": int(queue.server == "memory"), "linked": int(self.shares_link(timing))}
+                | {"memory": int(queue.server == "memory"), "linked": int(self.shares_link(number))}
             )
             places += ring
         return layout.table(layout.QUEUE, rows)
@@ -275,7 +278,7 @@ class Builder:
             turn=np.zeros(places, np.int64),
             owner=np.repeat(np.arange(queues.size), rings),
             busy=np.zeros(max(1, len(servers)), np.int64),
-            scratch=np.zeros((layout.ROW_EASED + 1, layout.BATCH), np.int64),
+            scratch=np.zeros((layout.ROW_FIRED + 1, layout.BATCH), np.int64),
         )
         return tables
 

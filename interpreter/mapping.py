@@ -9,7 +9,7 @@ from rdflow.dsl.netlist import Actor, Netlist, Queue
 from rdflow.interpreter.allocate import UnitCopy, bases, socket_errors, tier_errors, unit_copies, within_unit
 from rdflow.interpreter.machine import Machine, Tier
 from rdflow.interpreter.mapped import BY_ADDRESS, Mapped, QueueTiming, Server, Stage
-from rdflow.interpreter.network import Meetings, link_name, meetings
+from rdflow.interpreter.network import Meetings, link_name
 from rdflow.interpreter.place import Site, place
 from rdflow.interpreter.route import Route, Switch, hops, route
 
@@ -38,7 +38,8 @@ def map_netlist(netlist: Netlist, machine: Machine) -> tuple[Mapped, Floorplan]:
     copies = unit_copies(netlist, machine)
     placed = place(netlist, machine, copies)
     plan = _floorplan(netlist, copies, placed)
-    met = meetings(netlist, plan.routes)
+    apart = len(netlist.queues)
+    met = Meetings([], [()] * apart, [-1] * apart)  # routes do not avoid each other yet: no flow meets another
     queues = [_timing(netlist, machine, met, q, way) for q, way in enumerate(plan.routes)]
     return Mapped(netlist, queues, _servers(netlist, machine, met), _channels(netlist, machine)), plan
 

@@ -14,9 +14,8 @@ PLAIN, MAP, SOURCE, SINK = range(4)  # Actor.shape: the general case, and three 
 UNSERVED = -1  # Queue.stages: it passes no server
 BY_ADDRESS = -2  # Stage.server: the memory channel of the burst's address
 DECIDED = -2  # link of a token whose ready cycle is known
-ROW_READY, ROW_MEMORY, ROW_FREE, ROW_FIRED, ROW_LINK, ROW_EASED = range(6)
-"""Rows of Tables.scratch: when tokens are there, those through memory apart; when slots are free; when it fires; when
-tokens through shared links are there, and when they would be had they queued at none."""
+ROW_READY, ROW_MEMORY, ROW_FREE, ROW_FIRED = range(4)
+"""Rows of Tables.scratch: when tokens are there, those through memory apart; when slots are free; when it fires."""
 VECTOR = 32  # words from one temporary of a firing to that of the next
 
 
@@ -38,6 +37,7 @@ ACTOR = record(
     "at_first at_last "  # bit l: loop l is at counter 0, at its last iteration
     "split_first split_last "  # the ports or rows of the innermost loop's first (last) iteration differ
     "single "  # no batches: a row needs what the firing before stored
+    "linked "  # some token comes over a link that flows share
     "waiting tile_level tiles "
     "burst channel channels base "  # affine of the byte address; first server and number of channels
     "first_row last_row "
@@ -113,7 +113,7 @@ class Tables(NamedTuple):
     turn: np.ndarray  # by token place: its place among those that arrive in the same cycle
     owner: np.ndarray  # by token place: its queue
     busy: np.ndarray  # servers at which tokens arrive in the cycle under way
-    scratch: np.ndarray  # by firing of a batch: ROW_READY to ROW_EASED
+    scratch: np.ndarray  # by firing of a batch: ROW_READY to ROW_FIRED
 
 
 class Places(NamedTuple):
@@ -153,7 +153,7 @@ TABLES = Tables(
     stages=np.zeros(1, STAGE),
     servers=np.zeros(1, SERVER),
     pending=np.zeros(1, np.uint64),
-    scratch=np.zeros((ROW_EASED + 1, BATCH), np.int64),
+    scratch=np.zeros((ROW_FIRED + 1, BATCH), np.int64),
     **dict.fromkeys(["fan", "counts", "affine", "ready", "free", "due"], np.zeros(1, np.int64)),
     **dict.fromkeys(["calendar", "link", "stage", "target", "delay", "turn", "owner", "busy"], np.zeros(1, np.int64)),
 )

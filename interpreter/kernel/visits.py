@@ -10,10 +10,8 @@ from rdflow.interpreter.kernel.layout import (
     MAP,
     PLAIN,
     READY,
-    ROW_EASED,
     ROW_FIRED,
     ROW_FREE,
-    ROW_LINK,
     ROW_MEMORY,
     ROW_READY,
     SOURCE,
@@ -133,19 +131,6 @@ def count_starved(actor, source, cycles):
         actor.starved += cycles
 
 
-@njit(**HELPER)
-def count_link(actor, source, fired, start, tables):
-    """Take what tokens had queued at links out of what the firings just made have starved, from `start` on."""
-    t = start
-    for k in range(source.popped, source.popped + fired):
-        place = uintp(source.ring + (k & source.mask))
-        arrived = tables.ready[place]
-        spent = max(t, arrived) - max(t, arrived - tables.delay[place])
-        actor.link += spent
-        actor.starved -= spent
-        t = tables.free[place] - source.credit + actor.interval
-
-
 @njit(**SPLICE)
 def visit_simple(a, end, tables):
     """A visit where each firing pops the one input, pushes the one output, or both."""
@@ -181,8 +166,6 @@ def visit_simple(a, end, tables):
                 first = tables.free[uintp(source.ring + (source.popped & source.mask))] - source.credit
             count_firings(actor, fired, actor.interval, first, actor.next - actor.interval)
             if pops:
-                if source.linked:
-                    count_link(actor, source, fired, start, tables)
                 source.popped += fired
                 wake(source.source, get, tables.actors, tables.pending)
             if pushes:
@@ -277,17 +260,6 @@ def gather_inputs(port, queue, n, row, scratch, ready):
 
 
 @njit(**HELPER)
-def gather_eased(port, queue, n, scratch, ready, delay):
-    """Raise `scratch[ROW_EASED]` to the cycles at which the tokens would be there, had they queued at no link."""
-    for j in range(n):
-        latest = scratch[uintp(ROW_EASED), uintp(j)]
-        for k in range(queue.popped + j * port.taken, queue.popped + (j + 1) * port.taken):
-            place = uintp(queue.ring + (k & queue.mask))
-            latest = max(latest, ready[place] - delay[place])
-        scratch[uintp(ROW_EASED), uintp(j)] = latest
-
-
-@njit(**HELPER)
 def gather_outputs(queue, n, scratch, free):
     """Raise `scratch[ROW_FREE]` to the cycles at which the slots of n firings are free."""
     for j in range(n):
@@ -303,17 +275,11 @@ def gather(actor, n, tables):
         scratch[uintp(ROW_READY), uintp(j)] = 0
         scratch[uintp(ROW_MEMORY), uintp(j)] = 0
         scratch[uintp(ROW_FREE), uintp(j)] = 0
-        scratch[uintp(ROW_LINK), uintp(j)] = 0
-        scratch[uintp(ROW_EASED), uintp(j)] = 0
     for p in range(actor.first_in, actor.last_in):
         port = tables.ports[uintp(p)]
         if port.taken > 0:
             queue = tables.queues[uintp(port.current)]
-            if queue.linked:
-                gather_inputs(port, queue, n, ROW_LINK, scratch, tables.ready)
-                gather_eased(port, queue, n, scratch, tables.ready, tables.delay)
-            else:
-                gather_inputs(port, queue, n, ROW_MEMORY if queue.memory else ROW_READY, scratch, tables.ready)
+            gather_inputs(port, queue, n, queue.memory, scratch, tables.ready)
     for p in range(actor.first_out, actor.last_out):
         port = tables.ports[uintp(p)]
         if port.taken > 0:
@@ -326,14 +292,12 @@ def run(actor, n, end, interval, scratch):
     t = actor.next
     starved = 0
     memory = 0
-    link = 0
     blocked = 0
     fired = 0
     following = 0
     while fired < n:
         j = uintp(fired)
-        near = max(t, scratch[uintp(ROW_READY), j])
-        plain = max(near, scratch[uintp(ROW_LINK), j])
+        plain = max(t, scratch[uintp(ROW_READY), j])
         arrived = max(plain, scratch[uintp(ROW_MEMORY), j])
         following = max(arrived, scratch[uintp(ROW_FREE), j])
         if following >= end:
@@ -341,9 +305,7 @@ def run(actor, n, end, interval, scratch):
         if arrived > plain:
             memory += arrived - t
         else:
-            eased = max(near, max(scratch[uintp(ROW_MEMORY), j], scratch[uintp(ROW_EASED), j]))
-            link += arrived - eased
-            starved += eased - t
+            starved += arrived - t
         blocked += following - arrived
         scratch[uintp(ROW_FIRED), j] = following
         t = following + interval
@@ -351,9 +313,35 @@ def run(actor, n, end, interval, scratch):
     actor.next = t
     actor.starved += starved
     actor.memory += memory
-    actor.link += link
     actor.blocked += blocked
     return fired, following
+
+
+@njit(**HELPER)
+def eased(actor, j, tables):
+    """When the tokens of firing j of the batch would have been there, had none queued at a link that flows share."""
+    latest = 0
+    for p in range(actor.first_in, actor.last_in):
+        port = tables.ports[uintp(p)]
+        queue = tables.queues[uintp(port.current)]
+        for k in range(queue.popped + j * port.taken, queue.popped + (j + 1) * port.taken):
+            place = uintp(queue.ring + (k & queue.mask))
+            latest = max(latest, tables.ready[place] - tables.delay[place])
+    return latest
+
+
+@njit(**HELPER)
+def count_links(actor, fired, start, interval, tables):
+    """Take what tokens had queued at links out of what a batch of firings has starved, from `start` on."""
+    scratch = tables.scratch
+    t = start
+    for j in range(fired):
+        plain = max(t, scratch[uintp(ROW_READY), uintp(j)])
+        if plain >= scratch[uintp(ROW_MEMORY), uintp(j)]:
+            spent = plain - max(t, eased(actor, j, tables))
+            actor.link += spent
+            actor.starved -= spent
+        t = scratch[uintp(ROW_FIRED), uintp(j)] + interval
 
 
 @njit(**HELPER)
@@ -428,9 +416,12 @@ def visit_general(a, end, tables):
             actor.waiting = limit
             return
         gather(actor, n, tables)
+        start = actor.next
         fired, following = run(actor, n, end, interval, tables.scratch)
         if fired > 0:
             count_batch(actor, fired, interval, tables.scratch)
+            if actor.linked:
+                count_links(actor, fired, start, interval, tables)
             commit(actor, fired, tables)
             go_on(actor, fired, tables)
         if pauses(a, actor, n, fired, following, limit, tables):
@@ -479,9 +470,12 @@ def visit_values(a, end, tables, values, parts):
             return
         n, limit = fit(actor, n, limit, tables)
         gather(actor, n, tables)
+        start = actor.next
         fired, following = run(actor, n, end, interval, tables.scratch)
         if fired > 0:
             count_batch(actor, fired, interval, tables.scratch)
+            if actor.linked:
+                count_links(actor, fired, start, interval, tables)
             places = Places(tables.ports, tables.queues, tables.loops, tables.affine)
             parts.compute(actor, fired, places, values, parts.elementwise)
             commit(actor, fired, tables)
