@@ -138,9 +138,8 @@ def _wide(port: Port) -> Port:
 
 def _timing(queue: QueueTiming) -> QueueTiming:
     """Twice the cycles; the room of a queue is in tokens and stays."""
-    return replace(
-        queue, latency=2 * queue.latency, credit=2 * queue.credit, first=2 * queue.first, tail=2 * queue.tail
-    )
+    stages = tuple(replace(stage, after=2 * stage.after) for stage in queue.stages)
+    return replace(queue, latency=2 * queue.latency, credit=2 * queue.credit, first=2 * queue.first, stages=stages)
 
 
 def _kind(server: Server) -> str:
