@@ -13,9 +13,10 @@ from rdflow.dsl.netlist import Netlist
 from rdflow.interpreter.allocate import MAIN
 from rdflow.interpreter.execution import Execution, Launched
 from rdflow.interpreter.image import Image
+from rdflow.interpreter.kernel import layout
 from rdflow.interpreter.machine import BURST
 from rdflow.interpreter.profile import spec_names
-from rdflow.interpreter.states import settled, states
+from rdflow.interpreter.states import elapsed, settled, states
 
 Numbers = NDArray[np.int64]
 
@@ -69,16 +70,24 @@ class Timeline:
         return int(self.stretches[-1].edges[-1]) if self.stretches else 0
 
 
-def timeline(execution: Execution, slices: int, progress: Callable[[Execution], None] | None = None) -> Timeline:
-    """Run a program that has ended again in `slices` equal slices, and one more where a launch ends within one."""
+def timeline(
+    execution: Execution, slices: int, progress: Callable[[Execution], None] | None = None, least: int = 1
+) -> Timeline:
+    """Run a program that has ended again in `slices` equal slices, and one more where a launch ends within one.
+
+    `least`: the first launch of each kernel has at least so many, of its own length.
+    """
     again = Execution(execution.checked, execution.machine, None, compiled=dict(execution.compiled))
     length = max(1, ceil(execution.time / slices))
     names = spec_names(execution)
     tiers = tuple(execution.machine.tiers)
-    stretches = []
+    stretches: list[Stretch] = []
     for launched in execution.launched:
+        name = names[launched.call.spec]
+        first = all(stretch.name != name for stretch in stretches)
+        own = max(1, min(length, (launched.end - launched.start) // least)) if first and least > 1 else length
         if launched.end > launched.start:
-            stretches.append(_stretch(again, launched, names[launched.call.spec], length, tiers, progress))
+            stretches.append(_stretch(again, launched, name, own, tiers, progress))
         else:
             again.begin()
     return Timeline(tuple(stretches), tiers, execution.machine.socket.clock)
@@ -149,12 +158,22 @@ def _room(image: Image, queues: list[int]) -> int:
 
 
 def _moved(image: Image, tiers: tuple[str, ...]) -> Numbers:
-    """Bytes asked of each tier and stored there so far."""
+    """Bytes read from each tier and written to it so far: bursts whose service has ended."""
     netlist = image.mapped.netlist
     found = np.zeros((len(tiers), 2), dtype=np.int64)
     for number, queue in enumerate(netlist.queues):
         actor = netlist.actors[queue.source]
         if queue.server == "memory" and actor.burst is not None:
             tier = tiers.index(netlist.tensors[actor.burst.tensor].tier)
-            found[tier, int(actor.kind == "store")] += BURST * int(image.tables.queues["pushed"][number])
+            found[tier, int(actor.kind == "store")] += BURST * _served(image, number)
     return found
+
+
+def _served(image: Image, queue: int) -> int:
+    """Tokens of a memory queue that have left their channel."""
+    row, timing = image.tables.queues[queue], image.mapped.queues[queue]
+    way_back = timing.latency - timing.first
+    waiting = row["ring"] + (np.arange(row["popped"], row["pushed"]) & row["mask"])
+    decided = image.tables.link[waiting] == layout.DECIDED
+    ended = image.tables.ready[waiting] - way_back <= elapsed(image)
+    return int(row["popped"] + np.count_nonzero(decided & ended))

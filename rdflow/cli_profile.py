@@ -16,7 +16,7 @@ app = typer.Typer()
 
 @app.command(
     epilog="Examples: `rdflow profile attention --set S=4096 --machine-set hbm.bandwidth=900GB/s`; "
-    "`rdflow profile monarch_fft --what-if --trace fft.pftrace`"
+    "`rdflow profile monarch_fft --what-if --report fft.html`"
 )
 def profile(
     file: ProgramName,
@@ -31,11 +31,17 @@ def profile(
         typer.Option("--trace", metavar="FILE.pftrace", help="Write what happens when, for ui.perfetto.dev."),
     ] = None,
     slices: Annotated[
-        int, typer.Option("--trace-slices", metavar="N", min=1, help="Into how many slices of time the trace is cut.")
+        int,
+        typer.Option(
+            "--trace-slices", metavar="N", min=1, help="Into how many slices of time traces and reports are cut."
+        ),
     ] = running.SLICES,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE.html", help="Write one page with all figures and pictures.")
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Execute without values, and say where the cycles went: kernels, memory tiers, units, what limited each."""
-    asked = running.Asked(what_if, trace, slices)
+    asked = running.Asked(what_if, trace, slices, report)
     running.profile(file, Told(as_json, quiet), set_, machine, machine_set, asked)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rdflow.api import Program
     from rdflow.interpreter.execution import Execution
-    from rdflow.interpreter.timeline import Timeline
+    from rdflow.interpreter.profile import Profile
     from rdflow.interpreter.what_if import Doubled
 
 SLICES = 300  # of a timeline, where no other number is asked for
@@ -122,6 +122,11 @@ class Asked:
     what_if: bool = False
     trace: Path | None = None
     slices: int = SLICES
+    report: Path | None = None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(path for path in (self.trace, self.report) if path is not None)
 
 
 def profile(
@@ -144,9 +149,9 @@ def profile(
         with Meter(told) as meter:
             execution.advance(progress=meter)
             doubled = _doubled(execution, meter) if asked.what_if else None
-            if asked.trace is not None:
-                _trace(program, _timeline(execution, asked.slices, meter), asked.trace)
-        found = profile_of(execution)
+            found = profile_of(execution)
+            if asked.paths:
+                _write_files(program, execution, found, doubled, asked, meter)
         if told.as_json:
             from rdflow.document import document
 
@@ -160,7 +165,7 @@ def profile(
 
 def _writable(asked: Asked) -> None:
     """Refuse files that cannot be written before the program runs. Raises CompileError."""
-    for path in filter(None, (asked.trace,)):
+    for path in asked.paths:
         from rdflow.options import target
 
         target(path)
@@ -177,16 +182,26 @@ def _doubled(execution: Execution, meter: Meter) -> list[Doubled]:
     return what_if(execution, progress)
 
 
-def _timeline(execution: Execution, slices: int, meter: Meter) -> Timeline:
-    """The program run again in slices."""
+def _write_files(
+    program: Program,
+    execution: Execution,
+    profile: Profile,
+    doubled: list[Doubled] | None,
+    asked: Asked,
+    meter: Meter,
+) -> None:
+    """The trace and the report, from one more run in slices of time."""
     from rdflow.interpreter.timeline import timeline
 
     meter.doing = "timeline: "
-    return timeline(execution, slices, meter)
+    slices = timeline(execution, asked.slices, meter, asked.slices // 3 if asked.report is not None else 1)
+    if asked.trace is not None:
+        from rdflow.trace import trace
 
+        content = trace(slices, program.name, program.machine.name)
+        write_whole(asked.trace, lambda path: path.write_bytes(content))
+    if asked.report is not None:
+        from rdflow.report import report
 
-def _trace(program: Program, timeline: Timeline, path: Path) -> None:
-    from rdflow.trace import trace
-
-    content = trace(timeline, program.name, program.machine.name)
-    write_whole(path, lambda beside: beside.write_bytes(content))
+        text = report(program, execution, profile, slices, doubled)
+        write_whole(asked.report, lambda path: path.write_text(text, encoding="utf-8"))

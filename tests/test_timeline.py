@@ -68,3 +68,17 @@ def test_the_program_itself_stays_as_it_was() -> None:
     before = profile(execution)
     timeline(execution, 7)
     assert profile(execution) == before
+
+
+def test_no_channel_moves_more_than_it_can() -> None:
+    """In any slice: a burst of each channel may have begun in the slice before."""
+    execution = finished("monarch_fft_unfused")
+    machine = execution.machine
+    for stretch in timeline(execution, 1000).stretches:
+        most = (np.diff(stretch.edges) / float(machine.cycles_per_burst(machine.hbm)) + 1) * machine.hbm.channels * 64
+        assert (stretch.moved[:, 0].sum(axis=1) <= most).all()
+
+
+def test_the_first_launch_of_a_kernel_has_slices_enough() -> None:
+    found = timeline(finished("monarch_fft_unfused"), 10, least=40)
+    assert all(len(s.edges) > 40 for s in found.stretches)

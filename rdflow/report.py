@@ -1,0 +1,282 @@
+"""A profile as one page of HTML that opens anywhere, without a network: figures, bars, roofline, floor plan, timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from rdflow import __version__
+from rdflow.api import Program
+from rdflow.charts import Mark, Roof, history, launches, roofline
+from rdflow.floor import floor
+from rdflow.interpreter.allocate import size_text
+from rdflow.interpreter.execution import Execution
+from rdflow.interpreter.machine import BURST, Machine
+from rdflow.interpreter.profile import KernelProfile, Profile, UnitProfile, spec_names
+from rdflow.interpreter.states import STATES
+from rdflow.interpreter.timeline import Stretch, Timeline
+from rdflow.page import Cell, page, prose, table, tag
+from rdflow.show import percent, scaled, time_text
+from rdflow.show_profile import formula_row
+from rdflow.show_profile import roofline as least_seconds
+from rdflow.svg import element
+
+if TYPE_CHECKING:
+    from rdflow.interpreter.what_if import Doubled
+
+COLD, HOT = (230, 236, 243), (196, 43, 28)  # of the heat map: never busy, always busy
+WARM = (245, 176, 65)  # half of the time
+FIGURES = "<dt>{}</dt><dd>{}<small>{}</small></dd>"
+
+
+def report(
+    program: Program, execution: Execution, profile: Profile, timeline: Timeline, doubled: Sequence[Doubled] | None
+) -> str:
+    """The page. `doubled`: what twice of each resource gives, where that was asked."""
+    title = f"{program.name} on {program.machine.name}"
+    parts = [_head(program, profile), *_why(profile), _figures(program, profile)]
+    parts += _section("Where the cycles go", _units(profile))
+    if doubled:
+        parts += _section("What twice of each resource gives", _doubled(doubled))
+    parts += _section("Over time", _over_time(profile, timeline))
+    parts += _section("Roofline", _roofline(program.machine, profile))
+    parts += _section("Floor plan", _floor_plans(execution, profile))
+    parts += _section("Bytes", _tiers(profile))
+    parts += _section("By formula and as measured", _formulas(profile))
+    return page(title, "\n".join((*parts, _foot())))
+
+
+def _section(title: str, content: Iterator[str]) -> list[str]:
+    name = title.lower().replace(" ", "-")
+    return [tag("section", tag("h2", escape(title), id=name) + "\n".join(content), aria_labelledby=name)]
+
+
+def _card(content: str, look: str = "card") -> str:
+    return tag("div", content, class_=look)
+
+
+# -- the top -----------------------------------------------------------------------------------------------------------
+
+
+def _head(program: Program, profile: Profile) -> str:
+    params = ", ".join(f"{name} = {value}" for name, value in program.checked.program.params.items())
+    kernels = f"{len(profile.kernels)} kernel{'s' if len(profile.kernels) != 1 else ''}"
+    about = f"{program.machine.about}; {kernels}{f'; {params}' if params else ''}"
+    return tag("h1", escape(f"{program.name} on {program.machine.name}")) + tag("p", escape(about), class_="soft")
+
+
+def _why(profile: Profile) -> Iterator[str]:
+    for kernel in profile.kernels:
+        share = f" ({percent(kernel.cycles, profile.cycles)} of the cycles)" if len(profile.kernels) > 1 else ""
+        bound = f"`{kernel.name}`{share} is limited by {_limited(kernel)}: "
+        yield tag("p", prose(bound + kernel.why + "."), class_="why")
+
+
+def _limited(kernel: KernelProfile) -> str:
+    return (
+        f"{kernel.bound}" if kernel.bound in (kernel.limiter, "latency") else f"{kernel.bound}, in `{kernel.limiter}`"
+    )
+
+
+def _figures(program: Program, profile: Profile) -> str:
+    """The few numbers that are asked first."""
+    moved = sum(kernel.bytes for kernel in profile.kernels)
+    rate = profile.flops / profile.seconds if profile.seconds else 0.0
+    peak = profile.kernels[0].peak_flops if profile.kernels else 0.0
+    least = sum(least_seconds(kernel) for kernel in profile.kernels)
+    clock = f"at {scaled(float(program.machine.socket.clock), 'Hz')}"
+    told = [
+        ("time", time_text(profile.seconds), f"{profile.cycles:,} cycles {clock}"),
+        ("work", scaled(profile.flops, "FLOP"), f"{scaled(rate, 'FLOP/s')}, {percent(rate, peak) or '0 %'} of peak"),
+        ("traffic", size_text(moved), "to and from HBM and DDR"),
+        ("intensity", f"{profile.intensity:.4g}", "FLOP per byte"),
+        ("roofline", percent(least, profile.seconds) or "0 %", f"of the time taken: {time_text(least)} at least"),
+    ]
+    return tag("dl", "".join(tag("div", FIGURES.format(*map(escape, one))) for one in told), class_="figures")
+
+
+# -- units -------------------------------------------------------------------------------------------------------------
+
+
+def _units(profile: Profile) -> Iterator[str]:
+    yield _key(profile)
+    for kernel in profile.kernels:
+        marked = next((i for i, u in enumerate(kernel.units) if u.name == kernel.limiter), None)
+        shown = [s for s in STATES if any(getattr(u, s) for u in kernel.units)]
+        heads = ("<unit", "<kind", "copies", "firings", "=cycles of all copies", *shown)
+        caption = f"`{kernel.name}`: {kernel.cycles:,} cycles in {_times(kernel.launches, 'launch', 'launches')}"
+        yield _card(table(caption, heads, (_unit(u, shown) for u in kernel.units), marked))
+
+
+def _times(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
+
+
+def _unit(unit: UnitProfile, shown: Sequence[str]) -> list[Cell]:
+    shares: list[Cell] = [(percent(getattr(unit, s), unit.total), getattr(unit, s) / max(1, unit.total)) for s in shown]
+    figures: list[Cell] = [(str(unit.copies), unit.copies), (f"{unit.firings:,}", unit.firings)]
+    return [unit.name, unit.kind, *figures, _bar(unit), *shares]
+
+
+def _bar(unit: UnitProfile) -> str:
+    """The unit's cycles as a bar, which says its figures to who cannot see it."""
+    parts = [(s, getattr(unit, s) / unit.total) for s in STATES if unit.total and getattr(unit, s)]
+    spans = "".join(tag("span", class_=s, style=f"width:{share:.3%}", title=f"{s} {share:.1%}") for s, share in parts)
+    told = ", ".join(f"{s} {share:.1%}" for s, share in parts)
+    return tag("div", spans, class_="bar", role="img", aria_label=told)
+
+
+def _key(profile: Profile) -> str:
+    """What the colours and hatchings mean; the states that occur."""
+    means = {
+        "busy": "it fires",
+        "starved": "waits for a token of another unit",
+        "blocked": "waits for room in a queue",
+        "memory": "waits for a burst of a memory",
+        "link": "waits for a link",
+        "idle": "has made its last firing",
+    }
+    found = {s for kernel in profile.kernels for u in kernel.units for s in STATES if getattr(u, s)}
+    items = (tag("li", tag("i", class_=s) + f"{s}: {means[s]}") for s in STATES if s in found)
+    return tag("ul", "".join(items), class_="key")
+
+
+# -- what if -----------------------------------------------------------------------------------------------------------
+
+
+def _doubled(doubled: Sequence[Doubled]) -> Iterator[str]:
+    from rdflow.interpreter.what_if import ABOUT
+
+    most = max(2.0, *(one.total_speedup for one in doubled))
+    heads = ("<twice", "=faster, with launches", "faster", "cycles", "time", "with launches", "<how", "<what")
+    rows = ([*_doubling(one, most), one.how, (ABOUT[one.resource], 0, "wrap")] for one in doubled)
+    yield _card(table("each row is a run of its own, the most useful first", heads, rows))
+    yield tag("p", "Run again in half cycles, in which all else takes twice as many; latencies stay in seconds. "
+              "The times of launches are fits to published figures, and only reckoned.", class_="note")  # fmt: skip
+
+
+def _doubling(one: Doubled, most: float) -> list[Cell]:
+    gain = max(0.0, one.total_speedup - 1) / (most - 1)
+    bar = tag("div", tag("span", class_="gain", style=f"width:{gain:.2%}"), class_="bar", role="img",
+              aria_label=f"{one.total_speedup:.2f} times as fast")  # fmt: skip
+    faster: Cell = (f"{one.speedup:.2f}x", one.speedup)
+    times: list[Cell] = [(time_text(one.seconds), one.seconds), (time_text(one.total), one.total)]
+    return [one.resource, bar, faster, (f"{one.cycles:,}", one.cycles), *times]
+
+
+# -- time --------------------------------------------------------------------------------------------------------------
+
+
+def _over_time(profile: Profile, timeline: Timeline) -> Iterator[str]:
+    if len(timeline.stretches) > 1:
+        yield tag("h3", "Launches") + _card(launches(timeline))
+    yield _key(profile)
+    seen: dict[str, Stretch] = {}
+    for stretch in timeline.stretches:
+        seen.setdefault(stretch.name, stretch)
+    for name, stretch in seen.items():
+        again = next(k.launches for k in profile.kernels if k.name == name)
+        which = f", the first of {again} launches" if again > 1 else ""
+        yield tag("h3", prose(f"`{name}`{which}")) + _card(history(stretch, timeline.tiers, timeline.clock))
+    yield tag("p", "Each row is filled from below by the share of its copies' cycles in each state, slice by slice of "
+              "time; what stays empty is idle.", class_="note")  # fmt: skip
+
+
+# -- roofline ----------------------------------------------------------------------------------------------------------
+
+
+def _roofline(machine: Machine, profile: Profile) -> Iterator[str]:
+    clock = float(machine.socket.clock)
+    each = float(machine.pcu.lanes * machine.pcu.stages * 2) * clock
+    sram = float(machine.pmus * 2 * BURST) * clock
+    marks = [mark for kernel in profile.kernels for mark in _marks(kernel)]
+    if not marks:
+        yield tag("p", "No kernel computes and moves bytes: there is no point to draw.", class_="note")
+        return
+    peaks = {name: tier.peak for name, tier in profile.tiers.items()} | {"sram": sram}
+    roofs = [Roof(name, peak) for name, peak in peaks.items()]
+    yield _card(roofline(machine.pcus * each, each, roofs, marks))
+    yield tag("p", "A point for each kernel and memory: its FLOP a second against the FLOP per byte of that memory. HBM and "
+              "DDR have the bandwidths of the machine file; scratchpads a packet of 64 bytes in and one out, each cycle "
+              "and PMU. Dashed: all that the PCUs in use can do.", class_="note")  # fmt: skip
+
+
+def _marks(kernel: KernelProfile) -> Iterator[Mark]:
+    rate = kernel.flops / kernel.seconds if kernel.seconds else 0.0
+    moved = {name: t.read + t.written for name, t in kernel.tiers.items()} | {"sram": kernel.sram_bytes}
+    for tier, size in moved.items():
+        if size and rate:
+            yield Mark(kernel.name, tier, kernel.flops / size, rate, kernel.resources["pcu"])
+
+
+# -- floor plan --------------------------------------------------------------------------------------------------------
+
+
+def _floor_plans(execution: Execution, profile: Profile) -> Iterator[str]:
+    names = spec_names(execution)
+    kernels = {kernel.name: kernel for kernel in profile.kernels}
+    for spec, compiled in execution.compiled.items():
+        if spec not in names:
+            continue
+        kernel = kernels[names[spec]]
+        drawn = floor(
+            compiled.netlist, compiled.floorplan, execution.machine, [heat(u.utilization) for u in kernel.units]
+        )
+        size = {"width": round(drawn.width), "height": round(drawn.height)}
+        told = f"floor plan of {kernel.name}: {', '.join(f'{u.name} busy {u.utilization:.0%}' for u in kernel.units)}"
+        picture = element(
+            "svg", drawn.content, viewBox=f"0 0 {drawn.width:g} {drawn.height:g}", role="img", aria_label=told, **size
+        )
+        yield tag("h3", prose(f"`{kernel.name}`")) + _card(picture, "card paper")
+    ramp = ", ".join(f"{heat(n / 10)} {n * 10}%" for n in range(11))
+    yield tag("ul", tag("li", "never busy") + tag("li", tag("i", style=f"width:180px;background:linear-gradient(90deg, {ramp})"))
+              + tag("li", "always busy"), class_="key")  # fmt: skip
+
+
+def heat(share: float) -> str:
+    """A colour from cold (0) over warm (0.5) to hot (1)."""
+    below, above, part = (COLD, WARM, share * 2) if share < 0.5 else (WARM, HOT, share * 2 - 1)
+    mixed = (round(a + (b - a) * min(1.0, part)) for a, b in zip(below, above, strict=True))
+    return "#" + "".join(f"{value:02x}" for value in mixed)
+
+
+# -- bytes -------------------------------------------------------------------------------------------------------------
+
+
+def _tiers(profile: Profile) -> Iterator[str]:
+    heads = ("<kernel", "<memory", "read", "written", "achieved", "peak", "of peak")
+    rows = [row for kernel in profile.kernels for row in _tier_rows(kernel)]
+    yield _card(table("bytes that moved, in bursts of 64", heads, rows))
+
+
+def _tier_rows(kernel: KernelProfile) -> Iterator[list[Cell]]:
+    for name, tier in kernel.tiers.items():
+        if tier.read or tier.written:
+            sizes: list[Cell] = [(size_text(tier.read), tier.read), (size_text(tier.written), tier.written)]
+            rates: list[Cell] = [(scaled(v, "B/s"), v) for v in (tier.achieved, tier.peak)]
+            yield [kernel.name, name.upper(), *sizes, *rates, (percent(tier.achieved, tier.peak), tier.utilization)]
+    if kernel.sram_bytes:
+        rate = kernel.sram_bytes / kernel.seconds
+        size: Cell = (size_text(kernel.sram_bytes), kernel.sram_bytes)
+        yield [kernel.name, "SRAM, in and out", size, "", (scaled(rate, "B/s"), rate), "", ""]
+
+
+def _formulas(profile: Profile) -> Iterator[str]:
+    heads = ("<line", "<by its axes", "by formula", "measured", "differs by", "<because of")
+    for kernel in profile.kernels:
+        rows: list[list[Cell]] = []
+        for one in kernel.compared:
+            name, text, formula, measured, differs, told = formula_row(one)
+            share = (one.measured - one.formula) / max(1, one.formula)
+            rows.append(
+                [name, text, (formula, one.formula), (measured, one.measured), (differs, share), (told, 0, "wrap")]
+            )
+        yield _card(table(f"`{kernel.name}`", heads, rows))
+
+
+def _foot() -> str:
+    return tag("footer", prose(
+        f"rdflow {__version__}. Every cycle and byte is counted from a run of the modelled machine, cycle by cycle; the "
+        "machine is a model, and `rdflow machines` says where each of its numbers comes from."
+    ))  # fmt: skip
