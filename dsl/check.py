@@ -19,6 +19,7 @@ from rdflow.dsl.check_memory import (
     check_route,
     check_store,
 )
+from rdflow.dsl.check_sockets import check_sockets
 from rdflow.dsl.checked import Carry, Kernel, Store, Stream, sources_of, streams_of
 from rdflow.dsl.constants import Value
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
@@ -114,6 +115,7 @@ def check_kernel(program: Program, spec: LaunchSpec, report: Reporter) -> Kernel
     if clashes or trial.failed:
         return None
     kernel = Kernel(spec.kernel, program, scope.lines, cuts, dict(roots), tensors, scope.writer)
+    check_sockets(kernel, report)
     balance(kernel, report)
     return None if any(d.severity is Severity.ERROR for d in report.found) else kernel
 

@@ -125,8 +125,9 @@ def check_hold(scope: Scope, unit: syntax.Unit, body: syntax.Pmu) -> tuple[Load 
     """A `pmu` line; with a nested load, the load too."""
     name = unit.names[0]
     inner: Load | None = None
+    element, order, tile = annotated(scope, unit)
     if isinstance(body.source, syntax.Load):
-        inner = nested_load(scope, name, body.source)
+        inner = nested_load(scope, name, body.source, order.sockets if order is not None else ())
         seen = SourceView(inner.stream, inner.stream.order, (), ())
     else:
         if body.source.name.text in scope.tensors and body.source.name.text not in scope.streams:
@@ -138,7 +139,6 @@ def check_hold(scope: Scope, unit: syntax.Unit, body: syntax.Pmu) -> tuple[Load 
                 help=f"load it on the way: `{name.text} = pmu load {scope.text(body.source.span)}{written(scope, unit)}`",
             )
         seen = stream_view(scope, body.source, moves_allowed=True)
-    element, order, tile = annotated(scope, unit)
     if element is not None and element != seen.stream.dtype:
         raise scope.report.fail(
             "RDF032",
@@ -197,10 +197,12 @@ def bounded(order: Order, source: Order) -> Order:
     return Order(order.time, order.copies, order.sockets, order.lanes, order.bounds + kept)
 
 
-def nested_load(scope: Scope, name: syntax.Name, load: syntax.Load) -> Load:
-    """The load inside `pmu load T`: memory order."""
+def nested_load(scope: Scope, name: syntax.Name, load: syntax.Load, sockets: tuple[Digit, ...]) -> Load:
+    """The load inside `pmu load T`: memory order, on the sockets where the tensor or the scratchpad is."""
     view = tensor_view(scope, load.view)
     order = memory_order(scope, view)
+    chips = (*order.sockets, *(d for d in sockets if d in order.time))
+    order = replace(order, time=without(order.time, chips), sockets=chips)
     stream = Stream(scope.full(name.text) + ".load", view.tensor.dtype, order, load.span)
     return Load(stream, view, (), load.span)
 

@@ -67,6 +67,16 @@ MACHINE_CODES: tuple[tuple[str, str, str, str, str], ...] = (
         "kernel double {\n    x = load X as [n/L | n%L]\n    y = pcu x * 2\n    store y -> Y\n}\n",
     ),
     (
+        "RDF209",
+        "The node has fewer sockets than the kernel",
+        "A digit `@socket` has a value for each socket that the kernel runs on, and each of them needs a port to every "
+        "other one. The sizes of a program say how many sockets it takes, the machine how many there are.",
+        "axis g = 16, n = 1024\ntensor X: bf16[g @socket, n] in hbm input\ntensor Y: bf16[n] in hbm output\n"
+        "kernel add {\n    x = load X as [g @socket, n/L | n%L]\n    y = pcu sum(g) x\n    store y -> Y\n}\n",
+        "axis g = 8, n = 1024\ntensor X: bf16[g @socket, n] in hbm input\ntensor Y: bf16[n] in hbm output\n"
+        "kernel add {\n    x = load X as [g @socket, n/L | n%L]\n    y = pcu sum(g) x\n    store y -> Y\n}\n",
+    ),
+    (
         "RDF208",
         "A machine file lacks a key",
         "There are no hidden defaults: a machine has every number in its file or in the file that it is based on.",

@@ -7,6 +7,7 @@ from math import gcd, prod
 
 from rdflow.dsl.axes import Digit, Linear, without
 from rdflow.dsl.checked import Carry, Compute, Hold, Kernel, Line, Load, Route, Store, Stream, TensorView
+from rdflow.dsl.collectives import Choose, direct
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
 from rdflow.dsl.elaborate_compute import elaborate_compute
 from rdflow.dsl.elaborate_hold import elaborate_hold
@@ -32,47 +33,39 @@ from rdflow.dsl.program import Tensor
 from rdflow.dsl.rows import Rows, lane_values
 
 
-def elaborate(kernel: Kernel) -> Netlist:
-    """The netlist of a kernel. Raises CompileError for what the engine does not execute (RDF080)."""
+def elaborate(kernel: Kernel, form: Choose = direct) -> Netlist:
+    """The netlist of a kernel. `form` chooses how sums over sockets are made, by what they move.
+
+    Raises CompileError for what the engine does not execute (RDF080).
+    """
     refuse(kernel)
-    return _Elaboration(kernel).run()
+    return _Elaboration(kernel, form).run()
 
 
 def refuse(kernel: Kernel) -> None:
-    """Sockets, split and merge, and gathers on tiers are checked and evaluated, but not executed yet."""
+    """Split and merge are checked and evaluated, but not executed yet."""
     found = []
     for line in kernel.lines:
         if isinstance(line, Route):
             what = "`merge`" if line.merge else "`split`"
             found.append(_later(kernel, line, f"{what} routes by data, which the engine does not execute yet"))
-        elif any(d.extent > 1 for d in _sockets(line)):
-            found.append(_later(kernel, line, "`@socket` needs several sockets, which the engine does not execute yet"))
     if found:
         raise CompileError(found, kernel.program.source)
 
 
-def _sockets(line: Line) -> tuple[Digit, ...]:
-    match line:
-        case Compute(sockets=sockets):
-            return sockets
-        case Store(source=source):
-            return source.order.sockets
-        case _:
-            return line.stream.order.sockets
-
-
 def _later(kernel: Kernel, line: Line, message: str) -> Diagnostic:
-    help = "`rdflow check` and the NumPy evaluator (rdflow.load(..).evaluate(..)) take it; run it with one socket, or without"
+    help = "`rdflow check` and the NumPy evaluator (rdflow.load(..).evaluate(..)) take it"
     return Diagnostic("RDF080", message, (Label(line.span, "in this line"),), (), help)
 
 
 class _Elaboration:
     """A kernel while its netlist is made."""
 
-    def __init__(self, kernel: Kernel):
+    def __init__(self, kernel: Kernel, form: Choose):
         self.kernel = kernel
+        self.form = form
         self.nets = Nets(kernel)
-        self.tensors: dict[tuple[str, int], int] = {}  # (tensor, version) -> memory
+        self.tensors: dict[tuple[str, int, int], int] = {}  # (tensor, version, socket) -> memory
         self.uses: dict[str, int] = {}
         self.feedback: list[tuple[Carry, list[Draft]]] = []
         self.stored: dict[str, list[tuple[Store, Draft]]] = {}  # the acknowledging actors of a tensor's stores so far
@@ -95,19 +88,20 @@ class _Elaboration:
             case Hold():
                 elaborate_hold(self.nets, line)
             case Compute():
-                elaborate_compute(self.nets, line, line.stream.name)
+                elaborate_compute(self.nets, line, line.stream.name, self.form)
             case Carry():
                 self._carry(line)
 
     # -- memory --------------------------------------------------------------------------------------------------------
 
     def _use(self, tensor: Tensor) -> int:
-        """The tensor as the netlist knows it: rows padded to whole bursts."""
+        """The tensor as the netlist knows it: rows padded to whole bursts, what is sharded on each socket once."""
         strides: list[int] = []
+        sharded = sharded_axis(tensor)
         step = BYTES[tensor.dtype]
-        for axis in reversed(tensor.axes):
-            strides.append(step)
-            step *= axis.length
+        for number in reversed(range(len(tensor.axes))):
+            strides.append(0 if number == sharded else step)
+            step *= 1 if number == sharded else tensor.axes[number].length
             if len(strides) == 1 and len(tensor.axes) > 1:
                 step = -(-step // PACKET_BYTES) * PACKET_BYTES
         use = TensorUse(
@@ -118,19 +112,22 @@ class _Elaboration:
             tensor.direction,
             tuple(reversed(strides)),
             -(-step // PACKET_BYTES) * PACKET_BYTES,
+            sharded,
         )
         self.nets.netlist.tensors.append(use)
         self.uses[tensor.name] = len(self.nets.netlist.tensors) - 1
         return self.uses[tensor.name]
 
-    def _memory(self, tensor: Tensor, version: int) -> int:
-        """The words of one version of a tensor. All start from what the kernel is given; a store writes its own and all later ones."""
-        key = (tensor.name, version)
+    def _memory(self, tensor: Tensor, version: int, socket: int) -> int:
+        """The words of one version of a tensor on a socket. All start from what the kernel is given; a store writes its
+        own and all later ones."""
+        key = (tensor.name, version, socket)
         if key not in self.tensors:
             number = self.uses[tensor.name]
-            words = prod(tensor.shape) or 1
+            sharded = sharded_axis(tensor)
+            words = prod(n for i, n in enumerate(tensor.shape) if i != sharded) or 1
             name = tensor.name + (f"#{version}" if version else "")
-            self.tensors[key] = self.nets.memory(name, words, number)
+            self.tensors[key] = self.nets.memory(name, words, number, socket)
         return self.tensors[key]
 
     def _address(self, view: TensorView, strides: Sequence[int]) -> Linear:
@@ -141,9 +138,10 @@ class _Elaboration:
 
     def _elements(self, tensor: Tensor) -> list[int]:
         strides, step = [], 1
-        for axis in reversed(tensor.axes):
-            strides.append(step)
-            step *= axis.length
+        sharded = sharded_axis(tensor)
+        for number in reversed(range(len(tensor.axes))):
+            strides.append(0 if number == sharded else step)
+            step *= 1 if number == sharded else tensor.axes[number].length
         return strides[::-1]
 
     def _bursts(self, view: TensorView, order_lanes: Sequence[Digit]) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -201,7 +199,6 @@ class _Elaboration:
         """A requester, a burst a firing, and a responder that pushes tokens in order."""
         nets, view, order = self.nets, load.view, load.stream.order
         unit = nets.unit(self._agcu(load.stream.name, "load", load, order.copies + load.streams))
-        memory = self._memory(view.tensor, view.version)
         sizes, steps = self._bursts(view, order.lanes)
         time = without(order.time, load.streams)
         strides = nets.netlist.tensors[self.uses[view.tensor.name]].strides
@@ -209,7 +206,7 @@ class _Elaboration:
         base = Linear(address.const, tuple((d, c) for d, c in address.terms if d not in order.lanes))
         endpoints: list[Endpoint] = []
         pairs: list[tuple[Draft, Draft]] = []
-        for space in nets.copies((*order.space, *load.streams)):
+        for space in nets.copies((*order.space, *load.streams), order.sockets):
             request = nets.draft(f"{load.stream.name}.request", unit, "request", time, order, space, sizes)
             respond = nets.draft(f"{load.stream.name}.respond", unit, "respond", time, order, space, sizes)
             affine = request.affine(base)
@@ -221,15 +218,18 @@ class _Elaboration:
             self._after_stores(load, request)
             nets.token(request, respond, ALWAYS, ALWAYS, load.stream.name, server="memory")
             rows = Rows(respond, order.lanes, ends(len(time), len(respond.loops)))
+            memory = self._memory(view.tensor, view.version, respond.socket)
             mem = self._mem(rows, view, memory, order.lanes, 0)
             predicate = rows.predicate(self._checks(view))
             value = rows.add("read", (mem, predicate) if predicate is not None else (mem,))
             endpoints.append(Endpoint(respond, rows.gate, value.index, prod(sizes)))
-        nets.sources[load.stream.name] = Source(load.stream.name, order.lanes, load.stream.dtype, tuple(endpoints))
+        nets.define(load.stream, endpoints)
 
     def _after_stores(self, load: Load, request: Draft) -> None:
         """A load waits for the stores above it (A9): once, or once an iteration of the outer loops that index both alike."""
         for store, acknowledge in self.stored.get(load.view.tensor.name, []):
+            if acknowledge.socket != request.socket:
+                continue
             level = shared_loops(load, store)
             turns = prod(d.extent for d in load.stream.order.time[:level])
             push = ends(level, len(acknowledge.loops))
@@ -255,7 +255,7 @@ class _Elaboration:
         address = self._address(view, strides)
         base = Linear(address.const, tuple((d, c) for d, c in address.terms if d not in order.lanes))
         drafts: list[Draft] = []
-        for space in nets.copies((*order.space, *store.streams)):
+        for space in nets.copies((*order.space, *store.streams), order.sockets):
             draft = nets.draft(name, unit, "store", time, order, space, sizes)
             affine = draft.affine(base)
             draft.burst = Burst(self.uses[view.tensor.name], Affine(affine.const, affine.by_loop[: len(time)] + steps))
@@ -279,7 +279,7 @@ class _Elaboration:
         predicate = rows.predicate([*checks, *self._checks(view)])
         args = (value, predicate) if predicate is not None else (value,)
         for version in range(view.version + 1, self._versions(view.tensor) + 1):
-            out = self._mem(rows, view, self._memory(view.tensor, version), order.lanes, 1)
+            out = self._mem(rows, view, self._memory(view.tensor, version, draft.socket), order.lanes, 1)
             draft.rows.append(Row("write", out, args, rows.width, rows.gate))
 
     def _versions(self, tensor: Tensor) -> int:
@@ -305,7 +305,7 @@ class _Elaboration:
             "carry",
             carry.span,
             nets.kernel.writer.order(order),
-            max(1, prod(d.extent for d in order.space)),
+            max(1, prod(d.extent for d in order.copies)),
             0 if big else 1,
             -(-size // PMU_BYTES) if big else 0,
             0,
@@ -314,7 +314,7 @@ class _Elaboration:
         unit = nets.unit(info)
         drafts = []
         endpoints = []
-        for space in nets.copies(order.space):
+        for space in nets.copies(order.space, order.sockets):
             draft = nets.draft(carry.stream.name, unit, "carry", order.time, order, space)
             draft.interval = 1
             drafts.append(draft)
@@ -324,7 +324,7 @@ class _Elaboration:
             nets.connect(nets.sources[carry.initial.name], [Sink(d, g) for d, g in zip(drafts, first, strict=True)])
         for draft, start, after in zip(drafts, first, later, strict=True):
             endpoints.append(self._selected(draft, carry, start, after))
-        nets.sources[carry.stream.name] = Source(carry.stream.name, order.lanes, carry.stream.dtype, tuple(endpoints))
+        nets.define(carry.stream, endpoints)
         if carry.over:
             self.feedback.append((carry, drafts))
 
@@ -351,6 +351,11 @@ class _Elaboration:
         source = self.nets.sources[carry.feedback]
         sinks = [Sink(d, Gate(not_first=d.mask(carry.over))) for d in drafts]
         self.nets.connect(source, sinks, slots=slots, not_last=carry.over)
+
+
+def sharded_axis(tensor: Tensor) -> int | None:
+    """The axis of a tensor of which each socket has one index."""
+    return next((i for i, a in enumerate(tensor.axes) if tensor.sharded[i] and a.length > 1), None)
 
 
 def shared_loops(load: Load, store: Store) -> int:

@@ -8,6 +8,7 @@ from math import prod
 
 from rdflow.dsl.axes import Digit, Linear, strides, without
 from rdflow.dsl.checked import Compute, Reduction, Result
+from rdflow.dsl.collectives import Choose, Collective, reduce_over_sockets
 from rdflow.dsl.formulas import elements, operations, stage_digits
 from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, lane_table, plain
 from rdflow.dsl.masks import conditions
@@ -15,9 +16,14 @@ from rdflow.dsl.netlist import ALWAYS, LANES, Gate, In, Mem, Operand, Port, Row,
 from rdflow.dsl.orders import PMU_BYTES, Order, packets
 from rdflow.dsl.program import STAGES
 from rdflow.dsl.rows import Rows
+from rdflow.dsl.sockets import SOCKET, chips
 
 ADDER = 8  # cycles of an accumulation: a token of an outer reduction is visited again no sooner (A4)
 QUEUE_PACKETS = 16  # accumulators that fit the unit's own queue; more are charged to PMUs
+COMBINE: dict[str, dict[str, str]] = {
+    "f": {"sum": "add", "max": "max", "min": "min"},
+    "i": {"sum": "iadd", "max": "imax", "min": "imin"},
+}
 IDENTITY: dict[str, tuple[float, int]] = {
     "sum": (0.0, 0),
     "max": (float("-inf"), -(2**31)),
@@ -26,19 +32,20 @@ IDENTITY: dict[str, tuple[float, int]] = {
 }
 
 
-def elaborate_compute(nets: Nets, line: Compute, name: str) -> None:
-    """Add the actors of a line and define its streams."""
-    _Line(nets, line, name).run()
+def elaborate_compute(nets: Nets, line: Compute, name: str, form: Choose) -> None:
+    """Add the actors of a line and define its streams. `form` chooses how a sum over sockets is made."""
+    _Line(nets, line, name, form).run()
 
 
 class _Line:
     """One line while its actors are made."""
 
-    def __init__(self, nets: Nets, line: Compute, name: str):
-        self.nets, self.line = nets, line
+    def __init__(self, nets: Nets, line: Compute, name: str, form: Choose):
+        self.nets, self.line, self.form = nets, line, form
         self.space = line.copies + line.sockets
         self.reduced = tuple(dict.fromkeys(d for r in line.results if r.reduction for d in r.reduction.time))
         self.tree = tuple(d for r in line.results if r.reduction for d in r.reduction.copies)
+        self.across = tuple(dict.fromkeys(d for r in line.results if r.reduction for d in r.reduction.sockets))
         self.order = self._bounds()
         self.unit = nets.unit(self._info(name))
         self.name = name
@@ -51,7 +58,7 @@ class _Line:
 
     def run(self) -> None:
         line, nets = self.line, self.nets
-        spaces = nets.copies(self.space)
+        spaces = nets.copies(self.space, chips(line))
         bodies = [self._body(space) for space in spaces]
         drains = [self._drain(body) for body in bodies] if line.systolic else bodies
         ports = self._inputs(bodies, drains)
@@ -62,10 +69,11 @@ class _Line:
         for drain in drains:
             self._results(drain, ports, endpoints)
         for result, found in zip(line.results, endpoints, strict=True):
-            source = Source(result.stream.name, result.stream.order.lanes, result.stream.dtype, tuple(found))
+            nets.define(result.stream, found)
             if self.tree:
-                source = self._combine(result, source)
-            nets.sources[result.stream.name] = source
+                nets.define(result.stream, self._combine(result, found))
+            if self.across:
+                self._over_sockets(result)
 
     # -- actors --------------------------------------------------------------------------------------------------------
 
@@ -117,7 +125,7 @@ class _Line:
         """Connect the operands; input number -> port number (of the body, or of the drain for those read once a result)."""
         ports: dict[int, int] = {}
         for number, operand in enumerate(self.line.inputs):
-            if operand.at_result and self.tree:
+            if operand.at_result and (self.tree or self.across):
                 continue
             targets = drains if operand.at_result else bodies
             sinks = [Sink(d, self._gate(d, number)) for d in targets]
@@ -220,7 +228,7 @@ class _Line:
         else:
             inner = rows.ops(result.ops, reduction.value, stream, left.__getitem__, None, done)
             reduced = self._reduce(draft, rows, reduction, inner, result.ops[reduction.value].kind, gate)
-        if reduction.copies:
+        if reduction.copies or reduction.sockets:
             rows.gate = gate
             return reduced if isinstance(reduced, Temp) else rows.add("copy", (reduced,))
         rows.gate = gate
@@ -256,7 +264,7 @@ class _Line:
         return rows.add(f"tree.{'i' if kind == 'i' else ''}{reduction.op}", (value,), width=rows.width)
 
     def _masked(self, rows: Rows, reduction: Reduction, value: Operand, kind: str) -> Operand:
-        digits = (*reduction.time, *reduction.lanes, *reduction.copies)
+        digits = (*reduction.time, *reduction.lanes, *reduction.copies, *reduction.sockets)
         checks = conditions(
             self.nets, self.line.nest, self.space, self.line.lanes, self.order, [d.root for d in digits]
         )
@@ -301,24 +309,28 @@ class _Line:
 
     # -- trees over copies ---------------------------------------------------------------------------------------------
 
-    def _combine(self, result: Result, partial: Source) -> Source:
+    def _combine(self, result: Result, partial: Sequence[Endpoint]) -> list[Endpoint]:
         """A tree of units over the reduced copies, by halves; its root does what is done once a result."""
         reduction = result.reduction
         assert reduction is not None
         kept = without(self.space, reduction.copies)
-        kind = result.ops[reduction.value].kind
-        op = {"f": {"sum": "add", "max": "max", "min": "min"}, "i": {"sum": "iadd", "max": "imax", "min": "imin"}}[kind]
+        op = COMBINE[result.ops[reduction.value].kind][reduction.op]
         groups: dict[tuple[int, ...], list[Endpoint]] = {}
-        for endpoint in partial.endpoints:
-            groups.setdefault(tuple(endpoint.draft.space[d] for d in kept), []).append(endpoint)
-        roots: list[Draft] = []
+        for endpoint in partial:
+            own = endpoint.draft.space
+            groups.setdefault((*(own[d] for d in kept), own.get(SOCKET, 0)), []).append(endpoint)
         tops: list[tuple[Draft, Operand]] = []
-        for key, nodes in groups.items():
-            space = dict(zip(kept, key, strict=True))
-            top = self._tree(result, nodes, space, op[reduction.op])
-            roots.append(top[0])
-            tops.append(top)
+        for nodes in groups.values():
+            space = {d: v for d, v in nodes[0].draft.space.items() if d not in reduction.copies}
+            tops.append(self._tree(result, nodes, space, op))
+        if self.across:
+            return [_unfinished(draft, value, result) for draft, value in tops]
+        return self._finished(result, tops)
+
+    def _finished(self, result: Result, tops: Sequence[tuple[Draft, Operand]]) -> list[Endpoint]:
+        """What is done once a result, in actors that have the reduced value as an operand."""
         ports: dict[int, int] = {}
+        roots = [draft for draft, _ in tops]
         for number, operand in enumerate(self.line.inputs):
             if operand.at_result:
                 ports[number] = len(roots[0].inputs)
@@ -328,7 +340,48 @@ class _Line:
             rows = Rows(draft, result.stream.order.lanes)
             out = self._finish(rows, result, self._stream(rows, ports), [], value)
             endpoints.append(Endpoint(draft, ALWAYS, out.index))
-        return Source(partial.name, result.stream.order.lanes, result.stream.dtype, tuple(endpoints))
+        return endpoints
+
+    # -- over sockets --------------------------------------------------------------------------------------------------
+
+    def _over_sockets(self, result: Result) -> None:
+        """A collective over the links; what is done once a result comes before the results are spread, unless it reads
+        streams."""
+        late = _reads(result)
+        reduction, source = result.reduction, self.nets.sources[result.stream.name]
+        assert reduction is not None
+        summed = result.ops[reduction.value]
+        plain_stream = summed.name == "stream" and not (reduction.time + reduction.lanes + self.tree)
+        partial = self.line.inputs[int(summed.value)].stream.dtype if plain_stream else "f32"
+        kind = summed.kind
+
+        def finish(rows: Rows, reduced: Operand) -> Temp:
+            if late:
+                return rows.rounded(reduced, "f32")
+            return self._finish(rows, result, self._stream(rows, {}), [], reduced)
+
+        task = Collective(
+            self.nets,
+            result.stream,
+            f"{'i' if kind == 'i' else ''}{reduction.op}",
+            COMBINE[kind][reduction.op],
+            reduction.sockets,
+            replace(source, dtype=partial),
+            "f32" if late else result.stream.dtype,
+            finish,
+        )
+        endpoints = reduce_over_sockets(task, self.form)
+        if late:
+            self.nets.sources[result.stream.name] = replace(source, dtype="f32", endpoints=tuple(endpoints))
+            endpoints = self._at_the_end(result)
+        self.nets.define(result.stream, endpoints)
+
+    def _at_the_end(self, result: Result) -> list[Endpoint]:
+        """A unit on every socket for what reads other streams once a result."""
+        source = self.nets.sources[result.stream.name]
+        drafts = [self._node(e.draft.space) for e in source.endpoints]
+        self.nets.connect(source, [Sink(d, plain(len(d.loops), d)) for d in drafts])
+        return self._finished(result, [(draft, In(0)) for draft in drafts])
 
     def _tree(self, result: Result, nodes: list[Endpoint], space: dict[Digit, int], op: str) -> tuple[Draft, Operand]:
         """Combine endpoints pairwise by halves (number i with i + n/2, n the next power of two) down to one actor."""
@@ -373,7 +426,7 @@ class _Line:
 
     def _info(self, name: str) -> UnitInfo:
         line = self.line
-        copies = prod(d.extent for d in self.space)
+        copies = prod(d.extent for d in without(self.space, chips(line)))
         held = (
             prod(d.extent for d in self._inside()) * packets(prod(d.extent for d in line.lanes), "f32")
             if self.reduced
@@ -393,7 +446,7 @@ class _Line:
             -(-size // PMU_BYTES),
             0,
             size,
-            self._flops(),
+            self._flops() * (1 if chips(line) else self.nets.sockets),
             line.systolic,
         )
 
@@ -406,6 +459,27 @@ class _Line:
             nest = Order(line.nest, line.copies, line.sockets, (*line.lanes, *stage_digits(line)), self.order.bounds)
             total += inside * elements(nest, lengths) + outside * elements(result.stream.order, lengths)
         return total
+
+
+def _reads(result: Result) -> bool:
+    """Whether what is done once a result reads streams or counters."""
+    assert result.reduction is not None
+    left, seen = [result.value], {result.reduction.value}
+    while left:
+        number = left.pop()
+        if number not in seen:
+            seen.add(number)
+            left.extend(result.ops[number].args)
+            if result.ops[number].name in ("stream", "index"):
+                return True
+    return False
+
+
+def _unfinished(draft: Draft, value: Operand, result: Result) -> Endpoint:
+    """The root of a tree whose value goes on to be reduced over sockets."""
+    rows = Rows(draft, result.stream.order.lanes)
+    out = value if isinstance(value, Temp) else rows.add("copy", (value,))
+    return Endpoint(draft, ALWAYS, out.index)
 
 
 def _shifted(mem: Mem, words: int) -> Mem:

@@ -7,10 +7,11 @@ from math import prod
 
 from rdflow.dsl.axes import Digit, Linear, size, strides, without
 from rdflow.dsl.checked import Hold
-from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, Space, by_copy_of, plain
+from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, by_copy_of, plain
 from rdflow.dsl.netlist import ALWAYS, In, Mem, Port, Row, UnitInfo, ends
 from rdflow.dsl.orders import BYTES, PMU_BYTES
 from rdflow.dsl.rows import Rows, lane_values
+from rdflow.dsl.sockets import SOCKET, Space, label
 
 
 def elaborate_hold(nets: Nets, hold: Hold) -> None:
@@ -31,7 +32,8 @@ class _Hold:
         self.words = max(1, prod(d.extent for d in self.layout))
         self.strides = strides(self.layout)
         self.unit = nets.unit(self._info())
-        self._producers = by_copy_of(self.source.endpoints, dict.fromkeys(self.space, 0))
+        self.spaces = nets.copies(self.space, self.order.sockets)
+        self._producers = by_copy_of(self.source, self.spaces[0])
 
     def _renamed_source(self) -> Source:
         """The source's tokens in the digits of the hold."""
@@ -57,8 +59,8 @@ class _Hold:
         endpoints: list[Endpoint] = []
         groups: dict[tuple[int, ...], list[Sink]] = {}
         readers: list[Draft] = []
-        for space in nets.copies(self.space):
-            memory = nets.memory(f"{hold.stream.name}{list(space.values()) or ''}", self.words * hold.depth)
+        for space in self.spaces:
+            memory = nets.memory(f"{hold.stream.name}{label(space)}", self.words * hold.depth)
             reader = self._reader(space)
             writers = self._writers(space, memory, groups)
             for writer in writers:
@@ -71,7 +73,7 @@ class _Hold:
         for index in dict.fromkeys(index for _, index in hold.gathers):
             level = sum(1 for d in self.order.time if d in index.order.time)
             nets.connect(nets.sources[index.name], [Sink(r, plain(level, r)) for r in readers])
-        nets.sources[hold.stream.name] = Source(hold.stream.name, self.order.lanes, hold.stream.dtype, tuple(endpoints))
+        nets.define(hold.stream, endpoints)
 
     # -- actors --------------------------------------------------------------------------------------------------------
 
@@ -79,7 +81,7 @@ class _Hold:
         """Copy digits of the source that lie inside of a tile: each has a writer of its own."""
         if not self.source.endpoints:
             return ()
-        return tuple(d for d in self.source.endpoints[0].draft.space if d not in self.space)
+        return tuple(d for d in self.source.endpoints[0].draft.space if d not in self.space and d != SOCKET)
 
     def _key(self, endpoint: Endpoint) -> tuple[int, ...]:
         return tuple(endpoint.draft.space[d] for d in self._gathered())
@@ -229,7 +231,7 @@ class _Hold:
 
     def _info(self) -> UnitInfo:
         hold = self.hold
-        copies = max(1, prod(d.extent for d in self.space))
+        copies = max(1, prod(d.extent for d in self.order.copies))
         held = self._elements() * BYTES[hold.stream.dtype] * hold.depth
         order = self.nets.kernel.writer.order(self.order, hold.tile)
         verb = "fifo" if hold.fifo else "pmu"

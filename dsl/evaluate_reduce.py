@@ -198,12 +198,12 @@ def tree(values: Numbers, rule: Monoid, padded: bool) -> Numbers:
 
 
 def _over_sockets(found: Array, rule: Monoid, digits: Sequence[Digit]) -> Array:
-    """One socket after the other."""
+    """One socket after the other, from the identity."""
     if not digits:
         return found
     rest, values = _in_front(found, arranged(digits))
-    total = values[0]
-    for value in values[1:]:
+    total = np.full_like(values[0], rule.identity)
+    for value in values:
         total = rule.combine(total, value)
     return Array(rest, np.asarray(total).reshape(shape(rest)))
 

@@ -12,9 +12,10 @@ from math import isqrt
 from rdflow.dsl.axes import Digit, size, without
 from rdflow.dsl.checked import Carry, Compute, Hold, Kernel, Line, Load, Store, Stream, space_of
 from rdflow.dsl.flow import FAR, Blocks, Flow, Node, Ranges
-from rdflow.dsl.joins import Nets, Space, agree
+from rdflow.dsl.joins import Nets, agree
 from rdflow.dsl.orders import Order, packets
 from rdflow.dsl.program import STAGES
+from rdflow.dsl.sockets import Space
 
 FIFO = 16  # packets of an input queue
 PIPELINE = 16  # packets that a unit's pipeline holds: the longest of a PCU with its tail, a PMU and an AGCU

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -11,6 +11,7 @@ from rdflow.dsl.axes import Digit, Linear, without
 from rdflow.dsl.check_compute import flops
 from rdflow.dsl.checked import Compute, Kernel, Load, Result, Store, TensorView
 from rdflow.dsl.orders import BYTES, Order
+from rdflow.dsl.sockets import count
 
 Factor = tuple[str, int]  # an axis (or digits of one) as it is written, and how many values it has
 
@@ -70,10 +71,16 @@ def _traffic(kernel: Kernel, unit: str, view: TensorView, order: Order) -> Traff
     indexing = {d for index in view.indices for d in index.digits}
     indexing |= {d for gather in view.gathers if gather is not None for d in gather.order.digits}
     again = without(order.digits, indexing)
-    moved = (*factors(kernel, without(order.digits, again)), *factors(kernel, again))
-    formula = Formula(((size, moved),))
-    inside = elements(order, kernel.lengths) * size
-    return Traffic(unit, view.tensor.name, formula, Formula(((1, factors(kernel, again)),)), inside, order.width * size)
+    repeated = (*factors(kernel, again), *_everywhere(kernel, order.sockets))
+    formula = Formula(((size, (*factors(kernel, without(order.digits, again)), *repeated)),))
+    inside = elements(order, kernel.lengths) * size * prod(n for _, n in _everywhere(kernel, order.sockets))
+    return Traffic(unit, view.tensor.name, formula, Formula(((1, repeated),)), inside, order.width * size)
+
+
+def _everywhere(kernel: Kernel, sockets: Sequence[Digit]) -> tuple[Factor, ...]:
+    """What is not sharded runs on every socket."""
+    total = count(kernel)
+    return (("sockets", total),) if total > 1 and not sockets else ()
 
 
 def work(kernel: Kernel) -> Iterator[Work]:
@@ -92,8 +99,8 @@ def _work(kernel: Kernel, line: Compute) -> Work:
     for result in line.results:
         each, after = operations(result)
         order = result.stream.order
-        terms.append((each, factors(kernel, nest)))
-        terms.append((after, factors(kernel, order.digits)))
+        terms.append((each, (*factors(kernel, nest), *_everywhere(kernel, line.sockets))))
+        terms.append((after, (*factors(kernel, order.digits), *_everywhere(kernel, order.sockets))))
         inside += each * firing
         outside.append((result.stream.name, after * order.width))
     formula = Formula(tuple((c, f) for c, f in terms if c))

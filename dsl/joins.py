@@ -8,13 +8,15 @@ from itertools import product
 from math import prod
 
 from rdflow.dsl.axes import Digit, Linear, strides
-from rdflow.dsl.checked import Kernel
+from rdflow.dsl.checked import Kernel, Stream
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
 from rdflow.dsl.netlist import (
+    ALWAYS,
     Actor,
     Affine,
     Burst,
     Gate,
+    In,
     Loop,
     Memory,
     Netlist,
@@ -26,9 +28,8 @@ from rdflow.dsl.netlist import (
     starts,
 )
 from rdflow.dsl.orders import Order, packets
-from rdflow.dsl.source import NOWHERE
-
-Space = dict[Digit, int]  # which copy: the value of each copy digit
+from rdflow.dsl.sockets import SOCKET, Space, count, label, spaces
+from rdflow.dsl.source import NOWHERE, Span
 
 
 @dataclass
@@ -50,6 +51,10 @@ class Draft:
     outputs: list[Port] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     temps: int = 0
+
+    @property
+    def socket(self) -> int:
+        return self.space.get(SOCKET, 0)
 
     def temp(self) -> Temp:
         """A fresh scratch vector."""
@@ -82,6 +87,7 @@ class Draft:
             self.stages,
             self.tile_level,
             self.burst,
+            self.socket,
         )
 
 
@@ -98,12 +104,16 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Source:
-    """A stream in the netlist: its endpoints, one a copy of its unit; lanes and packets of a token."""
+    """A stream in the netlist: its endpoints, one a copy of its unit; lanes and dtype of a token.
+
+    `everywhere`: it has no digit on the sockets, so each socket has all of it, and readers take it from their own.
+    """
 
     name: str
     lanes: tuple[Digit, ...]
     dtype: str
     endpoints: tuple[Endpoint, ...]
+    everywhere: bool = True
 
     @property
     def width(self) -> int:
@@ -114,7 +124,7 @@ class Source:
         if not pairs:
             return self
         endpoints = tuple(Endpoint(_renamed(e.draft, pairs), e.gate, e.source, e.firings) for e in self.endpoints)
-        return Source(self.name, tuple(pairs.get(d, d) for d in self.lanes), self.dtype, endpoints)
+        return replace(self, lanes=tuple(pairs.get(d, d) for d in self.lanes), endpoints=endpoints)
 
 
 def _renamed(draft: Draft, pairs: Mapping[Digit, Digit]) -> Draft:
@@ -138,10 +148,16 @@ class Nets:
 
     def __init__(self, kernel: Kernel):
         self.kernel = kernel
-        self.netlist = Netlist(kernel.name)
+        self.sockets = count(kernel)
+        self.netlist = Netlist(kernel.name, sockets=self.sockets)
         self.drafts: list[Draft] = []
         self.sources: dict[str, Source] = {}
         self.granules = {root: kernel.granule(root) for root in kernel.lengths}
+
+    def define(self, stream: Stream, endpoints: Sequence[Endpoint]) -> None:
+        """The stream leaves at these endpoints."""
+        order = stream.order
+        self.sources[stream.name] = Source(stream.name, order.lanes, stream.dtype, tuple(endpoints), not order.sockets)
 
     # -- pieces --------------------------------------------------------------------------------------------------------
 
@@ -149,8 +165,8 @@ class Nets:
         self.netlist.units.append(info)
         return len(self.netlist.units) - 1
 
-    def memory(self, name: str, words: int, tensor: int | None = None) -> int:
-        self.netlist.memories.append(Memory(name, words, tensor))
+    def memory(self, name: str, words: int, tensor: int | None = None, socket: int = 0) -> int:
+        self.netlist.memories.append(Memory(name, words, tensor, socket))
         return len(self.netlist.memories) - 1
 
     def draft(
@@ -165,14 +181,25 @@ class Nets:
     ) -> Draft:
         """An actor whose loops count `digits`, with the bounds of `order`, then `bursts` loops for parts of a token."""
         loops = self.loops(tuple(digits), order, space) + tuple(Loop(n) for n in bursts)
-        label = name + (f"[{','.join(str(v) for v in space.values())}]" if space else "")
-        draft = Draft(len(self.drafts), label, unit, kind, (*digits, *(None for _ in bursts)), loops, dict(space))
+        return self.counted(name, unit, kind, (*digits, *(None for _ in bursts)), loops, space)
+
+    def counted(
+        self,
+        name: str,
+        unit: int,
+        kind: str,
+        digits: Sequence[Digit | None],
+        loops: tuple[Loop, ...],
+        space: Space,
+    ) -> Draft:
+        """An actor with these loops."""
+        draft = Draft(len(self.drafts), name + label(space), unit, kind, tuple(digits), loops, dict(space))
         self.drafts.append(draft)
         return draft
 
-    def copies(self, digits: Sequence[Digit]) -> list[Space]:
-        """Every combination of values of copy digits, the last digit fastest."""
-        return [dict(zip(digits, values, strict=True)) for values in product(*(range(d.extent) for d in digits))]
+    def copies(self, digits: Sequence[Digit], sockets: Sequence[Digit]) -> list[Space]:
+        """Every copy along these digits, of which `sockets` say on which socket it is; without them it is on all."""
+        return spaces(digits, sockets, self.sockets)
 
     def padded(self, root: str) -> int:
         """The length of an axis that loops run to: a whole number of rounds over all copies."""
@@ -224,34 +251,36 @@ class Nets:
         """Join every copy of a producer with the copies of a consumer that share its digits.
 
         Adds one input port to each sink. `not_last`: digits whose last iteration the producer keeps to itself (a carry).
+        Tokens for other sockets leave through a unit of their own, which sends them over the links.
         """
         size = packets(source.width, source.dtype) if source.lanes else 1
-        outputs: dict[tuple[int, tuple[int, ...]], dict[tuple[int, ...], int]] = {}
+        outputs: dict[tuple[int, bool, tuple[int, ...]], dict[tuple[int, ...], int]] = {}
         dealt = self._dealt(source, sinks)
-        producers = by_copy_of(source.endpoints, sinks[0].draft.space if sinks else {})
+        producers = by_copy_of(source, sinks[0].draft.space if sinks else {})
+        senders = Senders(self, source)
         for sink in sinks:
             found: dict[tuple[int, ...], int] = {}
             gathered: tuple[Digit, ...] = ()
             for i in producers(sink.draft.space):
-                draft = source.endpoints[i].draft
+                away = source.endpoints[i].draft.socket != sink.draft.socket
+                draft = (senders.endpoint(i) if away else source.endpoints[i]).draft
+                server = self.link(draft, sink.draft) if away else sink.server
                 queue = self.queue(
-                    draft,
-                    sink.draft,
-                    source.width,
-                    source.name,
-                    packets=size,
-                    depth=depth,
-                    slots=slots,
-                    server=sink.server,
+                    draft, sink.draft, source.width, source.name, packets=size, depth=depth, slots=slots, server=server
                 )
                 gathered = tuple(d for d in draft.space if d not in sink.draft.space and d in sink.draft.digits)
                 found[tuple(draft.space[d] for d in gathered)] = queue
                 key = tuple(sink.draft.space[d] for d in dealt)
                 others = tuple(v for d, v in sink.draft.space.items() if d not in dealt)
-                outputs.setdefault((i, others if dealt else (sink.draft.number,)), {})[key] = queue
+                outputs.setdefault((i, away, others if dealt else (sink.draft.number,)), {})[key] = queue
             self._enter(sink, found, gathered, size)
-        for (i, _), by_copy in outputs.items():
-            self._leave(source.endpoints[i], by_copy, dealt, size, not_last)
+        for (i, away, _), by_copy in outputs.items():
+            endpoint = senders.endpoint(i) if away else source.endpoints[i]
+            self._leave(endpoint, by_copy, dealt, size, not_last)
+
+    def link(self, source: Draft, sink: Draft) -> tuple[str, int]:
+        """The server that queues from one socket to another pass."""
+        return ("link", source.socket * self.sockets + sink.socket)
 
     def _dealt(self, source: Source, sinks: Sequence[Sink]) -> tuple[Digit, ...]:
         """The loops of a producer that choose the copy of the consumer."""
@@ -326,16 +355,80 @@ def agree(a: Space, b: Space) -> bool:
     return all(b[d] == v for d, v in a.items() if d in b)
 
 
-def by_copy_of(endpoints: Sequence[Endpoint], space: Space) -> Callable[[Space], Sequence[int]]:
-    """The numbers of the endpoints that have the same values as a copy in every digit that both have.
+def by_copy_of(source: Source, space: Space) -> Callable[[Space], Sequence[int]]:
+    """The numbers of the endpoints that have the same values as a copy in every digit that both have, and are on its
+    socket where the stream is on all of them.
 
     All endpoints have the same copy digits, and so have all copies that are asked about: `space` is one of them.
     """
-    shared = tuple(d for d in endpoints[0].draft.space if d in space) if endpoints else ()
+    endpoints = source.endpoints
+    own = endpoints[0].draft.space if endpoints else {}
+    shared = tuple(d for d in own if d in space and (d != SOCKET or source.everywhere))
     index: dict[tuple[int, ...], list[int]] = {}
     for number, endpoint in enumerate(endpoints):
         index.setdefault(tuple(endpoint.draft.space[d] for d in shared), []).append(number)
     return lambda copy: index.get(tuple(copy[d] for d in shared), [])
+
+
+class Senders:
+    """The AGCUs that send the tokens of a stream to other sockets, one for each copy of which another socket reads."""
+
+    def __init__(self, nets: Nets, source: Source):
+        self.nets, self.source = nets, source
+        self.unit = -1
+        self.found: dict[int, Endpoint] = {}
+
+    def endpoint(self, number: int) -> Endpoint:
+        """The sender of the endpoint of that number."""
+        if number not in self.found:
+            self.found[number] = send(self.nets, self._unit(), self.source, self.source.endpoints[number])
+        return self.found[number]
+
+    def _unit(self) -> int:
+        nets, name = self.nets, self.source.name
+        if self.unit < 0:
+            copies = -(-len(self.source.endpoints) // nets.sockets)
+            line = nets.kernel.stream(name)
+            self.unit = nets.unit(sender(f"{name}.send", line.span, nets.kernel.writer.order(line.order), copies))
+        return self.unit
+
+
+def sender(name: str, span: Span, order: str, copies: int) -> UnitInfo:
+    """The row of the unit table for AGCUs that send."""
+    return UnitInfo(name, "agcu", "send", span, order, copies, agcus=1)
+
+
+def send(nets: Nets, unit: int, source: Source, endpoint: Endpoint) -> Endpoint:
+    """An AGCU that takes the tokens of one endpoint in their order, to put them on links."""
+    digits, loops = kept(endpoint)
+    size = packets(source.width, source.dtype) if source.lanes else 1
+    draft = nets.counted(nets.netlist.units[unit].name, unit, "send", digits, loops, endpoint.draft.space)
+    return passed(nets, source.name, endpoint, draft, source.width, size)
+
+
+def passed(nets: Nets, stream: str, endpoint: Endpoint, draft: Draft, width: int, size: int) -> Endpoint:
+    """An actor that hands on each token of an endpoint as it is."""
+    queue = nets.queue(endpoint.draft, draft, width, stream, packets=size)
+    endpoint.draft.outputs.append(Port((queue,), endpoint.gate, -(-size // endpoint.firings), source=endpoint.source))
+    draft.inputs.append(Port((queue,), ALWAYS, size))
+    out = draft.temp()
+    draft.rows.append(Row("copy", out, (In(0),), width))
+    return Endpoint(draft, ALWAYS, out.index)
+
+
+def kept(endpoint: Endpoint) -> tuple[tuple[Digit | None, ...], tuple[Loop, ...]]:
+    """The loops of an endpoint's actor that count its tokens: not those that it pushes only the last iteration of."""
+    draft = endpoint.draft
+    left = [i for i in range(len(draft.loops)) if not endpoint.gate.last >> i & 1]
+
+    def seen(affine: Affine) -> Affine:
+        by_loop = affine.by_loop + (0,) * (len(draft.loops) - len(affine.by_loop))
+        ends = sum(c * (draft.loops[i].size - 1) for i, c in enumerate(by_loop) if i not in left)
+        return Affine(affine.const + ends, tuple(by_loop[i] for i in left))
+
+    loops = (draft.loops[i] for i in left)
+    shorter = (l if l.limit is None else replace(l, limit=seen(l.limit), base=seen(l.base)) for l in loops)
+    return tuple(draft.digits[i] for i in left), tuple(shorter)
 
 
 def lane_table(

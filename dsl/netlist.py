@@ -211,7 +211,7 @@ class Actor:
     """A loop nest with ports.
 
     kind: "pcu" (a map, a fold, a tree node), "systolic", "drain", "write", "read" (a PMU's two ends), "request",
-    "respond" (an AGCU load), "store", "acknowledge" (an AGCU store), "carry".
+    "respond" (an AGCU load), "store", "acknowledge" (an AGCU store), "carry", "send" (an AGCU that feeds links).
     `stages`: pipeline stages between a firing and its token, the machine turns them into cycles.
     """
 
@@ -226,6 +226,7 @@ class Actor:
     stages: int = 1
     tile_level: int = 0
     burst: Burst | None = None
+    socket: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +236,8 @@ class Queue:
     `width`: lanes of a token (0: a token without data). `packets`: 64-byte packets of a token. `depth`: packets that
     the FIFO holds, None for the machine's default; `slots`: a fixed number of tokens instead (credits, tiles, banks).
     `initial`: tokens in it at cycle 0, without data. `server`: the shared resource it passes: None, "memory" (the
-    channel of the tensor's tier that the source's burst address selects) or ("port", n): server n, one packet a cycle.
+    channel of the tensor's tier that the source's burst address selects, on the source's socket), ("port", n): server
+    n, one packet a cycle, or ("link", n): from socket n // sockets to socket n % sockets.
     """
 
     source: int
@@ -251,16 +253,21 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Words of 4 bytes. `tensor`: the tensor whose values fill it at the start (or which it gives at the end)."""
+    """Words of 4 bytes. `tensor`: the tensor whose values fill it at the start (or which it gives at the end): all of
+    it, or the part that is on `socket`."""
 
     name: str
     words: int
     tensor: int | None = None
+    socket: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class TensorUse:
-    """A tensor as a kernel uses it: lengths of its axes, dtype, tier; row stride in bytes after padding to bursts."""
+    """A tensor as a kernel uses it: lengths of its axes, dtype, tier; row stride in bytes after padding to bursts.
+
+    `sharded`: the axis of which each socket has one index; None: every socket has all of the tensor.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -268,17 +275,18 @@ class TensorUse:
     tier: str
     direction: str | None
     strides: tuple[int, ...]
-    """bytes from one index to the next, by axis, in the memory tier (rows padded to whole bursts)"""
-    bytes: int
+    """bytes from one index to the next, by axis, in the memory tier (rows padded to whole bursts); 0 where sharded"""
+    bytes: int  # on each socket
+    sharded: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UnitInfo:
-    """A unit of the program: one line (a layer's line has a dotted name). Copies share it."""
+    """A unit of the program: one line (a layer's line has a dotted name). Copies share it; each socket has `copies`."""
 
     name: str
     kind: str  # "pcu", "pmu", "agcu" (what it occupies)
-    verb: str  # "load", "store", "pmu", "pcu", "carry", ...
+    verb: str  # "load", "store", "pmu", "pcu", "carry", "send", ...
     span: Span
     order: str
     copies: int
@@ -286,7 +294,7 @@ class UnitInfo:
     pmus: int = 0  # a copy
     agcus: int = 0  # a copy
     bytes: int = 0  # of scratchpad, a copy
-    flops: int = 0  # in a whole run of the kernel, all copies
+    flops: int = 0  # in a whole run of the kernel, all copies on all sockets
     systolic: bool = False
 
 
@@ -301,6 +309,7 @@ class Netlist:
     memories: list[Memory] = field(default_factory=list)
     tensors: list[TensorUse] = field(default_factory=list)
     servers: int = 0  # ("port", n) servers
+    sockets: int = 1
 
     def actors_of(self, unit: int) -> Iterator[tuple[int, Actor]]:
         return ((i, a) for i, a in enumerate(self.actors) if a.unit == unit)

@@ -9,9 +9,10 @@ from rdflow.dsl.diagnostics import Diagnostic, Label
 from rdflow.dsl.netlist import Netlist, UnitInfo
 from rdflow.dsl.source import NOWHERE, Span
 from rdflow.interpreter.machine import BURST, Machine, Tier
+from rdflow.interpreter.sockets import received
 
 KINDS = ("pcu", "pmu", "agcu")
-MAIN = ("pcu", "systolic", "carry", "read", "respond", "store")
+MAIN = ("pcu", "systolic", "carry", "read", "respond", "store", "send")
 """kinds of actors whose firings and cycles are those of their unit: one a copy"""
 TOGETHER = frozenset({("write", "read"), ("systolic", "drain"), ("request", "respond"), ("store", "acknowledge")})
 """kinds of actors that are two ends of one unit: a queue between them does not leave it"""
@@ -21,7 +22,7 @@ TOGETHER = frozenset({("write", "read"), ("systolic", "drain"), ("request", "res
 
 @dataclass(frozen=True, slots=True)
 class UnitCopy:
-    """One copy of a unit: the actors that share its sites, and how many sites of each kind it takes."""
+    """One copy of a unit: the actors that share its sites, how many sites of each kind it takes, and its socket."""
 
     unit: int
     copy: int
@@ -30,6 +31,7 @@ class UnitCopy:
     pcus: int
     pmus: int
     agcus: int
+    socket: int = 0
 
     @property
     def needs(self) -> tuple[tuple[str, int], ...]:
@@ -60,13 +62,15 @@ def unit_copies(netlist: Netlist, machine: Machine) -> list[UnitCopy]:
     Actors belong to one copy where a queue joins the two ends of a unit (`TOGETHER`). A unit may have more such groups
     than copies (the nodes of a tree that reduces over copies): each of these takes one site of the unit's kind.
     """
-    counts: dict[int, int] = {}
+    counts: dict[tuple[int, int], int] = {}
+    kept = received(netlist, machine)
     found = []
     for actors in _groups(netlist):
-        unit = netlist.actors[actors[0]].unit
-        copy = counts.get(unit, 0)
-        counts[unit] = copy + 1
-        found.append(_unit_copy(netlist.units[unit], unit, copy, actors, machine))
+        unit, socket = netlist.actors[actors[0]].unit, netlist.actors[actors[0]].socket
+        copy = counts.get((unit, socket), 0)
+        counts[unit, socket] = copy + 1
+        sites = _sites(netlist.units[unit], copy, sum(kept.get(actor, 0) for actor in actors), machine)
+        found.append(UnitCopy(unit, copy, netlist.units[unit].kind, actors, *sites, socket))
     return found
 
 
@@ -97,16 +101,13 @@ def within_unit(netlist: Netlist, source: int, sink: int) -> bool:
     return source == sink or (one.unit == other.unit and (kinds in TOGETHER or kinds[::-1] in TOGETHER))
 
 
-def _unit_copy(info: UnitInfo, unit: int, copy: int, actors: tuple[int, ...], machine: Machine) -> UnitCopy:
-    if copy >= info.copies:
-        return UnitCopy(unit, copy, info.kind, actors, *_one(info.kind))
-    return UnitCopy(unit, copy, info.kind, actors, *_sites(info, machine))
-
-
-def _sites(info: UnitInfo, machine: Machine) -> tuple[int, int, int]:
-    """PCUs, PMUs and AGCUs of a copy: at least one of its kind, and PMUs enough for its bytes."""
+def _sites(info: UnitInfo, copy: int, received: int, machine: Machine) -> tuple[int, int, int]:
+    """PCUs, PMUs and AGCUs of a copy: at least one of its kind, and PMUs enough for its bytes and for what it receives
+    from other sockets. Nodes of trees come after the copies and take one each."""
     pcu, pmu, agcu = _one(info.kind)
-    needed = -(-info.bytes // machine.pmu.capacity)
+    if copy >= info.copies:
+        return pcu, max(pmu, -(-received // machine.pmu.capacity)), agcu
+    needed = -(-(info.bytes + received) // machine.pmu.capacity)
     return max(info.pcus, pcu), max(info.pmus, pmu, needed), max(info.agcus, agcu)
 
 
@@ -116,15 +117,23 @@ def _one(kind: str) -> tuple[int, int, int]:
 
 def unit_table(netlist: Netlist, machine: Machine) -> list[UnitRow]:
     """What every unit takes, in the order of the program; nodes of trees are lines of their own."""
-    grouped: dict[int, int] = {}
+    copies: dict[int, list[UnitCopy]] = {}
     for copy in unit_copies(netlist, machine):
-        grouped[copy.unit] = grouped.get(copy.unit, 0) + 1
+        copies.setdefault(copy.unit, []).append(copy)
     rows = []
     for number, info in enumerate(netlist.units):
-        rows.append(UnitRow(info.name, info.copies, *_sites(info, machine), info.span))
-        if (nodes := grouped.get(number, 0) - info.copies) > 0:
+        own = copies.get(number, [])
+        rows.append(UnitRow(info.name, info.copies, *_most(info, own), info.span))
+        if (nodes := max((c.copy + 1 for c in own), default=0) - info.copies) > 0:
             rows.append(UnitRow(f"{info.name} (tree)", nodes, *_one(info.kind), info.span))
     return rows
+
+
+def _most(info: UnitInfo, copies: Iterable[UnitCopy]) -> tuple[int, int, int]:
+    """What a copy of a unit takes on the socket where it takes most."""
+    own = [c for c in copies if c.copy < info.copies]
+    pcus, pmus, agcus = (max((getattr(c, f"{kind}s") for c in own), default=0) for kind in KINDS)
+    return pcus, pmus, agcus
 
 
 def socket_errors(netlist: Netlist, machine: Machine) -> list[Diagnostic]:

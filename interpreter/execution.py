@@ -13,16 +13,19 @@ from numpy.typing import NDArray
 from rdflow.dsl.check import Checked
 from rdflow.dsl.checked import Kernel
 from rdflow.dsl.coalesce import coalesce
+from rdflow.dsl.collectives import Form
 from rdflow.dsl.diagnostics import CompileError
 from rdflow.dsl.elaborate import elaborate
 from rdflow.dsl.launches import LaunchCall, LaunchSpec, TensorArgument, calls
 from rdflow.dsl.netlist import Netlist
 from rdflow.dsl.report import Reporter
+from rdflow.interpreter.collectives import chosen
 from rdflow.interpreter.faults import deadlock
 from rdflow.interpreter.image import Image, Status, advance, build, memory_words
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.mapping import Floorplan, map_netlist
+from rdflow.interpreter.sockets import shard
 
 Array = NDArray[Any]
 LOOK = 0.1  # seconds between two looks at the progress of a long launch, about
@@ -59,11 +62,13 @@ class Launched:
 
 @dataclass
 class Execution:
-    """A program under way. `values`: the tensors, float32 or int32 (None: timing only)."""
+    """A program under way. `values`: the tensors, float32 or int32 (None: timing only). `collective`: the form of sums
+    over sockets (None: whichever is faster)."""
 
     checked: Checked
     machine: Machine
     values: dict[str, Array] | None
+    collective: Form | None = None
     launched: list[Launched] = field(default_factory=list)
     compiled: dict[LaunchSpec, Compiled] = field(default_factory=dict)
     _calls: list[LaunchCall] = field(default_factory=list)
@@ -120,7 +125,7 @@ class Execution:
         """The mapped kernel of a launch, made once for each signature."""
         if spec not in self.compiled:
             kernel = self.checked.kernels[spec]
-            netlist = coalesce(elaborate(kernel))
+            netlist = coalesce(elaborate(kernel, chosen(self.machine, self.collective)))
             try:
                 mapped, floorplan = map_netlist(netlist, self.machine)
             except CompileError as error:
@@ -162,7 +167,8 @@ class Execution:
         return next(found, None)
 
     def _collect(self, launched: Launched) -> None:
-        """Bring what the kernel stored back to the program's tensors: the last version of each."""
+        """Bring what the kernel stored back to the program's tensors: the last version of each, from the socket that has
+        it; from the first one where all have."""
         if self.values is None:
             return
         netlist = launched.compiled.netlist
@@ -170,6 +176,9 @@ class Execution:
             if memory.tensor is None or "#" not in memory.name:
                 continue
             use = netlist.tensors[memory.tensor]
+            if use.sharded is None and memory.socket:
+                continue
             words = memory_words(launched.image, number)
             array = words if use.dtype in ("bf16", "f32") else words.view(np.int32)
-            self._slice(launched.call, use.name)[...] = array[: max(1, int(np.prod(use.shape)))].reshape(use.shape)
+            target = shard(use, self._slice(launched.call, use.name), memory.socket)
+            target[...] = array[: max(1, target.size)].reshape(target.shape)

@@ -196,6 +196,7 @@ class Builder:
         if actor.burst is None:
             return {"channels": 1}
         first, count, base = self.mapped.channels[actor.burst.tensor]
+        first += actor.socket * self.mapped.socket_servers
         address = self.affine.affine(actor.burst.address, depth)
         return {"burst": address, "channel": first, "channels": count, "base": base}
 

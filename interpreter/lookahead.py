@@ -70,9 +70,11 @@ def _servers(mapped: Mapped, queue: int, stage: Stage) -> range:
     """The servers that a stage may be."""
     if stage.server != BY_ADDRESS:
         return range(stage.server, stage.server + 1)
-    burst = mapped.netlist.actors[mapped.netlist.queues[queue].source].burst
+    actor = mapped.netlist.actors[mapped.netlist.queues[queue].source]
+    burst = actor.burst
     assert burst is not None, "a queue through memory has bursts"
     first, count, _ = mapped.channels[burst.tensor]
+    first += actor.socket * mapped.socket_servers
     return range(first, first + count)
 
 

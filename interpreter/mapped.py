@@ -60,9 +60,10 @@ class Server:
 @dataclass
 class Mapped:
     """`channels[tensor]`: (first server, count, base address): a burst at byte b of tensor t goes to server
-    first + ((base + b) // 64) % count."""
+    first + ((base + b) // 64) % count; on socket k the first server is k * socket_servers more."""
 
     netlist: Netlist
     queues: list[QueueTiming]
     servers: list[Server] = field(default_factory=list)
     channels: list[tuple[int, int, int]] = field(default_factory=list)
+    socket_servers: int = 0

@@ -12,6 +12,7 @@ from rdflow.interpreter.mapped import BY_ADDRESS, Mapped, QueueTiming, Server, S
 from rdflow.interpreter.network import Meetings, link_name
 from rdflow.interpreter.place import Site, place
 from rdflow.interpreter.route import Route, Switch, hops, route
+from rdflow.interpreter.sockets import beside_links, is_link, link_room, link_servers, link_timing, node_errors
 
 CREDIT_SOURCES = ("read", "drain")
 """kinds whose queues inside a unit give room back: with the last read, not when its value is out of the pipeline"""
@@ -28,20 +29,39 @@ class Floorplan:
 
 
 def map_netlist(netlist: Netlist, machine: Machine) -> tuple[Mapped, Floorplan]:
-    """Cycles, addresses and servers for a kernel on one socket; its floor plan beside.
+    """Cycles, addresses and servers for a kernel; its floor plan beside.
 
-    Raises CompileError (RDF206, RDF207) if the socket or a memory tier is too small.
+    Raises CompileError (RDF206, RDF207, RDF209) if a socket, a memory tier or the node is too small.
     """
-    mistakes = [*socket_errors(netlist, machine), *tier_errors(netlist, machine)]
+    mistakes = [
+        *node_errors(netlist, machine),
+        *socket_errors(netlist, machine),
+        *tier_errors(netlist, machine),
+    ]
     if mistakes:
         raise CompileError(mistakes)
     copies = unit_copies(netlist, machine)
-    placed = place(netlist, machine, copies)
+    placed = _placed(netlist, machine, copies)
     plan = _floorplan(netlist, copies, placed)
     apart = len(netlist.queues)
     met = Meetings([], [()] * apart, [-1] * apart)  # routes do not avoid each other yet: no flow meets another
     queues = [_timing(netlist, machine, met, q, way) for q, way in enumerate(plan.routes)]
-    return Mapped(netlist, queues, _servers(netlist, machine, met), _channels(netlist, machine)), plan
+    for number in beside_links(netlist):
+        room = link_room(netlist.queues[number], machine, queues[number].credit)
+        queues[number] = replace(queues[number], slots=max(queues[number].slots, room))
+    channels, servers = _channels(netlist, machine), _servers(netlist, machine, met)
+    return Mapped(netlist, queues, servers, channels, _channels_a_socket(machine)), plan
+
+
+def _placed(netlist: Netlist, machine: Machine, copies: list[UnitCopy]) -> list[tuple[Site, ...]]:
+    """The sites of every copy: those of the first socket, and the same on the others, which are equal. What only
+    another socket has is placed with the first one's."""
+    alike: dict[tuple[int, int], UnitCopy] = {}
+    for copy in copies:
+        known = alike.get((copy.unit, copy.copy))
+        alike[copy.unit, copy.copy] = replace(known, actors=known.actors + copy.actors) if known else copy
+    sites = dict(zip(alike, place(netlist, machine, list(alike.values())), strict=True))
+    return [sites[copy.unit, copy.copy] for copy in copies]
 
 
 def _floorplan(netlist: Netlist, copies: list[UnitCopy], placed: list[tuple[Site, ...]]) -> Floorplan:
@@ -69,6 +89,8 @@ def _timing(netlist: Netlist, machine: Machine, met: Meetings, number: int, way:
     """
     queue = netlist.queues[number]
     pipeline, wire = _pipeline(netlist, machine, queue), _hops(way) * machine.network.hop
+    if is_link(queue):
+        return link_timing(queue, machine, wire, _first_servers(netlist, machine)["p2p"])
     if queue.server == "memory":
         return _memory_timing(machine, queue, machine.tiers[_tier_of(netlist, queue)], credit=wire)
     slots = queue.slots if queue.slots is not None else _slots(machine, queue, pipeline, wire)
@@ -139,7 +161,7 @@ def pipeline_cycles(actor: Actor, occupies: str, machine: Machine) -> int:
             return machine.pmu.write_latency
         case "read":
             return machine.pmu.read_latency
-        case "request" | "respond" | "store" | "acknowledge":
+        case "request" | "respond" | "store" | "acknowledge" | "send":
             return machine.agcu.latency
         case "carry":
             return machine.pcu.stages if occupies == "pcu" else machine.pmu.read_latency
@@ -150,21 +172,33 @@ def pipeline_cycles(actor: Actor, occupies: str, machine: Machine) -> int:
 
 
 def _first_servers(netlist: Netlist, machine: Machine) -> dict[str, int]:
-    """The number of the first server of each tier, of the first port, and of the first link."""
+    """The number of the first server of each tier on the first socket, of the first port, of the first link between
+    sockets, and of the first of the mesh."""
     firsts, free = {}, 0
     for name, tier in machine.tiers.items():
         firsts[name] = free
         free += tier.channels
-    return firsts | {"port": free, "link": free + netlist.servers}
+    ports = _channels_a_socket(machine) * netlist.sockets
+    between = ports + netlist.servers
+    pairs = netlist.sockets**2 if netlist.sockets > 1 else 0
+    return firsts | {"port": ports, "p2p": between, "link": between + pairs}
+
+
+def _channels_a_socket(machine: Machine) -> int:
+    return sum(tier.channels for tier in machine.tiers.values())
 
 
 def _servers(netlist: Netlist, machine: Machine, met: Meetings) -> list[Server]:
-    """The channels of every tier, the write ports of PMUs and the links where flows meet: these take a packet a cycle."""
+    """The channels of every tier, socket by socket, the write ports of PMUs, the links between sockets, and those of the
+    mesh where flows meet: ports and these take a packet a cycle."""
     found = []
-    for name, tier in machine.tiers.items():
-        service = machine.cycles_per_burst(tier)
-        found += [Server(f"{name}[{i}]", service.numerator, service.denominator) for i in range(tier.channels)]
+    for socket in range(netlist.sockets):
+        on = f"@{socket}" if netlist.sockets > 1 else ""
+        for name, tier in machine.tiers.items():
+            service = machine.cycles_per_burst(tier)
+            found += [Server(f"{name}[{i}]{on}", service.numerator, service.denominator) for i in range(tier.channels)]
     found += [Server(f"port[{i}]", 1, machine.pmu.write_ports) for i in range(netlist.servers)]
+    found += link_servers(netlist, machine)
     return found + [Server(link_name(link), shared=True) for link in met.links]
 
 

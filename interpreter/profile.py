@@ -202,7 +202,7 @@ def _kernel(name: str, group: list[Launched], machine: Machine) -> KernelProfile
         limited.bound,
         limited.why,
         limited.chain,
-        _peak(machine),
+        _peak(machine) * netlist.sockets,
         _by_tensor(netlist, counted),
         compared(compiled.kernel, netlist, counted),
         BURST * sum(sum(traffic(netlist, compiled.floorplan.routes, c.pushes.tolist()).values()) for c in counted),
@@ -231,7 +231,7 @@ def _units(netlist: Netlist, counted: list[Counters], spent: Cycles) -> Iterable
 
 
 def _tiers(netlist: Netlist, counted: list[Counters], machine: Machine, seconds: float) -> dict[str, TierProfile]:
-    """Bytes by tier, from the bursts that AGCUs requested and stored."""
+    """Bytes by tier on all sockets of the kernel, from the bursts that AGCUs requested and stored."""
     moved = {name: [0, 0] for name in machine.tiers}
     for number, queue in enumerate(netlist.queues):
         if queue.server != "memory":
@@ -244,7 +244,8 @@ def _tiers(netlist: Netlist, counted: list[Counters], machine: Machine, seconds:
     found = {}
     for name, tier in machine.tiers.items():
         read, written = moved[name]
-        peak = float(Fraction(BURST * tier.channels) / machine.cycles_per_burst(tier) * machine.socket.clock)
+        channels = tier.channels * netlist.sockets
+        peak = float(Fraction(BURST * channels) / machine.cycles_per_burst(tier) * machine.socket.clock)
         found[name] = TierProfile(read, written, peak, (read + written) / seconds if seconds else 0.0)
     return found
 

@@ -14,6 +14,7 @@ from rdflow.dsl.netlist import Actor, Affine, Const, Gate, In, Index, Mem, Netli
 from rdflow.interpreter.kernel import layout
 from rdflow.interpreter.kernel.layout import VALUE_BATCH, VECTOR, Tables, Values
 from rdflow.interpreter.kernel.opcodes import COMBINE, NUMBER
+from rdflow.interpreter.sockets import shard
 
 SCRATCH = 4 * VECTOR * VALUE_BATCH  # words at the start of the store, for operations that need some
 TEMPORARY = VALUE_BATCH * VECTOR  # words of a temporary
@@ -357,7 +358,8 @@ def _place_memories(lowering: Lowering, values: Mapping[int, NDArray[Any]]) -> N
         start = lowering.reserve(memory.words)
         lowering.memories.append(start)
         if memory.tensor is not None and memory.tensor in values:
-            content = np.ravel(values[memory.tensor])
+            use = lowering.netlist.tensors[memory.tensor]
+            content = np.ravel(shard(use, values[memory.tensor], memory.socket))
             dtype = np.float32 if content.dtype.kind == "f" else np.int32
             lowering.contents.append((start, content[: memory.words].astype(dtype)))
 

@@ -30,7 +30,14 @@ ABOUT = {
 }
 KINDS = {"compute": ("pcu",), "sram": ("pmu",), "agcu": ("agcu",), "all units": ("pcu", "pmu", "agcu")}
 """kinds of units that do twice as much"""
-SERVERS = {"sram": ("port",), "network": ("link",), "all units": ("port", "link"), "hbm": ("hbm",), "ddr": ("ddr",)}
+SERVERS = {
+    "sram": ("port",),
+    "network": ("link",),
+    "all units": ("port", "link"),
+    "hbm": ("hbm",),
+    "ddr": ("ddr",),
+    "links": ("p2p",),
+}
 """kinds of servers that do twice as much, by the first word of their name"""
 
 Progress = Callable[[str, Execution], None]
@@ -92,7 +99,8 @@ def _uses(mapped: Mapped, resource: str) -> bool:
     units = {unit.kind for unit in netlist.units} & set(KINDS.get(resource, ()))
     tiers = {tensor.tier for tensor in netlist.tensors} & {resource}
     network = resource == "network" and any(_kind(s) == "link" for s in mapped.servers)
-    return bool(units or tiers or network)
+    links = resource == "links" and netlist.sockets > 1
+    return bool(units or tiers or network or links)
 
 
 def _rerun(execution: Execution, resource: str, progress: Progress | None) -> Fraction:

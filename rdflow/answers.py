@@ -14,6 +14,7 @@ from rdflow.dsl.netlist import Netlist, UnitInfo
 from rdflow.dsl.orders import BYTES
 from rdflow.dsl.program import Program
 from rdflow.interpreter.allocate import MAIN, size_text, unit_table
+from rdflow.interpreter.collectives import chosen
 from rdflow.interpreter.machine import Machine
 from rdflow.session import Session
 from rdflow.units import UnitCost, cycles, firings
@@ -102,7 +103,7 @@ Costs = dict[str, UnitCost] | CompileError
 def _costs(kernel: Kernel, machine: Machine) -> Costs:
     """Every unit of a kernel by name; what is wrong where it cannot be executed."""
     try:
-        netlist = coalesce(elaborate(kernel))
+        netlist = coalesce(elaborate(kernel, chosen(machine)))
     except CompileError as error:
         return error
     rows = {row.name: row for row in unit_table(netlist, machine)}

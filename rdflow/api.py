@@ -16,6 +16,7 @@ from rdflow.dsl.source import Source
 if TYPE_CHECKING:  # what runs things takes numba along, which takes time to import
     from numpy.typing import NDArray
 
+    from rdflow.dsl.collectives import Form
     from rdflow.interpreter.execution import Execution
     from rdflow.interpreter.machine import Machine
     from rdflow.interpreter.profile import KernelProfile, Profile
@@ -64,6 +65,8 @@ class Program:
     checked: Checked
     machine: Machine
     settings: Mapping[str, Value] = field(default_factory=dict)
+    collective: Form | None = None
+    """of sums over sockets: "direct", "ring", or None for whichever is faster"""
 
     @property
     def name(self) -> str:
@@ -101,7 +104,7 @@ class Program:
         from rdflow.interpreter.execution import Execution
 
         copies = None if values is None else {name: array.copy() for name, array in values.items()}
-        return Execution(self.checked, self.machine, copies)
+        return Execution(self.checked, self.machine, copies, self.collective)
 
     def run(self, verify: bool = False, seed: int = 0, progress: Progress | None = None, **given: Any) -> Result:
         """Execute with values, cycle by cycle. `verify` holds the outputs against the NumPy evaluator."""

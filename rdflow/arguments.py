@@ -19,5 +19,11 @@ MachineSet = Annotated[
     list[str] | None,
     typer.Option("--machine-set", metavar="KEY=VALUE", help="Change the machine: hbm.bandwidth=3.6TB/s. Repeatable."),
 ]
+Collective = Annotated[
+    str | None,
+    typer.Option(
+        "--collective", metavar="ring|direct", help="How sums over sockets are made. Default: the faster one."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rdflow import running
-from rdflow.arguments import Json, MachineName, MachineSet, ProgramName, Quiet, Set
+from rdflow.arguments import Collective, Json, MachineName, MachineSet, ProgramName, Quiet, Set
 from rdflow.console import Told
 
 app = typer.Typer()
@@ -23,6 +23,7 @@ def profile(
     set_: Set = None,
     machine: MachineName = None,
     machine_set: MachineSet = None,
+    collective: Collective = None,
     what_if: Annotated[
         bool, typer.Option("--what-if", help="Run again with twice of each resource, and say what that gives.")
     ] = False,
@@ -44,4 +45,4 @@ def profile(
 ) -> None:
     """Execute without values, and say where the cycles went: kernels, memory tiers, units, what limited each."""
     asked = running.Asked(what_if, trace, slices, report)
-    running.profile(file, Told(as_json, quiet), set_, machine, machine_set, asked)
+    running.profile(file, Told(as_json, quiet), set_, machine, machine_set, asked, collective)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rdflow import running
-from rdflow.arguments import Json, MachineName, MachineSet, ProgramName, Quiet, Set
+from rdflow.arguments import Collective, Json, MachineName, MachineSet, ProgramName, Quiet, Set
 from rdflow.console import Told
 
 app = typer.Typer()
@@ -30,10 +30,11 @@ def run(
     ] = None,
     machine: MachineName = None,
     machine_set: MachineSet = None,
+    collective: Collective = None,
     verify: Annotated[bool, typer.Option("--verify", help="Compare the outputs with the NumPy evaluator.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of inputs that are random.")] = 0,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Execute a program with values, cycle by cycle, and print outputs, cycles and what limited them."""
-    running.run(file, Told(as_json, quiet), set_, machine, machine_set, input_, output, verify, seed)
+    running.run(file, Told(as_json, quiet), set_, machine, machine_set, input_, output, verify, seed, collective)

@@ -22,7 +22,7 @@ GOLDEN = 0.61803398875  # hues this far apart stay apart, however many there are
 
 def draw(program: Program) -> str:
     """A self-contained SVG of every kernel that the schedule launches, one below the other. Raises CompileError."""
-    execution = Execution(program.checked, program.machine, None)
+    execution = Execution(program.checked, program.machine, None, program.collective)
     compiled = [execution.compile(spec) for spec in dict.fromkeys(program.checked.launches)]
     parts: list[str] = []
     width, y = 0.0, BORDER

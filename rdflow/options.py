@@ -15,6 +15,7 @@ from rdflow.dsl.program import Program
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from rdflow.dsl.collectives import Form
     from rdflow.interpreter.machine import Machine
 
 
@@ -122,6 +123,13 @@ def machine(name: str | None, changes: Iterable[str] | None) -> Machine:
     for change in changes or ():
         found = found.with_setting(change)
     return found
+
+
+def form(text: str | None) -> Form | None:
+    """How sums over sockets are made: `ring`, `direct`, or nothing."""
+    if text in (None, "ring", "direct"):
+        return text  # type: ignore[return-value]
+    raise _misused(f"`{text}` is neither `ring` nor `direct`", "--collective")
 
 
 # -- outputs -----------------------------------------------------------------------------------------------------------

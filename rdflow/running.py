@@ -22,16 +22,23 @@ if TYPE_CHECKING:
 SLICES = 300  # of a timeline, where no other number is asked for
 
 
-def load(file: str, set_: list[str] | None, machine: str | None, changes: list[str] | None, told: Told) -> Program:
+def load(
+    file: str,
+    set_: list[str] | None,
+    machine: str | None,
+    changes: list[str] | None,
+    told: Told,
+    collective: str | None = None,
+) -> Program:
     """The program on its machine, its warnings told. Raises CompileError."""
     from rdflow.api import Program, find, library
     from rdflow.dsl.check import checked
+    from rdflow.options import form, settings
     from rdflow.options import machine as chosen
-    from rdflow.options import settings
 
     values = settings(set_)
     source = find(file)
-    program = Program(checked(source, values, library), chosen(machine, changes), values)
+    program = Program(checked(source, values, library), chosen(machine, changes), values, form(collective))
     if not (told.quiet or told.as_json):
         show_diagnostics(program.warnings, source)
     return program
@@ -65,12 +72,13 @@ def run(
     output: Path | None = None,
     verify: bool = False,
     seed: int = 0,
+    collective: str | None = None,
 ) -> None:
     """Execute a program with values, and print outputs, cycles and what limited them. Leaves where it cannot."""
     with ending(told):
         from rdflow import options
 
-        program = load(file, set_, machine, machine_set, told)
+        program = load(file, set_, machine, machine_set, told, collective)
         _fits(program)
         given = options.inputs(input_, program.checked.program, seed)
         values = program.inputs(given, seed)
@@ -136,6 +144,7 @@ def profile(
     machine: str | None = None,
     machine_set: list[str] | None = None,
     asked: Asked | None = None,
+    collective: str | None = None,
 ) -> None:
     """Execute a program without values, and print where the cycles went. Leaves where it cannot."""
     with ending(told):
@@ -143,7 +152,7 @@ def profile(
 
         asked = asked or Asked()
         _writable(asked)
-        program = load(file, set_, machine, machine_set, told)
+        program = load(file, set_, machine, machine_set, told, collective)
         announce_compilation(False, told)
         execution = program.execution()
         with Meter(told) as meter:

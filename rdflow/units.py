@@ -14,7 +14,9 @@ from rdflow.dsl.diagnostics import Diagnostic
 from rdflow.dsl.elaborate import elaborate
 from rdflow.dsl.netlist import Actor, Netlist, Port
 from rdflow.interpreter.allocate import MAIN, UnitRow, socket_errors, tier_errors, unit_table
+from rdflow.interpreter.collectives import chosen
 from rdflow.interpreter.machine import Machine
+from rdflow.interpreter.sockets import node_errors
 
 ENUMERATED = 200_000  # iterations of loops with data-dependent ends that are counted one by one
 
@@ -59,7 +61,7 @@ class KernelCost:
 def kernel_costs(checked: Checked, machine: Machine) -> Iterator[KernelCost]:
     """Every kernel that the schedule launches, in order. Raises CompileError for what cannot be executed."""
     for spec in checked.launches:
-        netlist = coalesce(elaborate(checked.kernels[spec]))
+        netlist = coalesce(elaborate(checked.kernels[spec], chosen(machine)))
         rows = tuple(unit_table(netlist, machine))
         capacity = (machine.pcus, machine.pmus, machine.agcus)
         yield KernelCost(spec.kernel, tuple(_units(netlist, rows)), rows, capacity)
@@ -67,8 +69,12 @@ def kernel_costs(checked: Checked, machine: Machine) -> Iterator[KernelCost]:
 
 def too_large(checked: Checked, machine: Machine) -> list[Diagnostic]:
     """What does not fit a socket or a memory tier (RDF206, RDF207), kernel by kernel."""
-    netlists = (elaborate(checked.kernels[spec]) for spec in checked.launches)
-    return [d for netlist in netlists for d in (*socket_errors(netlist, machine), *tier_errors(netlist, machine))]
+    netlists = (elaborate(checked.kernels[spec], chosen(machine)) for spec in checked.launches)
+    return [
+        d
+        for netlist in netlists
+        for d in (*node_errors(netlist, machine), *socket_errors(netlist, machine), *tier_errors(netlist, machine))
+    ]
 
 
 def costs_json(cost: KernelCost) -> dict[str, Any]:

@@ -26,6 +26,8 @@ from rdflow.dsl.netlist import (
     In,
     Index,
     Mem,
+    Memory,
+    Netlist,
     Operand,
     Port,
     Queue,
@@ -250,7 +252,7 @@ class Run:
         self.fifos = [Fifo(q, t) for q, t in zip(netlist.queues, mapped.queues, strict=True)]
         self.shops = [Shop(s) for s in mapped.servers]
         self.arrivals: dict[int, dict[int, list[tuple[int, Token]]]] = {}
-        self.memories = [filled(m.words, m.tensor, values or {}) for m in netlist.memories]
+        self.memories = [filled(m.words, m.tensor, part(netlist, m, values or {})) for m in netlist.memories]
         self.workers = [Worker(a, [0] * len(a.loops), [nothing() for _ in a.inputs]) for a in netlist.actors]
         for worker in self.workers:
             worker.look()
@@ -375,6 +377,7 @@ class Run:
         burst = worker.actor.burst
         assert isinstance(burst, Burst)
         first, count, base = self.mapped.channels[burst.tensor]
+        first += worker.actor.socket * self.mapped.socket_servers
         return first + (base + burst.address.at(tuple(worker.counters))) // 64 % count
 
     def shortest_ways(self) -> dict[int, int]:
@@ -394,6 +397,7 @@ class Run:
             burst = self.mapped.netlist.actors[fifo.queue.source].burst
             assert isinstance(burst, Burst)
             first, count, _ = self.mapped.channels[burst.tensor]
+            first += self.mapped.netlist.actors[fifo.queue.source].socket * self.mapped.socket_servers
             return [*range(first, first + count), *found[1:]]
         return found
 
@@ -431,6 +435,14 @@ class Run:
 
 def nothing() -> Words:
     return np.zeros(0, np.int32)
+
+
+def part(netlist: Netlist, memory: Memory, values: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+    """The values of a memory's tensor, of which a socket may have one index of an axis."""
+    if memory.tensor is None or memory.tensor not in values:
+        return {}
+    axis, array = netlist.tensors[memory.tensor].sharded, values[memory.tensor]
+    return {memory.tensor: array if axis is None else array.take(memory.socket, axis)}
 
 
 def filled(words: int, tensor: int | None, values: dict[int, np.ndarray]) -> Words:
