@@ -14,11 +14,12 @@ from fractions import Fraction
 from rdflow.dsl.launches import LaunchSpec
 from rdflow.dsl.netlist import Netlist
 from rdflow.interpreter.allocate import MAIN, unit_table
+from rdflow.interpreter.bandwidth import Carrier, carriers
 from rdflow.interpreter.execution import Compiled, Execution, Launched
 from rdflow.interpreter.image import Counters, counters
 from rdflow.interpreter.limiter import Wait, limit
 from rdflow.interpreter.machine import BURST, Machine
-from rdflow.interpreter.network import traffic
+from rdflow.interpreter.network import Link, traffic
 from rdflow.interpreter.reconcile import Compared, compared
 from rdflow.interpreter.states import STATES, Cycles, elapsed, states
 
@@ -88,6 +89,8 @@ class KernelProfile:
     """bytes and FLOPs of each line by formula and as measured"""
     link_bytes: int
     """bytes over the links between switches, 64 for a packet and each link that it crosses"""
+    carriers: tuple[Carrier, ...]
+    """memory channels, ports and links, the busiest first"""
 
     @property
     def bytes(self) -> int:
@@ -188,6 +191,7 @@ def _kernel(name: str, group: list[Launched], machine: Machine) -> KernelProfile
     flops = sum(u.flops for l in group for u in l.compiled.netlist.units)
     tiers = _tiers(netlist, counted, machine, seconds)
     limited = limit(netlist, units, tiers)
+    mesh = _mesh(compiled, counted)
     return KernelProfile(
         name,
         len(group),
@@ -205,8 +209,17 @@ def _kernel(name: str, group: list[Launched], machine: Machine) -> KernelProfile
         _peak(machine) * netlist.sockets,
         _by_tensor(netlist, counted),
         compared(compiled.kernel, netlist, counted),
-        BURST * sum(sum(traffic(netlist, compiled.floorplan.routes, c.pushes.tolist()).values()) for c in counted),
+        BURST * sum(mesh.values()),
+        carriers(compiled.mapped, counted, mesh, cycles, machine.socket.clock),
     )
+
+
+def _mesh(compiled: Compiled, counted: list[Counters]) -> Counter[Link]:
+    """Packets over each link of the mesh."""
+    found: Counter[Link] = Counter()
+    for one in counted:
+        found.update(traffic(compiled.netlist, compiled.floorplan.routes, one.pushes.tolist()))
+    return found
 
 
 def _peak(machine: Machine) -> float:

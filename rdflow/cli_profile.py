@@ -27,6 +27,9 @@ def profile(
     what_if: Annotated[
         bool, typer.Option("--what-if", help="Run again with twice of each resource, and say what that gives.")
     ] = False,
+    ports: Annotated[
+        bool, typer.Option("--ports", help="Print the bandwidth of the busiest channels, ports and links.")
+    ] = False,
     trace: Annotated[
         Path | None,
         typer.Option("--trace", metavar="FILE.pftrace", help="Write what happens when, for ui.perfetto.dev."),
@@ -44,5 +47,5 @@ def profile(
     quiet: Quiet = False,
 ) -> None:
     """Execute without values, and say where the cycles went: kernels, memory tiers, units, what limited each."""
-    asked = running.Asked(what_if, trace, slices, report)
+    asked = running.Asked(what_if, trace, slices, report, ports)
     running.profile(file, Told(as_json, quiet), set_, machine, machine_set, asked, collective)

@@ -13,6 +13,7 @@ from rdflow.api import Program, Verification
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from rdflow.interpreter.bandwidth import Carrier
     from rdflow.interpreter.profile import KernelProfile, Profile, TierProfile, UnitProfile
     from rdflow.interpreter.reconcile import Compared
     from rdflow.interpreter.what_if import Doubled
@@ -81,9 +82,14 @@ def _kernel(kernel: KernelProfile) -> Document:
         "chain": [asdict(wait) for wait in kernel.chain],
         "resources": dict(kernel.resources),
         "units": [_unit(unit) for unit in kernel.units],
+        "carriers": [_carrier(one) for one in kernel.carriers],
         "traffic": [_line(line, TRAFFIC_KEYS) for line in kernel.compared if line.tensor is not None],
         "work": [_line(line, WORK_KEYS) for line in kernel.compared if line.tensor is None],
     }
+
+
+def _carrier(one: Carrier) -> Document:
+    return asdict(one) | {"utilization": one.utilization}
 
 
 def _line(line: Compared, keys: tuple[str, ...]) -> Document:

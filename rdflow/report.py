@@ -18,13 +18,14 @@ from rdflow.interpreter.states import STATES
 from rdflow.interpreter.timeline import Stretch, Timeline
 from rdflow.page import Cell, page, prose, table, tag
 from rdflow.show import percent, scaled, time_text
-from rdflow.show_profile import formula_row
+from rdflow.show_profile import OVERLOADED, formula_row, overloaded
 from rdflow.show_profile import roofline as least_seconds
 from rdflow.svg import element
 
 if TYPE_CHECKING:
     from rdflow.interpreter.what_if import Doubled
 
+CARRIERS = 24  # channels, ports and links that are shown
 COLD, HOT = (230, 236, 243), (196, 43, 28)  # of the heat map: never busy, always busy
 WARM = (245, 176, 65)  # half of the time
 FIGURES = "<dt>{}</dt><dd>{}<small>{}</small></dd>"
@@ -43,12 +44,13 @@ def report(
     parts += _section("Roofline", _roofline(program.machine, profile))
     parts += _section("Floor plan", _floor_plans(execution, profile))
     parts += _section("Bytes", _tiers(profile))
+    parts += _section("Channels, ports and links", _carriers(profile))
     parts += _section("By formula and as measured", _formulas(profile))
     return page(title, "\n".join((*parts, _foot())))
 
 
 def _section(title: str, content: Iterator[str]) -> list[str]:
-    name = title.lower().replace(" ", "-")
+    name = title.lower().replace(",", "").replace(" ", "-")
     return [tag("section", tag("h2", escape(title), id=name) + "\n".join(content), aria_labelledby=name)]
 
 
@@ -248,6 +250,20 @@ def _tiers(profile: Profile) -> Iterator[str]:
     heads = ("<kernel", "<memory", "read", "written", "achieved", "peak", "of peak")
     rows = [row for kernel in profile.kernels for row in _tier_rows(kernel)]
     yield _card(table("bytes that moved, in bursts of 64", heads, rows))
+
+
+def _carriers(profile: Profile) -> Iterator[str]:
+    heads = ("<kind", "<what", "bytes", "achieved", "peak", "of peak")
+    for kernel in profile.kernels:
+        more = f", the {CARRIERS} busiest of {len(kernel.carriers)}" if len(kernel.carriers) > CARRIERS else ""
+        rows: list[list[Cell]] = []
+        for one in kernel.carriers[:CARRIERS]:
+            rates: list[Cell] = [(scaled(v, "B/s"), v) for v in (one.achieved, one.peak)]
+            share: Cell = (percent(one.achieved, one.peak), one.utilization)
+            rows.append([one.kind, one.name, (size_text(one.bytes), one.bytes), *rates, share])
+        yield _card(table(f"`{kernel.name}`{more}", heads, rows))
+        if overloaded(kernel):
+            yield tag("p", escape(f"Links that carry {OVERLOADED}."), class_="note")
 
 
 def _tier_rows(kernel: KernelProfile) -> Iterator[list[Cell]]:

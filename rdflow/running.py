@@ -131,6 +131,7 @@ class Asked:
     trace: Path | None = None
     slices: int = SLICES
     report: Path | None = None
+    ports: bool = False
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -169,7 +170,7 @@ def profile(
             from rdflow.show import summary
             from rdflow.show_profile import doublings, profiled
 
-            print_rich(*summary(program, found)[:1], *profiled(program, found), *doublings(doubled or ()))
+            print_rich(*summary(program, found)[:1], *profiled(program, found, asked.ports), *doublings(doubled or ()))
 
 
 def _writable(asked: Asked) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rdflow.interpreter.reconcile import Compared
     from rdflow.interpreter.what_if import Doubled
 
+OVERLOADED = "more than the peak: flows that meet there did not wait for each other in this run"
+CARRIERS = 24  # channels, ports and links that are shown
 BAR = 32  # characters of a unit's bar
 BESIDE = 72  # columns of the figures beside it
 STATES = {
@@ -33,15 +35,15 @@ STATES = {
 """what a unit's cycles go to: the character and the colour of its part of the bar"""
 
 
-def profiled(program: Program, profile: Profile) -> list[Any]:
-    """All of a profile: kernels, then each kernel's units, then the tiers."""
+def profiled(program: Program, profile: Profile, ports: bool = False) -> list[Any]:
+    """All of a profile: kernels, then each kernel's units, then the tiers. `ports`: what carries packets, too."""
     parts: list[Any] = [*_kernels(profile), *_compared(program, profile)]
     parts += [Text(f"{kernel.name}: limited by {limit(kernel)}") for kernel in profile.kernels]
     meaning = "Roofline: the least time for these FLOPs and bytes at the socket's peaks, over the time taken."
     parts += [Text(f"\n{meaning}\n", "bright_black")]
     parts.append(_tiers(profile))
     for kernel in profile.kernels:
-        parts += [_units(kernel), _legend(), _formulas(kernel)]
+        parts += [_units(kernel), _legend(), *([_carriers(kernel)] if ports else []), _formulas(kernel)]
     parts.append(_resources(program, profile))
     return parts
 
@@ -173,6 +175,26 @@ def _amount(one: Compared, amount: int) -> str:
 
 def _signed(size: int) -> str:
     return f"{'-' if size < 0 else ''}{size_text(abs(size))}"
+
+
+def _carriers(kernel: KernelProfile) -> Table:
+    """The busiest of what carries packets."""
+    made = table("carries", "what", ">bytes", ">achieved", ">peak", ">of peak")
+    for one in kernel.carriers[:CARRIERS]:
+        rates = (scaled(one.achieved, "B/s"), scaled(one.peak, "B/s"), percent(one.achieved, one.peak))
+        made.add_row(*map(Text, (one.kind, one.name, size_text(one.bytes), *rates)))
+    if len(kernel.carriers) > CARRIERS:
+        made.add_row(
+            "", Text(f"and {len(kernel.carriers) - CARRIERS:,} more, less busy; `--json` has all", "bright_black")
+        )
+    if overloaded(kernel):
+        made.add_row("", Text(OVERLOADED, "bright_black"))
+    return made
+
+
+def overloaded(kernel: KernelProfile) -> bool:
+    """Whether packets passed a link faster than it takes them, for the run did not let them wait for each other."""
+    return any(one.utilization > 1 for one in kernel.carriers)
 
 
 def bar_width() -> int:

@@ -39,6 +39,9 @@ PROFILE = {
             "name": "str", "kind": "str", "copies": "int", "firings": "int", "busy": "int", "starved": "int",
             "blocked": "int", "memory": "int", "link": "int", "idle": "int",
         }],
+        "carriers": [{
+            "kind": "str", "name": "str", "bytes": "int", "achieved": "float", "peak": "float", "utilization": "float",
+        }],
         "traffic": [{
             "unit": "str", "tensor": "str", "text": "str", "again": {"axes": "str", "times": "int"}, "formula": "int",
             "measured": "int", "causes": [{"cause": "str", "amount": "int"}],

@@ -21,7 +21,10 @@ from rdflow.page import page, prose, table, tag
 from rdflow.report import COLD, HOT, heat, report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
-SECTIONS = ["where-the-cycles-go", "over-time", "roofline", "floor-plan", "bytes", "by-formula-and-as-measured"]
+SECTIONS = [
+    "where-the-cycles-go", "over-time", "roofline", "floor-plan", "bytes", "channels-ports-and-links",
+    "by-formula-and-as-measured",
+]  # fmt: skip
 VOID = {"meta", "br", "img"}
 
 
