@@ -26,6 +26,7 @@ class _Hold:
         self.nets, self.hold = nets, hold
         self.order = hold.stream.order
         self.space = self.order.space
+        self.fixed = self._one_copy()
         self.source = self._renamed_source()
         self.tile = self.order.time[: hold.tile]
         self.layout = self._layout()
@@ -42,7 +43,18 @@ class _Hold:
             return source
         original = self._original()
         pairs = {a: b for a, b in zip(original, self.hold.source.order.digits, strict=True) if a != b}
-        return source.renamed(pairs)
+        source = source.renamed(pairs)
+        read = (e for e in source.endpoints if all(e.draft.space[d] == v for d, v in self.fixed.items()))
+        return replace(source, endpoints=tuple(read))
+
+    def _one_copy(self) -> dict[Digit, int]:
+        """Copies of the source of which a view reads one alone: their digits, and the value."""
+        gathered = without(self.hold.source.order.space, self.order.space)
+        return {
+            d: linear.const
+            for d, linear in self.hold.moves
+            if d in gathered and not linear.terms and 0 <= linear.const < d.extent
+        }
 
     def _original(self) -> tuple[Digit, ...]:
         """The source's digits before the renames of the view."""
@@ -51,7 +63,7 @@ class _Hold:
     def _layout(self) -> tuple[Digit, ...]:
         """The digits of a tile as it lies in the scratchpad: the writer's loops, then what it gathers, then lanes."""
         source = self.hold.source.order
-        outside = {*self.tile, *self.space}
+        outside = {*self.tile, *self.space, *self.fixed}
         return tuple(d for d in (*source.time, *source.space, *source.lanes) if d not in outside)
 
     def run(self) -> None:
@@ -81,7 +93,8 @@ class _Hold:
         """Copy digits of the source that lie inside of a tile: each has a writer of its own."""
         if not self.source.endpoints:
             return ()
-        return tuple(d for d in self.source.endpoints[0].draft.space if d not in self.space and d != SOCKET)
+        own = self.source.endpoints[0].draft.space
+        return tuple(d for d in own if d not in self.space and d not in self.fixed and d != SOCKET)
 
     def _key(self, endpoint: Endpoint) -> tuple[int, ...]:
         return tuple(endpoint.draft.space[d] for d in self._gathered())
@@ -91,15 +104,24 @@ class _Hold:
         found = []
         port = self._shared()
         times = without(self.hold.source.order.time, (*self.space, *self._gathered()))
-        for number in self._producers(space):
+        read = self._moved(space)
+        for number in self._producers(read):
             endpoint = self.source.endpoints[number]
-            own = {**space, **{d: endpoint.draft.space[d] for d in self._gathered()}}
+            own = {**read, **{d: endpoint.draft.space[d] for d in self._gathered()}}
             name = f"{self.hold.stream.name}.write"
             writer = self.nets.draft(name, self.unit, "write", times, self.hold.source.order, own)
             writer.tile_level = self.hold.tile
             groups.setdefault(self._key(endpoint), []).append(Sink(writer, plain(len(times), writer), port))
             self._write(writer, memory, own)
             found.append(writer)
+        return found
+
+    def _moved(self, space: Space) -> Space:
+        """The copy of the source that a copy reads, where a view moves its digits: the nearest one if there is none."""
+        found = dict(space)
+        for digit, linear in self.hold.moves:
+            if digit in self.space and set(linear.digits) <= set(self.space):
+                found[digit] = max(0, min(digit.extent - 1, _value(linear, space)))
         return found
 
     def _shared(self) -> tuple[str, int] | None:
@@ -137,6 +159,9 @@ class _Hold:
         weights: dict[Digit, int] = {}
         const = 0
         checks: list[tuple[Digit, Linear]] = []
+        for digit, linear in self.hold.moves:
+            if digit in self.space and not _inside(linear, digit.extent):
+                checks.append((digit, linear))
         for digit, stride in self.strides.items():
             linear = moved.get(digit, Linear(0, ((digit, 1),)))
             const += stride * linear.const
@@ -248,6 +273,10 @@ class _Hold:
             low = min(d.stride for d in digits)
             total *= min(extent, -(-self.nets.kernel.lengths[root] // low))
         return total
+
+
+def _value(linear: Linear, space: Space) -> int:
+    return linear.const + sum(c * space[d] for d, c in linear.terms)
 
 
 def _inside(linear: Linear, extent: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rdflow.dsl import syntax
@@ -253,6 +253,7 @@ def _tensor(
             [(expr.span, f"{tensor.dtype}[{shape}]"), (parameter.span, "declared here"), (tensor.span, "the tensor")],
             help="; ".join(cures),
         )
+    _same_sockets(parameter, formal, expr, tensor, fixed, report)
     for place, axis in zip(formal.places, free, strict=True):
         name = place.term.axis.text
         known = lengths.setdefault(name, (axis.length, expr.span))
@@ -268,3 +269,26 @@ def _tensor(
                 help="the axes of a kernel's parameters take their lengths from the arguments: they must agree",
             )
     return TensorArgument(tensor.name, tuple(fixed.items())), tuple(a.length for a in free)
+
+
+def _same_sockets(
+    parameter: syntax.KernelParameter,
+    formal: syntax.TensorType,
+    expr: syntax.Expr,
+    tensor: Tensor,
+    fixed: Mapping[str, int],
+    report: Reporter,
+) -> None:
+    """The argument is sharded where the parameter is: a kernel finds each index of such an axis on a socket of its own."""
+    places = iter(formal.places)
+    for axis, sharded in zip(tensor.axes, tensor.sharded, strict=True):
+        wanted = next(places).at == "socket" if axis.name not in fixed else False
+        if axis.length > 1 and sharded != wanted:
+            there = f"`{axis.name} @socket`" if sharded else f"`{axis.name}` whole on every socket"
+            raise report.fail(
+                "RDF060",
+                f"`{tensor.name}` does not lie on the sockets as parameter `{parameter.name.text}` says",
+                [(expr.span, there), (parameter.span, "declared here"), (tensor.span, "the tensor")],
+                notes=["a launch passes addresses: it moves nothing from socket to socket"],
+                help="write `@socket` on the same axis of the tensor and of the parameter, or on neither",
+            )

@@ -195,20 +195,28 @@ def _argument(scope: Scope, inner: Scope, parameter: syntax.LayerParameter, valu
 
 
 def _match_order(scope: Scope, inner: Scope, formal: syntax.Order, stream: Stream, span: Span) -> None:
-    """Bind the axis variables of a parameter's order, place by place, to the digits of the argument's."""
+    """Bind the axis variables of a parameter's order, place by place, to the digits of the argument's.
+
+    An order that names digits on the sockets alone takes any loops and lanes.
+    """
     copies = frozenset(stream.order.copies)
     inner.copied = inner.copied | copies
-    time = _places(stream.order.time, copies)
-    lanes = runs(stream.order.lanes)
-    wanted_time, wanted_lanes = (*(formal.tile or ()), *formal.rest), formal.lanes
-    if len(time) != len(wanted_time) or len(lanes) != len(wanted_lanes):
+    places, wanted_lanes = (*(formal.tile or ()), *formal.rest), formal.lanes
+    wanted_chips = [place for place in places if place.at == "socket"]
+    wanted_time = [place for place in places if place.at != "socket"]
+    chips = runs(stream.order.sockets) if wanted_chips else []
+    anyhow = wanted_chips and not wanted_time and not wanted_lanes
+    time = [] if anyhow else _places(stream.order.time, copies)
+    lanes = [] if anyhow else runs(stream.order.lanes)
+    wanted = (*wanted_chips, *wanted_time, *wanted_lanes)
+    if [len(chips), len(time), len(lanes)] != [len(wanted_chips), len(wanted_time), len(wanted_lanes)]:
         raise scope.report.fail(
             "RDF070",
             f"`{stream.name}` does not travel as this layer expects",
             [(span, f"{scope.show(stream.order)} is given"), (stream.span, "defined here")],
             help="bring it to the layer's order with a pmu",
         )
-    for place, digits in (*zip(wanted_time, time, strict=True), *zip(wanted_lanes, lanes, strict=True)):
+    for place, digits in zip(wanted, (*chips, *time, *lanes), strict=True):
         term = place.term
         over = whole(term.over, inner.names, {}, scope.report, "a divisor") if term.over is not None else 1
         low, extent = digits[-1].stride, size(digits)

@@ -89,6 +89,48 @@ kernel k {
 }
 """
 )
+LIBRARY = (
+    "use std.collective"
+    + HEADER
+    + """
+tensor Y: E[ORDER] in hbm output
+kernel k {
+    x = load X as [g @socket, n/H | n%H]
+    y = LAYER
+    store y -> Y
+}
+"""
+)
+LAYERS = {
+    "all_reduce(x)": "n",
+    "all_gather(x)": "g, n",
+    "multicast(x, root = 2)": "n",
+    "send(x)": "g @socket, n",
+    "send(x, distance = 3)": "g @socket, n",
+    "receive(x)": "g @socket, n",
+}
+SCATTER = """
+use std.collective
+param G = 4
+axis g = G, s = G, m = 64, n = s * m
+tensor X: f32[g @socket, n] in hbm input
+tensor Y: f32[s @socket, m] in hbm output
+kernel k {
+    x = load X as [g @socket, n/H | n%H]
+    y = reduce_scatter(x)
+    store y -> Y
+}
+"""
+MOVED_COPIES = """
+axis z = 3, n = 64
+tensor X: f32[z, n] in hbm input
+tensor Y: f32[z, n] in hbm output
+kernel k {
+    x = load X         as [z @, n/H | n%H]
+    y = pmu x(z = z - 1) as [; z @, n/H | n%H]
+    store y -> Y
+}
+"""
 GATHERS = {
     "in time": ALL_GATHER.replace("UNIT", "pcu 2 *").replace("ORDER", "[g, n/H | n%H]"),
     "in copies": ALL_GATHER.replace("UNIT", "pcu 2 *").replace("ORDER", "[g @, n/H | n%H]"),
@@ -135,6 +177,9 @@ CASES = [
     pytest.param(REDUCE_SCATTER, {}, id="reduce-scatter"),
     pytest.param(REDUCE_SCATTER, {"G": 8, "E": "bf16"}, id="reduce-scatter of bf16"),
     *(pytest.param(text, {}, id=f"all-gather {name}") for name, text in GATHERS.items()),
+    *(pytest.param(LIBRARY.replace("LAYER", l).replace("ORDER", o), {}, id=f"std {l}") for l, o in LAYERS.items()),
+    pytest.param(SCATTER, {}, id="std reduce_scatter(x)"),
+    pytest.param(MOVED_COPIES, {}, id="a view that moves copies"),
 ]
 forms = pytest.mark.parametrize("form", ["direct", "ring"])
 
@@ -291,3 +336,20 @@ def test_a_node_that_is_too_small() -> None:
 def test_the_faster_form_is_chosen() -> None:
     direct = mapped(HELD)
     assert direct.netlist == mapped(HELD, "direct").netlist != mapped(HELD, "ring").netlist
+
+
+def test_an_argument_is_sharded_as_its_parameter() -> None:
+    text = """
+axis g = 2, n = 64
+tensor X: f32[g, n] in hbm input
+tensor Y: f32[g @socket, n] in hbm output
+kernel k(x: f32[g @socket, n], y: f32[g @socket, n]) {
+    a = load x as [g @socket, n/H | n%H]
+    store a -> y
+}
+schedule { launch k(X, Y) }
+"""
+    with pytest.raises(CompileError) as caught:
+        rdflow.loads(text)
+    assert [d.code for d in caught.value.diagnostics] == ["RDF060"]
+    assert rdflow.loads(text.replace("f32[g, n]", "f32[g @socket, n]")).run(verify=True).verification
