@@ -21,6 +21,7 @@ from rdflow.dsl.netlist import Netlist
 from rdflow.dsl.report import Reporter
 from rdflow.interpreter.collectives import chosen
 from rdflow.interpreter.faults import deadlock
+from rdflow.interpreter.forward import Skipped
 from rdflow.interpreter.image import Image, Status, advance, build, memory_words
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.mapped import Mapped
@@ -58,6 +59,16 @@ class Launched:
     @property
     def end(self) -> int:
         return self.start + self.image.cycles
+
+    @property
+    def firings(self) -> int:
+        """Of all actors, so far."""
+        return int(self.image.tables.actors["firings"].sum())
+
+    @property
+    def skipped(self) -> Skipped:
+        """What was counted and not simulated."""
+        return self.image.skipped
 
 
 @dataclass
@@ -109,7 +120,7 @@ class Execution:
             status = advance(launched.image, goal if until is None else min(until - launched.start, goal))
             spent = perf_counter() - began
             launched.host_seconds += spent
-            piece = piece * 2 if spent < LOOK else max(1, int(piece * LOOK / spent))
+            piece = max(1, min(16 * piece, int(piece * LOOK / spent)))
             if status is Status.DEADLOCK:
                 raise CompileError([deadlock(launched.image)], self.checked.program.source)
             if status is Status.FINISHED:

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdflow.dsl.netlist import Actor, Affine, Gate, Loop, Netlist, Port
+from rdflow.interpreter.forward import Skipped, enable, marks
 from rdflow.interpreter.kernel import layout, native
 from rdflow.interpreter.kernel.layout import FAR, Tables, Values
+from rdflow.interpreter.kernel.past import Marks
 from rdflow.interpreter.lookahead import lookahead
 from rdflow.interpreter.mapped import Mapped, QueueTiming
 from rdflow.interpreter.rows import Store, lower
@@ -40,6 +42,7 @@ class Image:
     values: Values | None
     rank: NDArray[np.int64]  # by actor: its place in the tables
     store: Store | None
+    marks: Marks | None  # None: with values
     status: Status = Status.RUNNING
 
     @property
@@ -52,6 +55,14 @@ class Image:
         """Last cycle in which an actor fired, plus one."""
         fired = self.tables.actors[self.tables.actors["firings"] > 0]
         return int(fired["last"].max()) + 1 if fired.size else 0
+
+    @property
+    def skipped(self) -> Skipped:
+        """What was counted without being simulated."""
+        if self.marks is None:
+            return Skipped()
+        control = self.marks.control[0]
+        return Skipped(int(control["skips"]), int(control["cycles"]), int(control["firings"]))
 
 
 # -- building ----------------------------------------------------------------------------------------------------------
@@ -181,6 +192,7 @@ class Builder:
             | {"at_first": (1 << depth) - 1, "at_last": ended}
             | {
                 "waiting": layout.READY,
+                "turned": FAR,
                 "first": -1,
                 "last": -1,
                 "tile_level": min(actor.tile_level, depth),
@@ -298,9 +310,9 @@ def build(mapped: Mapped, values: Mapping[int, NDArray[Any]] | None = None) -> I
     builder = Builder(mapped, 0 if values is None else ROOM)
     tables = builder.build()
     if values is None:
-        return Image(mapped, tables, None, builder.rank, None)
+        return Image(mapped, tables, None, builder.rank, None, marks(mapped, tables, builder.rank))
     store = lower(mapped.netlist, builder.rank, tables, builder.affine, values)
-    return Image(mapped, tables._replace(affine=builder.affine.array()), store.values, builder.rank, store)
+    return Image(mapped, tables._replace(affine=builder.affine.array()), store.values, builder.rank, store, None)
 
 
 # -- running -----------------------------------------------------------------------------------------------------------
@@ -311,9 +323,14 @@ def compile_needed(with_values: bool = False) -> bool:
     return not native.ready(with_values)
 
 
-def advance(image: Image, until: int = FAR) -> Status:
-    """Do every firing before cycle `until`, and none after."""
-    image.status = Status(native.advance(image.tables, image.values, until))
+def advance(image: Image, until: int = FAR, forward: bool = True) -> Status:
+    """Do every firing before cycle `until`, and none after.
+
+    `forward`: without values, count what repeats instead of simulating it. The result is the same.
+    """
+    if image.marks is not None:
+        enable(image.marks, image.tables, forward)
+    image.status = Status(native.advance(image.tables, image.marks, image.values, until))
     return image.status
 
 

@@ -117,6 +117,8 @@ class Profile:
     seconds: float
     flops: int
     firings: int
+    firings_simulated: int
+    fast_forwarded_cycles: int
     host_seconds: float
     schedule: tuple[dict[str, object], ...]
 
@@ -146,7 +148,9 @@ def profile(execution: Execution) -> Profile:
         cycles,
         seconds,
         sum(k.flops for k in kernels),
-        sum(int(counters(l.image).firings.sum()) for l in execution.launched),
+        sum(l.firings for l in execution.launched),
+        sum(l.firings - l.skipped.firings for l in execution.launched),
+        sum(l.skipped.cycles for l in execution.launched),
         sum(l.host_seconds for l in execution.launched),
         tuple(_entry(l, machine) for l in execution.launched),
     )

@@ -239,7 +239,7 @@ class Meter:
             self.drawing = _drawing()
         current = execution.current
         spent = sum(l.host_seconds for l in execution.launched) or 1.0
-        firings = sum(int(l.image.tables.actors["firings"].sum()) for l in execution.launched)
+        firings = sum(l.firings for l in execution.launched)
         where = f"{current.call.spec.kernel} (launch {len(execution.launched)})"
         text = f"{self.doing}{where}  {execution.time:,} cycles  {firings / spent / 1e6:.1f} M firings/s"
         self.drawing.update(self.drawing.task_ids[0], description=text)

@@ -51,9 +51,9 @@ def document(
         "verify": None if verification is None else _verify(verification),
         "simulation": {
             "firings": profile.firings,
-            "firings_simulated": profile.firings,
+            "firings_simulated": profile.firings_simulated,
             "host_seconds": profile.host_seconds,
-            "fast_forwarded_cycles": 0,
+            "fast_forwarded_cycles": profile.fast_forwarded_cycles,
         },
         "what_if": None if doubled is None else [asdict(one) for one in doubled],
     }

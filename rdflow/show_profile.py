@@ -45,7 +45,16 @@ def profiled(program: Program, profile: Profile, ports: bool = False) -> list[An
     for kernel in profile.kernels:
         parts += [_units(kernel), _legend(), *([_carriers(kernel)] if ports else []), _formulas(kernel)]
     parts.append(_resources(program, profile))
+    parts.append(Text(_simulated(profile), "bright_black"))
     return parts
+
+
+def _simulated(profile: Profile) -> str:
+    """How much of the run the engine did, and how much it knew."""
+    text = f"{profile.firings:,} firings, {profile.firings_simulated:,} of them simulated"
+    if profile.fast_forwarded_cycles:
+        text += f"; {profile.fast_forwarded_cycles:,} cycles repeat earlier ones and were counted as such"
+    return text
 
 
 def _compared(program: Program, profile: Profile) -> list[Text]:

@@ -43,10 +43,27 @@ from rdflow.interpreter.mapped import BY_ADDRESS, Mapped, QueueTiming, Server, S
 
 Order = tuple[Loop, ...]
 ALWAYS = Gate()
-FIRINGS = 160  # of an actor, at most
+FIRINGS = 160  # of an actor with values, at most
 TENSOR_WORDS = 256
 FRACTIONS = ((1, 1), (1, 2), (4, 3), (15, 11), (3, 1), (5, 2))
 WHOLE = ((1, 1), (1, 1), (2, 1), (5, 4))  # of links
+
+
+@dataclass(frozen=True)
+class Size:
+    """What loops to draw: iterations, firings of an actor at most, how often a loop is bounded; whether with values.
+
+    LONG: most of a run repeats.
+    """
+
+    loops: tuple[int, ...]
+    firings: int
+    bounded: float = 0.25
+    values: bool = True
+
+
+SHORT = Size((1, 2, 3, 4, 4, 5, 5), FIRINGS)
+LONG = Size((2, 3, 4, 7, 16, 30, 40, 100, 300), 4000, bounded=0.15, values=False)
 
 
 @dataclass(frozen=True)
@@ -70,8 +87,8 @@ def random_pipeline(draw: st.DrawFn) -> Case:
     return pipeline_case(draw(st.randoms(use_true_random=False)))
 
 
-def random_case(rng: random.Random) -> Case:
-    builder = Builder(rng)
+def random_case(rng: random.Random, size: Size = SHORT) -> Case:
+    builder = Builder(rng, size)
     builder.source()
     for _ in range(rng.randint(1, 6)):
         if len(builder.actors) > 10:
@@ -81,7 +98,7 @@ def random_case(rng: random.Random) -> Case:
 
 
 def pipeline_case(rng: random.Random) -> Case:
-    builder = Builder(rng)
+    builder = Builder(rng, SHORT)
     builder.source()
     for _ in range(rng.randint(1, 4)):
         builder.map(sources=1)
@@ -197,8 +214,9 @@ STREAM_BOUND = 1e4
 class Builder:
     """The graph as it grows."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, size: Size) -> None:
         self.rng = rng
+        self.size = size
         self.width = rng.choice((1, 3, 8, 32))
         self.wild = rng.random() < 0.2
         self.tight = rng.choice((0.0, 0.3, 0.6, 0.9))
@@ -220,10 +238,10 @@ class Builder:
     def nest(self) -> Order:
         order: Order = ()
         for _ in range(self.rng.randint(1, 4)):
-            size = self.rng.choice((1, 2, 3, 4, 4, 5, 5))
-            if firings(order) * size > FIRINGS:
+            size = self.rng.choice(self.size.loops)
+            if firings(order) * size > self.size.firings:
                 break
-            order += (self.bounded(order, size) if order and self.chance(0.25) else Loop(size),)
+            order += (self.bounded(order, size) if order and self.chance(self.size.bounded) else Loop(size),)
         return order
 
     def bounded(self, outside: Order, size: int) -> Loop:
@@ -233,7 +251,11 @@ class Builder:
         base = (
             Affine(rng.randint(-1, 2), tuple(rng.choice((0, 0, 1)) for _ in outside)) if self.chance(0.4) else Affine()
         )
-        return Loop(size, rng.choice((1, 1, 2, 3)), Affine(rng.randint(0, 6), slopes), base, rng.choice((1, 1, 2, 4)))
+        limit = Affine(rng.randint(0, 6), slopes)
+        if self.size is LONG:  # the outer loops are longer, and some move a window
+            limit = Affine(rng.randint(0, 40), slopes)
+            base = replace(base, by_loop=slopes) if self.chance(0.5) else base
+        return Loop(size, rng.choice((1, 1, 2, 3)), limit, base, rng.choice((1, 1, 2, 4)))
 
     def memory(self, words: int, tensor: int | None = None) -> int:
         self.memories.append(Memory(f"m{len(self.memories)}", words, tensor))
@@ -448,7 +470,7 @@ class Builder:
             op = "fold." + ("" if kind == "f" else "i") + rng.choice(("sum", "max", "min"))
         slopes = tuple(c * spread for c in address.by_loop)
         draft.rows.append(Row(op, Mem(memory, Affine(0, slopes), lanes), args, width, init=init))
-        mem = Value(Mem(memory, Affine(offset, slopes), lanes), kind, width, value.bound * FIRINGS + 1)
+        mem = Value(Mem(memory, Affine(offset, slopes), lanes), kind, width, value.bound * self.size.firings + 1)
         if self.chance(0.2):
             return self.row(draft, "copy", mem, kind=kind, bound=mem.bound, gate=last)
         return self.row(draft, "read", mem, kind=kind, bound=mem.bound, gate=last, width=width)
@@ -493,7 +515,7 @@ class Builder:
         if not streams:
             return
         order = streams[0].order
-        while self.chance(0.25) and firings(order) * 3 <= FIRINGS and len(order) < 5:
+        while self.chance(0.25) and firings(order) * 3 <= self.size.firings and len(order) < 5:
             order += (Loop(self.rng.randint(1, 3)),)
         actor = self.actor("pcu", order)
         values = [v for s in streams for v in self.consume(s, actor)]
@@ -634,7 +656,7 @@ class Builder:
         """The loops of a reader inside a tile, the first over the blocks."""
         inner = (Loop(blocks if blocks > 1 else self.rng.randint(1, 4)),)
         size = self.rng.randint(1, 4)
-        return inner + ((Loop(size),) if rounds * firings(inner) * size <= FIRINGS else ())
+        return inner + ((Loop(size),) if rounds * firings(inner) * size <= self.size.firings else ())
 
     def read_tile(self, reader: int, memory: int, k: int, tile: int, banks: int, blocks: int, kind: str) -> None:
         """Rows that read words of the blocks that have been announced."""
@@ -673,7 +695,7 @@ class Builder:
         rng, order = self.rng, streams[0].order
         k = rng.randint(0, len(order))
         rows = rng.randint(1, 4)
-        if firings(order[:k]) * rows > FIRINGS:
+        if firings(order[:k]) * rows > self.size.firings:
             return
         memory = self.memory(2 * rows * LANES)
         grid = self.actor("systolic", order, tile_level=k)
@@ -733,7 +755,7 @@ class Builder:
             return
         rng, level = self.rng, self.rng.randint(0, len(stream.order))
         size = rng.randint(1, 4)
-        if firings(stream.order) * size > FIRINGS:
+        if firings(stream.order) * size > self.size.firings:
             return
         order = with_loop(stream.order, level, size)
         once, again = Gate(first=1 << level), Gate(not_first=1 << level)
@@ -790,7 +812,7 @@ class Builder:
         flows = rng.sample(range(len(queues)), min(3, len(queues)))
         timings = [self.timing(q, memory, flows) for q in queues]
         mapped = Mapped(netlist, timings, servers, channels)
-        return Case(mapped, self.values() if self.chance(0.6) else None, self.wild)
+        return Case(mapped, self.values() if self.size.values and self.chance(0.6) else None, self.wild)
 
     def sink(self) -> None:
         """The end of several streams at once."""

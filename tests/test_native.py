@@ -13,7 +13,7 @@ import pytest
 import rdflow
 from rdflow.interpreter.kernel import cache, layout, native
 
-NAMES = ("advance_timing", "advance_values", *native.PARTS)
+NAMES = (*native.TIMING, *native.VALUED)
 LEFT_OUT = {
     "numba",
     "prompt_toolkit",

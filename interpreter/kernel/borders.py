@@ -3,19 +3,25 @@
 from numba import cfunc, from_dtype, typeof, types
 from numba.core.ccallback import CFunc
 
-from rdflow.interpreter.kernel import cache, engine, operations, values
+from rdflow.interpreter.kernel import cache, engine, forward, operations, values
 from rdflow.interpreter.kernel.layout import ACTOR, PLACES, TABLES, VALUES, Parts
 from rdflow.interpreter.kernel.options import BORDER
+from rdflow.interpreter.kernel.past import MARKS
 
 NUMBER = types.int64
 ELEMENTWISE = types.void(NUMBER, typeof(VALUES.words), typeof(VALUES.ints), *(NUMBER,) * 10)
 COMPUTE = types.void(from_dtype(ACTOR), NUMBER, typeof(PLACES), typeof(VALUES), types.FunctionType(ELEMENTWISE))
+LOOK = types.void(typeof(TABLES), typeof(MARKS), NUMBER)
 PARTS = types.NamedTuple((types.FunctionType(COMPUTE), types.FunctionType(ELEMENTWISE)), Parts)
 
 BORDERS = {
     "elementwise": (operations.elementwise, ELEMENTWISE),
     "compute": (values.compute, COMPUTE),
-    "advance_timing": (engine.advance_timing, NUMBER(typeof(TABLES), NUMBER)),
+    "look": (forward.look, LOOK),
+    "advance_timing": (
+        engine.advance_timing,
+        NUMBER(typeof(TABLES), typeof(MARKS), types.FunctionType(LOOK), NUMBER),
+    ),
     "advance_values": (engine.advance_values, NUMBER(typeof(TABLES), typeof(VALUES), PARTS, NUMBER)),
 }
 

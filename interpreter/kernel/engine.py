@@ -8,6 +8,7 @@ from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 from numpy import int64, uint64, uintp
 
+from rdflow.interpreter.kernel.forward import horizon
 from rdflow.interpreter.kernel.layout import DEADLOCK, FAR, FINISHED, RUNNING
 from rdflow.interpreter.kernel.options import HELPER, SPLICE
 from rdflow.interpreter.kernel.servers import serve
@@ -29,8 +30,26 @@ def summon(due, pending, end):
     return count, others
 
 
-def engine(visit):
-    """The loop over windows, for one way to visit an actor."""
+@njit(**HELPER)
+def no_horizon(tables, marks, end):
+    """Nothing but the window ends the window."""
+    return end
+
+
+@njit(**HELPER)
+def look(tables, marks, part, until):
+    """See whether anything repeats."""
+    if marks.control[0].grid > 0 and tables.clock[0].running > 0:
+        part(tables, marks, until)
+
+
+@njit(**HELPER)
+def no_look(tables, marks, part, until):
+    """Nothing is skipped."""
+
+
+def engine(visit, horizon, look):
+    """The loop over windows, for one way to visit an actor and to look between windows."""
 
     @njit(**SPLICE)
     def visit_all(tables, values, parts, end):
@@ -52,11 +71,11 @@ def engine(visit):
                     position += uint64(1)
 
     @njit(**SPLICE)
-    def run(tables, values, parts, until):
+    def run(tables, values, parts, marks, until):
         """Do every firing before `until` and none after. The status."""
         clock = tables.clock[0]
         while True:
-            end = min(clock.time + clock.window, until)
+            end = horizon(tables, marks, min(clock.time + clock.window, until))
             count, others = summon(tables.due, tables.pending, end)
             if count == 0 and clock.requests == 0 and others == FAR:
                 return FINISHED if clock.running == 0 else DEADLOCK
@@ -66,25 +85,26 @@ def engine(visit):
             if clock.time >= until:
                 return RUNNING
             if count == 0 and clock.requests == 0:
-                clock.time = min(others, until)
+                clock.time = horizon(tables, marks, min(others, until))
             else:
                 visit_all(tables, values, parts, end)
                 clock.served = max(clock.served, clock.time + clock.reach)
                 serve(tables, end + clock.reach)
                 clock.time = end
+            look(tables, marks, parts, until)
 
     return run
 
 
-run_timing = engine(visit_timing)
-run_values = engine(visit_values)
+run_timing = engine(visit_timing, horizon, look)
+run_values = engine(visit_values, no_horizon, no_look)
 
 
-def advance_timing(tables, until):
-    """Cycles only."""
-    return run_timing(tables, None, None, until)
+def advance_timing(tables, marks, look, until):
+    """Cycles only: what repeats is counted instead of simulated; `look` is behind a border."""
+    return run_timing(tables, None, look, marks, until)
 
 
 def advance_values(tables, values, parts, until):
     """Cycles and values; `parts` are what is behind the borders."""
-    return run_values(tables, values, parts, until)
+    return run_values(tables, values, parts, None, until)

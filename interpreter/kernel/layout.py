@@ -41,7 +41,8 @@ ACTOR = record(
     "waiting tile_level tiles "
     "burst channel channels base "  # affine of the byte address; first server and number of channels
     "first_row last_row "
-    "firings busy starved blocked memory link first last"
+    "firings busy starved blocked memory link first last "
+    "turned turn"  # the outermost loop that a carry has stepped since this was FAR, and the cycle of the firing before
 )
 LOOP = record("counter iterations size bound")
 BOUND = record("stride granule limit base")

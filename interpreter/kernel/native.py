@@ -17,27 +17,30 @@ import numpy as np
 
 from rdflow.interpreter.kernel.cache import apart, folder, holds
 from rdflow.interpreter.kernel.layout import TABLES, VALUES, Tables, Values
+from rdflow.interpreter.kernel.past import MARKS, Marks
 
 PARTS = ("compute", "elementwise")
+TIMING, VALUED = ("advance_timing", "look"), ("advance_values", *PARTS)
 WORD = ctypes.c_int64
 RAISING = re.compile(rb"numba_\w+")  # numba's helpers that raise what compiled code reports: kernels report nothing
 _owners: dict[str, Any] = {}  # what keeps the code of a function in memory
 
 
-def advance(tables: Tables, values: Values | None, until: int) -> int:
-    """Every firing before `until` and none after, without values where these are None. The status."""
+def advance(tables: Tables, marks: Marks | None, values: Values | None, until: int) -> int:
+    """Every firing before `until` and none after: with values, or with marks of what repeats. The status."""
     words = flat(tables, TABLES)
     if values is None:
-        return call("advance_timing", *words, until)
-    compile_side_by_side()
+        assert marks is not None
+        compile_side_by_side("advance_timing", "look")
+        return call("advance_timing", *words, *flat(marks, MARKS), address("look"), 0, 0, until)
+    compile_side_by_side("compute", "elementwise")
     parts = [word for name in PARTS for word in (address(name), 0, 0)]
     return call("advance_values", *words, *flat(values, VALUES), *parts, until)
 
 
 def ready(with_values: bool) -> bool:
     """Whether `advance` needs no compilation."""
-    wanted = ("advance_values", *PARTS) if with_values else ("advance_timing",)
-    return all(name in _owners or holds(name) for name in wanted)
+    return all(name in _owners or holds(name) for name in (VALUED if with_values else TIMING))
 
 
 # -- calls -------------------------------------------------------------------------------------------------------------
@@ -116,11 +119,11 @@ def keep(path: Path, symbol: str, code: bytes) -> None:
 
 
 @cache
-def compile_side_by_side() -> None:
+def compile_side_by_side(name: str, other: str) -> None:
     """Half of a first compilation is done by another process, which leaves it where this one finds it."""
-    if holds("elementwise"):
+    if holds(other):
         return
-    other = apart("from rdflow.interpreter.kernel.native import address; address('elementwise')")
-    address("compute")
-    if other is not None:
-        other.wait()
+    process = apart(f"from rdflow.interpreter.kernel.native import address; address({other!r})")
+    address(name)
+    if process is not None:
+        process.wait()

@@ -70,6 +70,9 @@ def carry(actor, loops, bounds, affine):
         return True
     if level < actor.tile_level:
         actor.tiles += 1
+    if level < actor.turned:
+        actor.turned = level
+        actor.turn = actor.last
     mark(actor, loops[uintp(actor.loop + level)], level)
     restart(actor, level + 1, loops, bounds, affine)
     return False
