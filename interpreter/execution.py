@@ -30,7 +30,7 @@ from rdflow.interpreter.sockets import shard
 
 Array = NDArray[Any]
 LOOK = 0.1  # seconds between two looks at the progress of a long launch, about
-FIRST_SLICE = 100_000  # cycles of the first slice; the next ones as LOOK wants
+FIRST_SLICE, LAST_SLICE = 100_000, 1 << 48  # cycles of the first slice, and of any; the next ones as LOOK wants
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Execution:
             status = advance(launched.image, goal if until is None else min(until - launched.start, goal))
             spent = perf_counter() - began
             launched.host_seconds += spent
-            piece = max(1, min(16 * piece, int(piece * LOOK / spent)))
+            piece = max(1, min(16 * piece, int(piece * LOOK / spent), LAST_SLICE))
             if status is Status.DEADLOCK:
                 raise CompileError([deadlock(launched.image)], self.checked.program.source)
             if status is Status.FINISHED:

@@ -20,7 +20,7 @@ from rdflow.dsl.launches import calls
 from rdflow.dsl.netlist import Actor, Affine, Burst, Gate, Loop, Port, Queue
 from rdflow.dsl.report import Reporter
 from rdflow.interpreter.image import FAR, Image, Status, advance, build, counters, counters_of, tokens, waiting
-from rdflow.interpreter.mapped import Mapped, QueueTiming, Server
+from rdflow.interpreter.mapped import BY_ADDRESS, Mapped, QueueTiming, Server, Stage
 
 EXAMPLES = int(os.environ.get("FORWARD_EXAMPLES", "500"))
 
@@ -117,7 +117,6 @@ def test_random_netlists() -> None:
         ("fftconv", {"P": 16}, 0.5),
         ("mlp_backward_adam", {"T": 256, "C": 256, "V": 256}, 0.95),
         ("llama_prefill_layer", {"T": 1024, "C": 64, "F": 64, "G": 1, "R": 2, "W": 4, "P": 1}, 1),
-        ("llama_unfused", {"T": 512, "C": 64, "F": 64, "NL": 1, "G": 1, "R": 2, "W": 4}, 1),
     ],
 )
 def test_programs(name: str, sizes: dict[str, int], share: float) -> None:
@@ -202,7 +201,7 @@ def test_channels_are_walked_through_a_whole_number_of_times() -> None:
     image, _ = both(
         mapped(
             [request, actor((30_000,), inputs=(port(0),))],
-            [(Queue(0, 1, 0, server="memory"), QueueTiming(0, 1, 8, first=1, tail=10))],
+            [(Queue(0, 1, 0, server="memory"), QueueTiming(0, 1, 8, 1, (Stage(BY_ADDRESS, 10),)))],
             servers=[Server("channel", 15, 11)] * 5,
             channels=[(0, 5, 64)],
         )
