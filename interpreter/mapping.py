@@ -9,7 +9,7 @@ from rdflow.dsl.netlist import Actor, Netlist, Queue
 from rdflow.interpreter.allocate import UnitCopy, bases, socket_errors, tier_errors, unit_copies, within_unit
 from rdflow.interpreter.machine import Machine, Tier
 from rdflow.interpreter.mapped import BY_ADDRESS, Mapped, QueueTiming, Server, Stage
-from rdflow.interpreter.network import Meetings, link_name
+from rdflow.interpreter.network import Meetings, link_name, through_links
 from rdflow.interpreter.place import Site, place
 from rdflow.interpreter.route import Route, Switch, hops, route
 from rdflow.interpreter.sockets import beside_links, is_link, link_room, link_servers, link_timing, node_errors
@@ -97,21 +97,10 @@ def _timing(netlist: Netlist, machine: Machine, met: Meetings, number: int, way:
     latency = max(1, pipeline + wire)
     first_link = _first_servers(netlist, machine)["link"]
     crossed = [(first_link + c.link, pipeline + c.hops * machine.network.hop) for c in met.crossings[number]]
-    first, stages = _stages(crossed, latency, queue.packets)
+    first, stages = through_links(crossed, latency, queue.packets)
     if queue.server is not None:
         stages = _to_port(stages, queue.packets, _port(netlist, machine, queue))
     return QueueTiming(latency, wire, slots, first, stages, met.flows[number] if crossed else -1)
-
-
-def _stages(crossed: list[tuple[int, int]], latency: int, packets: int) -> tuple[int, tuple[Stage, ...]]:
-    """Links as servers, such that a token that waits nowhere is ready after `latency`, with its first packet (the
-    consumer takes a cycle for each). `crossed`: each link and the cycles from the push to it. To the first, and all."""
-    ends = [at for _, at in crossed[1:]]
-    stages = [Stage(link, end - at - 1) for (link, at), end in zip(crossed, ends, strict=False)]
-    if not crossed:
-        return latency, ()
-    link, at = crossed[-1]
-    return crossed[0][1], (*stages, Stage(link, latency - at - packets))
 
 
 def _to_port(stages: tuple[Stage, ...], packets: int, port: Stage) -> tuple[Stage, ...]:

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from rdflow.dsl.netlist import Gate, Netlist
 from rdflow.interpreter.flows import Wires, flows, wires
+from rdflow.interpreter.mapped import Stage
 from rdflow.interpreter.route import Route, Switch
 
 Link = tuple[Wires, Switch, Switch]
@@ -49,6 +50,20 @@ def meetings(netlist: Netlist, routes: Sequence[Route]) -> Meetings:
     shared = {link: n for n, link in enumerate(l for l, befores in origins.items() if len(befores) > 1)}
     crossings = [tuple(Crossing(shared[l], i) for i, l in enumerate(way) if l in shared) for way in ways]
     return Meetings(list(shared), crossings, _first_queues(numbers))
+
+
+def through_links(crossed: Sequence[tuple[int, int]], latency: int, packets: int) -> tuple[int, tuple[Stage, ...]]:
+    """The stages of a queue that crosses links, each given as its server and the cycles from the push to it.
+
+    A token that waits nowhere is ready after `latency`, with its first packet (the consumer takes a cycle for each).
+    Returned are the cycles to the first stage (to the end, without links) and all stages.
+    """
+    if not crossed:
+        return latency, ()
+    ends = [at for _, at in crossed[1:]]
+    stages = [Stage(link, end - at - 1) for (link, at), end in zip(crossed, ends, strict=False)]
+    link, at = crossed[-1]
+    return crossed[0][1], (*stages, Stage(link, latency - at - packets))
 
 
 def links(netlist: Netlist, routes: Sequence[Route], queue: int, flow_of: Sequence[int]) -> Iterator[Link]:
