@@ -50,9 +50,9 @@ def limit(netlist: Netlist, units: tuple[UnitProfile, ...], tiers: Mapping[str, 
     """The busiest tier if it is saturated or busier than any unit, else the busiest unit that the output waits for."""
     if not any(u.total for u in units):
         return Limit("", "latency", (), "nothing ran")
-    tier = max(tiers, key=lambda t: tiers[t].utilization)
+    tier = max(tiers, key=lambda t: tiers[t].busy)
     most = max(u.utilization for u in units)
-    if tiers[tier].utilization > SATURATED or tiers[tier].utilization >= most:
+    if tiers[tier].busy > SATURATED or tiers[tier].busy >= most:
         chain = _Chain(netlist, units, set()).found()
         share = f"{tier.upper()} moves {tiers[tier].utilization:.0%} of its peak"
         return Limit(tier, tier, chain, _sentence(share, chain, units, tier))

@@ -87,10 +87,21 @@ def duration(value: object) -> Fraction:
     return seconds
 
 
+def share(value: object) -> Fraction:
+    """A part of a whole: more than 0, at most 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PydanticCustomError("share", "a number")
+    part = Fraction(str(value))
+    if not 0 < part <= 1:
+        raise impossible("must be more than 0 and at most 1")
+    return part
+
+
 Bytes = Annotated[int, PlainValidator(whole(SIZE))]
 BytesPerSecond = Annotated[int, PlainValidator(whole(BANDWIDTH))]
 Hertz = Annotated[int, PlainValidator(whole(FREQUENCY))]
 Seconds = Annotated[Fraction, PlainValidator(duration)]
+Share = Annotated[Fraction, PlainValidator(share)]
 Count = Annotated[int, Field(strict=True, ge=1)]
 Cycles = Annotated[int, Field(strict=True, ge=1)]
 Lanes = Annotated[int, Field(strict=True, ge=1, le=32)]
@@ -169,18 +180,17 @@ class Network(Part):
 
 
 class Tier(Part):
-    """A memory of a socket: bytes, bytes a second over all channels, seconds, and bursts under way of one AGCU."""
+    """A memory of a socket: bytes, bytes a second over all channels at peak, seconds, bursts under way of one AGCU.
+
+    `efficiency`: the part of the peak that is left of a long stream after rows are opened and refreshed.
+    """
 
     capacity: Bytes
     bandwidth: BytesPerSecond
+    efficiency: Share
     channels: Count
     latency: Seconds
     outstanding: Count
-
-
-class Ddr(Tier):
-    copy_bandwidth: BytesPerSecond
-    """bytes a second that a copy between the tiers reaches"""
 
 
 class Links(Part):
@@ -214,7 +224,7 @@ class Machine(Part):
     agcu: Agcu
     network: Network
     hbm: Tier
-    ddr: Ddr
+    ddr: Tier
     links: Links
     launch: Launch
     _layers: tuple[Layer, ...] = PrivateAttr(default=())
@@ -241,8 +251,12 @@ class Machine(Part):
         return ceil(seconds * self.socket.clock)
 
     def asked(self, tier: Tier) -> Fraction:
-        """Cycles that a channel may take for a burst at the tier's bandwidth, exactly."""
-        return Fraction(BURST * tier.channels * self.socket.clock, tier.bandwidth)
+        """Cycles that a channel may take for a burst of a long stream, exactly."""
+        return Fraction(BURST * tier.channels * self.socket.clock, tier.bandwidth) / tier.efficiency
+
+    def sustained(self, tier: Tier) -> float:
+        """Bytes a second that the tier's channels give together."""
+        return float(BURST * tier.channels * self.socket.clock / self.cycles_per_burst(tier))
 
     def cycles_per_burst(self, tier: Tier) -> Fraction:
         """The nearest fraction to `asked` with a denominator that lets a busy channel's state recur."""
@@ -414,8 +428,6 @@ def _contradictions(machine: Machine) -> Iterator[tuple[str, str]]:
         if abs(machine.cycles_per_burst(tier) - asked) > LARGEST_ROUNDING * asked:
             most = BURST * machine.socket.clock * LARGEST_DENOMINATOR // 10**9
             yield f"{name}.bandwidth", f"is more than its channels can give: {tier.channels} of at most {most}GB/s"
-    if machine.ddr.copy_bandwidth > machine.ddr.bandwidth:
-        yield "ddr.copy_bandwidth", "is more than `ddr.bandwidth`, which a copy reads from"
 
 
 def _locate(path: str, layers: tuple[Layer, ...]) -> tuple[Source, Span, Span]:
@@ -508,7 +520,12 @@ def _with_unit(path: str, kind: Kind, given: object) -> str:
 
 
 def _wrong_type(path: str, error: ErrorDetails, layers: tuple[Layer, ...]) -> Diagnostic:
-    kinds = {"int_type": "a whole number", "string_type": "a text in quotes", "model_type": "a section"}
+    kinds = {
+        "int_type": "a whole number",
+        "string_type": "a text in quotes",
+        "share": "a number",
+        "model_type": "a section",
+    }
     expected = kinds.get(error["type"], error["msg"])
     label = _at_value(path, f"expected {expected}", layers)
     key, given = path.rpartition(".")[2], str(error["input"])

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 
 from rdflow.dsl.launches import LaunchSpec
 from rdflow.dsl.netlist import Netlist
@@ -53,16 +52,22 @@ class UnitProfile:
 
 @dataclass(frozen=True)
 class TierProfile:
-    """A memory tier: bytes moved, bytes a second at peak and achieved over the kernel."""
+    """A memory tier: bytes moved, bytes a second at peak, of a long stream, and achieved over the kernel."""
 
     read: int
     written: int
     peak: float
+    sustained: float
     achieved: float
 
     @property
     def utilization(self) -> float:
         return self.achieved / self.peak if self.peak else 0.0
+
+    @property
+    def busy(self) -> float:
+        """The share of the time in which its channels are at work."""
+        return self.achieved / self.sustained if self.sustained else 0.0
 
 
 @dataclass(frozen=True)
@@ -181,8 +186,8 @@ def _entry(launched: Launched, machine: Machine) -> dict[str, object]:
 def _sum(parts: Iterable[TierProfile], seconds: float) -> TierProfile:
     found = list(parts)
     read, written = sum(t.read for t in found), sum(t.written for t in found)
-    peak = found[0].peak if found else 0.0
-    return TierProfile(read, written, peak, (read + written) / seconds if seconds else 0.0)
+    peak, sustained = (found[0].peak, found[0].sustained) if found else (0.0, 0.0)
+    return TierProfile(read, written, peak, sustained, (read + written) / seconds if seconds else 0.0)
 
 
 def _kernel(name: str, group: list[Launched], machine: Machine) -> KernelProfile:
@@ -261,9 +266,8 @@ def _tiers(netlist: Netlist, counted: list[Counters], machine: Machine, seconds:
     found = {}
     for name, tier in machine.tiers.items():
         read, written = moved[name]
-        channels = tier.channels * netlist.sockets
-        peak = float(Fraction(BURST * channels) / machine.cycles_per_burst(tier) * machine.socket.clock)
-        found[name] = TierProfile(read, written, peak, (read + written) / seconds if seconds else 0.0)
+        peak, sustained = float(tier.bandwidth) * netlist.sockets, machine.sustained(tier) * netlist.sockets
+        found[name] = TierProfile(read, written, peak, sustained, (read + written) / seconds if seconds else 0.0)
     return found
 
 

@@ -68,10 +68,16 @@ def test_sn40l_is_the_published_chip(sn40l: Machine) -> None:
 
 
 def test_cycles_a_burst_are_small_fractions(sn40l: Machine) -> None:
-    assert sn40l.cycles_per_burst(sn40l.hbm) == Fraction(15, 11)
-    assert sn40l.cycles_per_burst(sn40l.ddr) == Fraction(30, 13)
-    achieved = sn40l.replace(hbm_bandwidth="1.58TB/s")
-    assert achieved.cycles_per_burst(achieved.hbm) == Fraction(14, 9)
+    assert sn40l.cycles_per_burst(sn40l.hbm) == Fraction(14, 9)
+    assert sn40l.cycles_per_burst(sn40l.ddr) == Fraction(59, 16)
+    peak = sn40l.replace(hbm_efficiency=1.0, ddr_efficiency=1)
+    assert peak.cycles_per_burst(peak.hbm) == Fraction(15, 11)
+    assert peak.cycles_per_burst(peak.ddr) == Fraction(30, 13)
+
+
+def test_a_tier_sustains_its_efficiency_of_its_peak(sn40l: Machine) -> None:
+    assert sn40l.sustained(sn40l.hbm) == pytest.approx(1.58e12, rel=2e-3)
+    assert sn40l.sustained(sn40l.ddr) == pytest.approx(125e9, rel=2e-3)
 
 
 def test_times_become_cycles_rounded_up(sn40l: Machine) -> None:
@@ -191,7 +197,8 @@ def test_a_unit_in_another_case_is_recognised(sn40l: Machine) -> None:
         ("hbm.bandwidth=0TB/s", "`hbm.bandwidth` must be more than 0"),
         ("hbm.capacity=0.5B", "`hbm.capacity` must be a whole number of B"),
         ("hbm.bandwidth=100TB/s", "`hbm.bandwidth` is more than its channels can give: 32 of at most 1228GB/s"),
-        ("ddr.copy_bandwidth=1TB/s", "`ddr.copy_bandwidth` is more than `ddr.bandwidth`, which a copy reads from"),
+        ("hbm.efficiency=1.2", "`hbm.efficiency` must be more than 0 and at most 1"),
+        ("ddr.efficiency=0", "`ddr.efficiency` must be more than 0 and at most 1"),
     ],
 )
 def test_impossible_values(sn40l: Machine, setting: str, message: str) -> None:
