@@ -9,7 +9,7 @@ from rdflow.dsl.netlist import Actor, Netlist, Queue
 from rdflow.interpreter.allocate import UnitCopy, bases, socket_errors, tier_errors, unit_copies, within_unit
 from rdflow.interpreter.machine import Machine, Tier
 from rdflow.interpreter.mapped import BY_ADDRESS, Mapped, QueueTiming, Server, Stage
-from rdflow.interpreter.network import Meetings, link_name, through_links
+from rdflow.interpreter.network import Meetings, through_links
 from rdflow.interpreter.place import Site, place
 from rdflow.interpreter.route import Route, Switch, hops, route
 from rdflow.interpreter.sockets import beside_links, is_link, link_room, link_servers, link_timing, node_errors
@@ -188,7 +188,7 @@ def _servers(netlist: Netlist, machine: Machine, met: Meetings) -> list[Server]:
             found += [Server(f"{name}[{i}]{on}", service.numerator, service.denominator) for i in range(tier.channels)]
     found += [Server(f"port[{i}]", 1, machine.pmu.write_ports) for i in range(netlist.servers)]
     found += link_servers(netlist, machine)
-    return found + [Server(link_name(link), shared=True) for link in met.links]
+    return found + [Server(link.name, shared=True) for link in met.links]
 
 
 def _channels(netlist: Netlist, machine: Machine) -> list[tuple[int, int, int]]:

@@ -17,7 +17,21 @@ from rdflow.interpreter.flows import Wires, flows, wires
 from rdflow.interpreter.mapped import Stage
 from rdflow.interpreter.route import Route, Switch
 
-Link = tuple[Wires, Switch, Switch]
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """From a switch to the next, one of the network's kinds of wires, on a socket."""
+
+    socket: int
+    wires: Wires
+    start: Switch
+    end: Switch
+
+    @property
+    def name(self) -> str:
+        (row, column), (next_row, next_column) = self.start, self.end
+        socket = f"{self.socket}: " if self.socket else ""
+        return f"link[{socket}{self.wires.name.lower()} {row},{column}-{next_row},{next_column}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +81,17 @@ def through_links(crossed: Sequence[tuple[int, int]], latency: int, packets: int
 
 
 def links(netlist: Netlist, routes: Sequence[Route], queue: int, flow_of: Sequence[int]) -> Iterator[Link]:
-    """The links of a queue's route; none where it is no flow."""
-    if flow_of[queue] >= 0:
-        kind = wires(netlist.queues[queue])
-        yield from ((kind, a, b) for a, b in pairwise(routes[queue]))
+    """The links of a queue's route; none where it is no flow, or leads to another socket."""
+    ends = netlist.queues[queue]
+    socket = netlist.actors[ends.source].socket
+    if flow_of[queue] >= 0 and netlist.actors[ends.sink].socket == socket:
+        yield from (Link(socket, wires(ends), a, b) for a, b in pairwise(routes[queue]))
 
 
 def _first_queues(numbers: Sequence[int]) -> list[int]:
     """By queue the lowest number of a queue of the same flow."""
     first: dict[int, int] = {}
     return [first.setdefault(flow, q) if flow >= 0 else -1 for q, flow in enumerate(numbers)]
-
-
-def link_name(link: Link) -> str:
-    kind, a, b = link
-    return f"link[{kind.name.lower()} {a[0]},{a[1]}-{b[0]},{b[1]}]"
 
 
 def traffic(netlist: Netlist, routes: Sequence[Route], pushes: Sequence[int]) -> dict[Link, int]:

@@ -15,9 +15,9 @@ from rdflow.interpreter.execution import Compiled
 from rdflow.interpreter.flows import Wires
 from rdflow.interpreter.image import Status, advance, build, counters
 from rdflow.interpreter.mapped import Mapped, QueueTiming, Server, Stage
-from rdflow.interpreter.network import Crossing, meetings, traffic
+from rdflow.interpreter.network import Crossing, Link, meetings, traffic
 from rdflow.interpreter.profile import profile
-from rdflow.interpreter.route import Route, route
+from rdflow.interpreter.route import Route, Switch, route
 
 LINK = Server("link", shared=True)
 
@@ -129,6 +129,10 @@ def test_a_token_that_is_late_for_another_reason_has_not_waited_for_the_link() -
 # -- routes ------------------------------------------------------------------------------------------------------------
 
 
+def vector(start: Switch, end: Switch) -> Link:
+    return Link(0, Wires.VECTOR, start, end)
+
+
 def ways(*pairs: tuple[tuple[int, int], tuple[int, int]]) -> list[Route]:
     return [route(start, end) for start, end in pairs]
 
@@ -138,7 +142,7 @@ def test_only_the_link_where_flows_come_together_is_a_server() -> None:
     met = meetings(netlist([(0,), (1,)]), ways(((0, 0), (0, 4)), ((1, 1), (0, 4))))
     assert met.links == []  # the second comes down the last column
     met = meetings(netlist([(0,), (1,)]), ways(((0, 0), (0, 4)), ((0, 1), (0, 4))))
-    assert met.links == [(Wires.VECTOR, (0, 1), (0, 2))]
+    assert met.links == [vector((0, 1), (0, 2))]
     assert met.crossings == [(Crossing(0, 1),), (Crossing(0, 0),)]
 
 
@@ -156,12 +160,12 @@ def test_traffic_counts_a_multicast_once_and_a_reduction_apart() -> None:
     made = netlist([(0, 1)], count=8)
     routes = ways(((0, 0), (0, 2)), ((0, 0), (0, 1)))
     assert traffic(made, routes, [8, 8]) == {
-        (Wires.VECTOR, (0, 0), (0, 1)): 8,
-        (Wires.VECTOR, (0, 1), (0, 2)): 8,
+        vector((0, 0), (0, 1)): 8,
+        vector((0, 1), (0, 2)): 8,
     }
     ports = made.actors[0].outputs
     made.actors[0] = replace(made.actors[0], outputs=(ports[0], replace(ports[1], gate=ends(0, 1))))
-    assert traffic(made, routes, [8, 1])[Wires.VECTOR, (0, 0), (0, 1)] == 9
+    assert traffic(made, routes, [8, 1])[vector((0, 0), (0, 1))] == 9
 
 
 def compiled(name: str, **params: int | str) -> Compiled:
