@@ -12,7 +12,7 @@ from rdflow.dsl.netlist import Netlist, Port
 from rdflow.interpreter.image import Counters
 from rdflow.interpreter.machine import BURST
 from rdflow.interpreter.mapped import Mapped
-from rdflow.interpreter.network import Link, link_name
+from rdflow.interpreter.network import Link
 
 BETWEEN = {"p2p": "socket link", "port": "write port", "hbm": "channel", "ddr": "channel"}
 """kinds of servers by the first word of their name; links of the mesh are not all servers, and counted by their routes"""
@@ -48,7 +48,7 @@ def carriers(
 
     found = [carrier(kind, name, n, packet * rate) for kind, name, n, rate in _served(mapped, counted) if n]
     found += [carrier("port", name, n, packet * ports) for name, n, ports in _ports(mapped.netlist, counted) if n]
-    found += [carrier("mesh link", link_name(link), n, packet) for link, n in mesh.items() if n]
+    found += [carrier("mesh link", link.name, n, packet) for link, n in mesh.items() if n]
     return tuple(sorted(found, key=lambda c: -c.utilization)) if cycles else ()
 
 

@@ -21,7 +21,7 @@ def test_channels_carry_the_bytes_of_their_tier() -> None:
     found = kernel("hello", N=65536)
     channels = [c for c in found.carriers if c.kind == "channel" and c.name.startswith("hbm[")]
     assert len(channels) == 32 and sum(c.bytes for c in channels) == found.bytes
-    assert sum(c.peak for c in channels) == pytest.approx(found.tiers["hbm"].peak)
+    assert sum(c.peak for c in channels) == pytest.approx(found.tiers["hbm"].sustained)
     assert sum(c.achieved for c in channels) == pytest.approx(found.tiers["hbm"].achieved)
 
 
