@@ -55,6 +55,8 @@ class Launched:
     image: Image
     start: int
     host_seconds: float = 0.0
+    repeats: bool = False
+    """whether it was not simulated, as a launch before it is the same"""
 
     @property
     def end(self) -> int:
@@ -68,7 +70,7 @@ class Launched:
     @property
     def skipped(self) -> Skipped:
         """What was counted and not simulated."""
-        return self.image.skipped
+        return Skipped(1, self.image.cycles, self.firings) if self.repeats else self.image.skipped
 
 
 @dataclass
@@ -114,7 +116,7 @@ class Execution:
         if progress is not None:
             progress(self)
         while not self.finished and (until is None or self.time < until):
-            launched = self._running()
+            launched = self._repeated(until) or self._running()
             goal = launched.image.time + piece
             began = perf_counter()
             status = advance(launched.image, goal if until is None else min(until - launched.start, goal))
@@ -152,6 +154,22 @@ class Execution:
         compiled = self.compile(call.spec)
         image = build(compiled.mapped, self._given(call, compiled))
         self.launched.append(Launched(call, compiled, image, last.end if last is not None else 0))
+        return self.launched[-1]
+
+    def _repeated(self, until: int | None) -> Launched | None:
+        """The next launch, where one before it was the same and it ends by `until`: it is known and not simulated.
+
+        Without values nothing depends on data, launches follow one another, and each finds the memory channels idle.
+        A kernel's tensors have the addresses of its mapping in all its launches, so the channels are the same too.
+        """
+        last = self.current
+        if self.values is not None or last is None or last.image.status is not Status.FINISHED:
+            return None
+        call = self._calls[len(self.launched)]
+        same = next((l for l in self.launched if l.call.spec == call.spec), None)
+        if same is None or (until is not None and until < last.end + same.image.cycles):
+            return None
+        self.launched.append(Launched(call, same.compiled, same.image, last.end, repeats=True))
         return self.launched[-1]
 
     # -- tensors -------------------------------------------------------------------------------------------------------

@@ -124,6 +124,7 @@ class Profile:
     firings: int
     firings_simulated: int
     fast_forwarded_cycles: int
+    launches_repeated: int
     host_seconds: float
     schedule: tuple[dict[str, object], ...]
 
@@ -156,6 +157,7 @@ def profile(execution: Execution) -> Profile:
         sum(l.firings for l in execution.launched),
         sum(l.firings - l.skipped.firings for l in execution.launched),
         sum(l.skipped.cycles for l in execution.launched),
+        sum(l.repeats for l in execution.launched),
         sum(l.host_seconds for l in execution.launched),
         tuple(_entry(l, machine) for l in execution.launched),
     )

@@ -54,6 +54,7 @@ def document(
             "firings_simulated": profile.firings_simulated,
             "host_seconds": profile.host_seconds,
             "fast_forwarded_cycles": profile.fast_forwarded_cycles,
+            "launches_repeated": profile.launches_repeated,
         },
         "what_if": None if doubled is None else [asdict(one) for one in doubled],
     }

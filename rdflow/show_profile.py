@@ -54,6 +54,8 @@ def _simulated(profile: Profile) -> str:
     text = f"{profile.firings:,} firings, {profile.firings_simulated:,} of them simulated"
     if profile.fast_forwarded_cycles:
         text += f"; {profile.fast_forwarded_cycles:,} cycles repeat earlier ones and were counted as such"
+    if profile.launches_repeated:
+        text += f", {profile.launches_repeated} of {len(profile.schedule)} launches among them"
     return text
 
 

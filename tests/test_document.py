@@ -58,6 +58,7 @@ PROFILE = {
     "outputs": {}, "verify": "NoneType",
     "simulation": {
         "firings": "int", "firings_simulated": "int", "host_seconds": "float", "fast_forwarded_cycles": "int",
+        "launches_repeated": "int",
     },
     "what_if": "NoneType",
 }  # fmt: skip

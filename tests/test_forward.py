@@ -21,6 +21,7 @@ from rdflow.dsl.netlist import Actor, Affine, Burst, Gate, Loop, Port, Queue
 from rdflow.dsl.report import Reporter
 from rdflow.interpreter.image import FAR, Image, Status, advance, build, counters, counters_of, tokens, waiting
 from rdflow.interpreter.mapped import BY_ADDRESS, Mapped, QueueTiming, Server, Stage
+from rdflow.interpreter.profile import profile as rdflow_profile
 
 EXAMPLES = int(os.environ.get("FORWARD_EXAMPLES", "500"))
 
@@ -246,3 +247,55 @@ def test_forward_can_be_left_and_taken_up_again() -> None:
     advance(plain, forward=False)
     assert state(image) == state(plain)
     assert 0 < image.skipped.cycles < 200_000
+
+
+# -- launches ----------------------------------------------------------------------------------------------------------
+
+
+def layers(count: int) -> str:
+    """A program that launches one kernel for each layer."""
+    return f"""
+axis n = {count}, x = 4096
+tensor W: f32[n, x] in hbm input
+tensor Y: f32[n, x] in hbm output
+kernel double(w: f32[x], y: f32[x]) {{
+    a = load w as [x/L | x%L]
+    b = pcu a + a as f32 [x/L | x%L]
+    store b -> y
+}}
+schedule {{
+    for i in 0..{count} {{
+        launch double(W(n = i), Y(n = i))
+    }}
+}}
+"""
+
+
+def test_a_launch_that_was_simulated_is_not_simulated_again() -> None:
+    program = rdflow.loads(layers(5))
+    execution, plain = program.execution(), program.execution()
+    execution.advance()
+    lengths = []
+    for _ in range(5):
+        image = plain.begin().image
+        advance(image, forward=False)
+        lengths.append(image.cycles)
+    assert [l.repeats for l in execution.launched] == [False, *[True] * 4]
+    assert [l.end - l.start for l in execution.launched] == lengths
+    assert [state(l.image) for l in execution.launched] == [state(l.image) for l in plain.launched]
+    assert execution.time == sum(lengths)
+
+
+def test_a_stop_inside_a_repeated_launch_is_exact() -> None:
+    program = rdflow.loads(layers(3))
+    execution = program.execution()
+    execution.advance()
+    stop = execution.launched[1].start + 100
+    again = program.execution()
+    again.advance(stop)
+    assert again.time == stop
+    assert again.current is not None and not again.current.repeats
+    again.advance()
+    assert [l.repeats for l in again.launched] == [False, False, True]
+    assert again.time == execution.time
+    assert rdflow_profile(again).kernels == rdflow_profile(execution).kernels
