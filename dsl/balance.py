@@ -87,6 +87,11 @@ class Deadlock:
                 parts.append(f"{self._copy(i)} waits for {what} {other}")
         return "the loop of waits: " + "; ".join(parts)
 
+    def _notes(self) -> list[str]:
+        names = ", ".join(f"`{name}`" for name in self.kernel.bounding)
+        size = [f"this is so where the loops that {names} bounds run to the end of their axes"] if names else []
+        return [self.waits(), *size]
+
     def _twice(self) -> Line:
         """A line of which two copies are in the loop."""
         lines = [self.flow.nodes[w.node].line for w in self.loop]
@@ -119,7 +124,7 @@ class Deadlock:
             (stream.span, f"`{source}` is {self.kernel.writer.order(stream.order)}"),
             (_span(self.line(fork - 1)), f"`{waiting}` takes in {needed} tokens of `{source}` first"),
         ]
-        report.add("RDF050", message, labels, [self.waits()], self._cure(stream, self.line(fork + 1), tile, needed))
+        report.add("RDF050", message, labels, self._notes(), self._cure(stream, self.line(fork + 1), tile, needed))
 
     def _circular(self, report: Reporter) -> None:
         """A loop of waits without one stream that goes both ways."""
@@ -127,7 +132,7 @@ class Deadlock:
         message = f"deadlock: {', '.join(f'`{n}`' for n in names)} wait for each other"
         labels = [(_span(line), "waits") for line in {id(x): x for x in map(self.line, range(len(self.loop)))}.values()]
         report.add(
-            "RDF050", message, labels, [self.waits()], "hold the stream that finds no room: `x = pmu s as [tile; ..]`"
+            "RDF050", message, labels, self._notes(), "hold the stream that finds no room: `x = pmu s as [tile; ..]`"
         )
 
     def _join(self) -> str:
@@ -188,7 +193,7 @@ class Deadlock:
         cure = path_cure(self.kernel, digit)
         if longest is not None and isinstance(self.kernel.lines[longest.producer], Load):
             cure = f"load with the copies, on a line of its own: `load .. as [.., {over}, ..]`, and hold that"
-        report.add("RDF051", message, labels, [self.waits()], cure)
+        report.add("RDF051", message, labels, self._notes(), cure)
 
 
 def terms(kernel: Kernel, digit: Digit) -> str:

@@ -20,7 +20,7 @@ from rdflow.dsl.check_memory import (
     check_store,
 )
 from rdflow.dsl.check_sockets import check_sockets
-from rdflow.dsl.checked import Carry, Kernel, Store, Stream, sources_of, streams_of
+from rdflow.dsl.checked import Carry, Kernel, Store, Stream, bounds_of, sources_of, streams_of
 from rdflow.dsl.constants import Value
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
 from rdflow.dsl.launches import LaunchSpec, launches
@@ -349,6 +349,7 @@ def _unused(program: Program, kernels: Mapping[LaunchSpec, Kernel], report: Repo
     for spec, kernel in kernels.items():
         read = {s.name for line in kernel.lines for s in sources_of(line)}
         read |= {line.feedback for line in kernel.lines if isinstance(line, Carry)}
+        read |= {name for line in kernel.lines for name in bounds_of(line)}
         for line in kernel.lines:
             if isinstance(line, Store):
                 written.add(line.view.tensor.name)

@@ -8,6 +8,7 @@ from functools import partial
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Digit, Linear, size, without
+from rdflow.dsl.bounds import follows
 from rdflow.dsl.checked import Compute, Input, Op, Reduction, Result, Stream
 from rdflow.dsl.expressions import (
     FLOAT_FUNCTIONS,
@@ -20,7 +21,7 @@ from rdflow.dsl.expressions import (
     product,
     reductions_in,
 )
-from rdflow.dsl.orders import Order
+from rdflow.dsl.orders import Bound, Order
 from rdflow.dsl.program import STAGES, dtype
 from rdflow.dsl.report import Abandon
 from rdflow.dsl.scope import Scope
@@ -641,15 +642,55 @@ class _Line:
             narrow = self.operands[shape.narrow]
             stages = without(narrow.order.lanes, (*shape.copies, *shape.sockets))
             time += without(stages, time)
-        bounds: dict[str, Linear] = {}
+        bounds: dict[str, Bound] = {}
         for operand in self.operands:
             for root, limit in operand.order.bounds:
                 self.agree(root, bounds.setdefault(root, limit), limit, operand)
+        for root, limit in bounds.items():
+            self.all_end(root, limit)
         order = Order(time, without(shape.copies, gone), without(shape.sockets, gone), without(shape.lanes, gone))
         left = {d.root for d in order.digits}
-        return replace(order, bounds=tuple((r, b) for r, b in bounds.items() if r in left))
+        order = replace(order, bounds=tuple((r, b) for r, b in bounds.items() if r in left))
+        self.stays(draft, order)
+        follows(self.scope, order, self.unit.span)
+        return order
 
-    def agree(self, root: str, first: Linear, second: Linear, operand: Operand) -> None:
+    def all_end(self, root: str, limit: Bound) -> None:
+        """Every operand that runs along a bounded axis is bounded too (a carry, by what it feeds: a pass later)."""
+        for operand in self.operands:
+            alike = operand.order.bound(root) is not None or not any(d.root == root for d in operand.order.time)
+            if alike or not self.scope.settled:
+                continue
+            ends = self.scope.sum(limit)
+            other = [o for o in self.operands if o.order.bound(root) == limit][:1]
+            raise self.scope.report.fail(
+                "RDF024",
+                f"two lengths of `{root}` meet here",
+                [
+                    (operand.span, f"`{operand.name}` runs to the end of `{root}`"),
+                    *((o.span, f"`{o.name}` ends at {ends}") for o in other),
+                    (operand.stream.span, self.typed(operand)),
+                ],
+                notes=["a loop has one counter and one maximum; tokens beyond it would stay in their queue for ever"],
+                help=f"bound it alike, where it is loaded or held: `{root} < {ends}`",
+            )
+
+    def stays(self, draft: Draft, order: Order) -> None:
+        """What bounds a loop of the result is not reduced."""
+        for root, limit in order.bounds:
+            lost = set(limit.digits) & set(draft.digits)
+            if not lost or draft.reduce is None:
+                continue
+            name = self.scope.terms(lost)
+            raise self.scope.report.fail(
+                "RDF024",
+                f"`{root}` is bounded by `{self.scope.sum(limit)}`, and `{name}` is reduced here",
+                [(draft.reduce.span, f"`{name}` ends here"), *self.ends(draft.reduce.body)],
+                notes=[f"what is reduced over `{name}` has one length of `{root}`, and each of its iterations another"],
+                help=f"reduce `{root}` too, or hold it without the bound and mask: `where({root} < .., x, 0)`",
+            )
+
+    def agree(self, root: str, first: Bound, second: Bound, operand: Operand) -> None:
         if first != second:
             other = [o for o in self.operands if o is not operand and o.order.bound(root) == first][:1]
             raise self.scope.report.fail(
@@ -731,7 +772,7 @@ def chained(results: Sequence[Result], inputs: Sequence[Input]) -> int:
     last = {r.value for r in results}
     tail = sum(1 for r in results for i, op in enumerate(r.ops) if op.name in SPECIAL and _ends(r, i, last))
     vectors = sum(1 for i in inputs if i.order.lanes)
-    scalars = len(inputs) - vectors
+    scalars = len(inputs) - vectors + len({bound for i in inputs for _, bound in i.order.scalars})
     by_ports = max(
         -(-max(0, vectors - 1) // (VECTOR_INPUTS - 1)), -(-scalars // SCALAR_INPUTS), -(-len(results) // VECTOR_OUTPUTS)
     )

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Digit, Interval, runs, size, without
+from rdflow.dsl.bounds import follows
 from rdflow.dsl.checked import Carry, Hold, Load, Route, Store, Stream, TensorView, streams_of
 from rdflow.dsl.orders import Order
 from rdflow.dsl.program import LANES, dtype
@@ -150,6 +151,7 @@ def check_hold(scope: Scope, unit: syntax.Unit, body: syntax.Pmu) -> tuple[Load 
     if order is None:
         order = seen.order
     order = bounded(order, seen.order)
+    follows(scope, order, unit.span)
     tile = tiled(scope, unit, seen, order, tile, what(inner, seen))
     if inner is not None and isinstance(body.source, syntax.Load):
         inner = replace(inner, streams=dealt(scope, inner.stream.order, body.source.streams, order.time[:tile]))
@@ -158,6 +160,7 @@ def check_hold(scope: Scope, unit: syntax.Unit, body: syntax.Pmu) -> tuple[Load 
     depth = scope.whole(unit.depth, "a depth") if unit.depth is not None else (2 if tile else 1)
     source = without(seen.order.time, order.space)
     queue = source == order.time and not seen.moves and not seen.gathers
+    queue = queue and order.bounds == bounded(replace(order, bounds=()), seen.order).bounds
     queue = (
         queue and set(without(seen.order.lanes, order.space)) == set(order.lanes) and not gathered(seen.order, order)
     )
@@ -325,6 +328,7 @@ def check_carry(scope: Scope, unit: syntax.Unit, body: syntax.Carry) -> Carry:
     known = scope.before.get(scope.full(body.feedback.text))
     if known is not None:
         order = bounded(order, known.order)
+        follows(scope, order, unit.span)
     default = initial.dtype if isinstance(initial, Stream) else known.dtype if known is not None else "f32"
     if element is not None and isinstance(initial, Stream) and not widens(initial.dtype, element):
         labels = [(unit.span, f"{element} here"), (initial.span, f"`{initial.name}` is {initial.dtype}")]

@@ -199,6 +199,11 @@ class Kernel:
         """A stream by name; KeyError if there is none."""
         return next(s for line in self.lines for s in streams_of(line) if s.name == name)
 
+    @property
+    def bounding(self) -> tuple[str, ...]:
+        """The streams whose values decide how often loops run: without them there are no cycles."""
+        return tuple(dict.fromkeys(name for line in self.lines for name in sorted(bounds_of(line))))
+
     def granule(self, root: str) -> int:
         """Elements of an axis that all copies together take in one round: loops run to a whole number of these."""
         parts = [d.stride * d.extent for line in self.lines for d in space_of(line) if d.root == root]
@@ -231,6 +236,17 @@ def sources_of(line: Line) -> tuple[Stream, ...]:
             return (initial,) if isinstance(initial, Stream) else ()
         case Route(source=source, selector=selector):
             return (source, selector)
+
+
+def bounds_of(line: Line) -> set[str]:
+    """The names of the streams that bound loops of a line."""
+    orders = [s.order for s in streams_of(line)]
+    match line:
+        case Compute(inputs=inputs):
+            orders += [i.order for i in inputs]
+        case Hold(source=source) | Store(source=source):
+            orders.append(source.order)
+    return {scalar.name for order in orders for _, scalar in order.scalars}
 
 
 def space_of(line: Line) -> tuple[Digit, ...]:

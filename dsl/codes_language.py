@@ -342,9 +342,10 @@ ENTRIES: tuple[str, ...] = (
     """
     RDF024: a bound that a counter cannot take
 
-    A bound is the maximum of a counter, loaded when its loop starts: a constant, an argument, or a sum of counters
-    that run further out. What is on the lanes or further in is not known then. Two operands of a unit share its
-    counters, so they must be bounded alike. What cannot be a bound can be a mask: `where(u <= t, s, -inf)`.
+    A bound is the maximum of a counter, loaded when its loop starts: a constant, an argument, a sum of counters that run
+    further out, or a token of a scalar stream (`n = load LEN as [b]`, then `[b, u < n]`), whose own loops are the outer
+    ones. What is on the lanes or further in is not known then. Two operands of a unit share its counters, so they must
+    be bounded alike, by the same stream. What cannot be a bound can be a mask: `where(u <= t, s, -inf)`.
 
     wrong:
         axis t = 64, c = 256
@@ -367,7 +368,7 @@ ENTRIES: tuple[str, ...] = (
 
         kernel scale {
             x = load X as [t < 48, c/L | c%L]
-            g = pmu load G as [; t, c/L | c%L]
+            g = pmu load G as [; t < 48, c/L | c%L]
             y = pcu x * g
             store y -> Y
         }

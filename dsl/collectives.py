@@ -18,6 +18,7 @@ from typing import Literal
 
 from rdflow.dsl.axes import Digit, strides
 from rdflow.dsl.checked import Stream
+from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
 from rdflow.dsl.joins import Draft, Endpoint, Nets, Source, kept, passed, sender
 from rdflow.dsl.netlist import ALWAYS, LANES, Affine, Const, Gate, In, Loop, Mem, Operand, Port, Row, Temp, UnitInfo
 from rdflow.dsl.orders import packets
@@ -114,6 +115,8 @@ def reduce_over_sockets(task: Collective, form: Choose) -> list[Endpoint]:
     found: list[Endpoint] = []
     if not groups:
         return found
+    if any(loop.port >= 0 for loop in kept(groups[0][0])[1]):
+        raise CompileError([_ragged(task)], task.nets.kernel.program.source)
     tokens = tokens_of(groups[0][0])
     sizes = (task.packets(dtype) for dtype in (task.partial.dtype, "f32", task.dtype))
     message = Message(task.nets.sockets, len(groups), tokens, *sizes)
@@ -121,6 +124,12 @@ def reduce_over_sockets(task: Collective, form: Choose) -> list[Endpoint]:
     for number, group in enumerate(groups):
         found += units.reduce(group, number)
     return found
+
+
+def _ragged(task: Collective) -> Diagnostic:
+    message = "a sum over sockets has as many tokens as a stream says, which the engine does not execute yet"
+    help = "reduce the loop that is bounded in the same line, or let the result have a digit on the sockets"
+    return Diagnostic("RDF080", message, (Label(task.stream.span, "in this line"),), (), help)
 
 
 def tokens_of(endpoint: Endpoint) -> int:
@@ -155,7 +164,7 @@ def _fold(task: Collective, draft: Draft, inner: int) -> Endpoint:
     rows = Rows(draft, task.lanes)
     memory = task.nets.memory(f"{draft.name}.sum", LANES)
     total = Mem(memory, Affine(), tuple(range(rows.width)))
-    draft.rows.append(Row(f"fold.{task.op}", total, (In(0),), rows.width, ALWAYS, Gate(first=mask)))
+    draft.rows.append(Row(f"fold.{task.op}", total, (In(len(draft.scalars)),), rows.width, ALWAYS, Gate(first=mask)))
     rows.gate = Gate(last=mask)
     value = task.finish(rows, total)
     return Endpoint(draft, rows.gate, value.index)
@@ -203,6 +212,7 @@ def _sent(task: Collective, endpoint: Endpoint, unit: int) -> Endpoint:
     digits, loops = kept(endpoint)
     name = task.nets.netlist.units[unit].name
     draft = task.nets.counted(name, unit, "send", digits, loops, endpoint.draft.space)
+    draft.bounded(endpoint.draft.bounds(loops))
     return passed(task.nets, task.stream.name, endpoint, draft, task.width, task.packets(task.partial.dtype))
 
 

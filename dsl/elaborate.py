@@ -31,6 +31,7 @@ from rdflow.dsl.netlist import (
 from rdflow.dsl.orders import BYTES, PACKET_BYTES, PMU_BYTES
 from rdflow.dsl.program import Tensor
 from rdflow.dsl.rows import Rows, lane_values
+from rdflow.dsl.scalars import connect_scalars
 
 
 def elaborate(kernel: Kernel, form: Choose = direct) -> Netlist:
@@ -77,6 +78,7 @@ class _Elaboration:
             self._line(line)
         for carry, drafts in self.feedback:
             self._close(carry, drafts)
+        connect_scalars(self.nets)
         return self.nets.finish()
 
     def _line(self, line: Line) -> None:
@@ -219,7 +221,7 @@ class _Elaboration:
             nets.token(request, respond, ALWAYS, ALWAYS, load.stream.name, server="memory")
             rows = Rows(respond, order.lanes, ends(len(time), len(respond.loops)))
             memory = self._memory(view.tensor, view.version, respond.socket)
-            mem = self._mem(rows, view, memory, order.lanes, 0)
+            mem = self._mem(rows, view, memory, order.lanes, len(respond.scalars))
             predicate = rows.predicate(self._checks(view))
             value = rows.add("read", (mem, predicate) if predicate is not None else (mem,))
             endpoints.append(Endpoint(respond, rows.gate, value.index, prod(sizes)))
@@ -273,13 +275,14 @@ class _Elaboration:
         """The rows that write a token's words, those outside of the tensor or its bounds left out."""
         view, order = store.view, store.source.order
         rows = Rows(draft, order.lanes, plain(len(time), draft))
-        value = rows.operand(0, source.lanes)
+        data = len(draft.scalars)
+        value = rows.operand(data, source.lanes)
         roots = [d.root for d in order.digits]
         checks = conditions(self.nets, time, (*order.space, *store.streams), order.lanes, order, roots)
         predicate = rows.predicate([*checks, *self._checks(view)])
         args = (value, predicate) if predicate is not None else (value,)
         for version in range(view.version + 1, self._versions(view.tensor) + 1):
-            out = self._mem(rows, view, self._memory(view.tensor, version, draft.socket), order.lanes, 1)
+            out = self._mem(rows, view, self._memory(view.tensor, version, draft.socket), order.lanes, data + 1)
             draft.rows.append(Row("write", out, args, rows.width, rows.gate))
 
     def _versions(self, tensor: Tensor) -> int:
@@ -332,11 +335,12 @@ class _Elaboration:
         order = carry.stream.order
         out = draft.temp()
         initial: Operand
+        first = len(draft.scalars)
         if isinstance(carry.initial, Stream):
-            initial = Rows(draft, order.lanes).operand(0, self.nets.sources[carry.initial.name].lanes)
-            back: Operand = In(1)
+            initial = Rows(draft, order.lanes).operand(first, self.nets.sources[carry.initial.name].lanes)
+            back: Operand = In(first + 1)
         else:
-            initial, back = Const(carry.initial), In(0)
+            initial, back = Const(carry.initial), In(first)
         rows = Rows(draft, order.lanes)
         draft.rows.append(Row("copy", out, (initial,), rows.width, start))
         if carry.over:  # a loop of one iteration has no feedback

@@ -381,7 +381,7 @@ class _Line:
         source = self.nets.sources[result.stream.name]
         drafts = [self._node(e.draft.space) for e in source.endpoints]
         self.nets.connect(source, [Sink(d, plain(len(d.loops), d)) for d in drafts])
-        return self._finished(result, [(draft, In(0)) for draft in drafts])
+        return self._finished(result, [(draft, In(len(draft.scalars))) for draft in drafts])
 
     def _tree(self, result: Result, nodes: list[Endpoint], space: dict[Digit, int], op: str) -> tuple[Draft, Operand]:
         """Combine endpoints pairwise by halves (number i with i + n/2, n the next power of two) down to one actor."""
@@ -392,7 +392,7 @@ class _Line:
         if len(nodes) == 1:
             draft = self._node(space)
             self._join(nodes[0], draft, lanes)
-            return draft, In(0)
+            return draft, In(len(draft.scalars))
         while half:
             for i in range(half):
                 if i + half not in current:
@@ -401,7 +401,8 @@ class _Line:
                 self._join(current[i], draft, lanes)
                 self._join(current.pop(i + half), draft, lanes)
                 rows = Rows(draft, lanes)
-                value = rows.add(op, (rows.operand(0, lanes), rows.operand(1, lanes)))
+                first = len(draft.scalars)
+                value = rows.add(op, (rows.operand(first, lanes), rows.operand(first + 1, lanes)))
                 last = (draft, value)
                 current[i] = Endpoint(draft, ALWAYS, value.index)
             half //= 2

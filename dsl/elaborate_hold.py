@@ -144,8 +144,8 @@ class _Hold:
         writer.rows.append(Row("write", out, (value,), rows.width))
 
     def _data_port(self, writer: Draft) -> int:
-        """The number that the data port will have: credits come first."""
-        return 1
+        """The number that the data port will have: bounds and credits come first."""
+        return len(writer.scalars) + 1
 
     def _reader(self, space: Space) -> Draft:
         reader = self.nets.draft(f"{self.hold.stream.name}.read", self.unit, "read", self.order.time, self.order, space)
@@ -171,7 +171,7 @@ class _Hold:
                 checks.append((digit, linear))
         loops = Linear.of(const, {d: w for d, w in weights.items() if d not in self.order.lanes})
         lanes = lane_values(self.order.lanes, weights)
-        dynamic = self._dynamic()
+        dynamic = self._dynamic(len(reader.scalars))
         mem = Mem(memory, reader.affine(loops), lanes, self.words, self.hold.depth, dynamic)
         predicate = None
         if checks:
@@ -182,11 +182,11 @@ class _Hold:
         value = rows.add("read", (mem, predicate) if predicate is not None else (mem,))
         return Endpoint(reader, ALWAYS, value.index)
 
-    def _dynamic(self) -> tuple[tuple[In, int], ...]:
+    def _dynamic(self, first: int) -> tuple[tuple[In, int], ...]:
         """Gathers: the index stream's value times the stride of the axis that it chooses."""
         found = []
         for number, index in enumerate(dict.fromkeys(index for _, index in self.hold.gathers)):
-            port = max(1, prod(d.extent for d in self._gathered())) + number
+            port = first + max(1, prod(d.extent for d in self._gathered())) + number
             lowest = min((d for d, i in self.hold.gathers if i == index), key=lambda d: d.stride)
             found.append((In(port), self.strides[lowest]))
         return tuple(found)
@@ -245,7 +245,7 @@ class _Hold:
             return min(j + 1, total)
         bound = self.order.bound(block.root)
         top = block.stride * block.extent >= self.nets.kernel.lengths[block.root]
-        if bound is None or not top:
+        if not isinstance(bound, Linear) or not top:
             return total
         most = bound.const + sum(c * (j if d == first else d.extent - 1 if c > 0 else 0) for d, c in bound.terms)
         granule = self.nets.granules[block.root]

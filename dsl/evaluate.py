@@ -26,6 +26,7 @@ from rdflow.dsl.checked import (
     Store,
     Stream,
     TensorView,
+    bounds_of,
     sources_of,
     streams_of,
 )
@@ -155,7 +156,7 @@ def _reach(lines: Sequence[Line]) -> list[int]:
 
 def _sources(lines: Sequence[Line], number: int, makers: Mapping[str, int]) -> int:
     line = lines[number]
-    names = {s.name for s in sources_of(line)}
+    names = {s.name for s in sources_of(line)} | bounds_of(line)
     if isinstance(line, Carry):
         names.add(line.feedback)
     found = sum(1 << makers[name] for name in names if name in makers)

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdflow.dsl.axes import Digit, Linear
-from rdflow.dsl.orders import Order
 
 Numbers = NDArray[Any]
 """float32, int32 (bools are 0 and 1), and where they are masks or addresses bool and intp"""
@@ -132,28 +131,8 @@ def in_range(index: Numbers, length: int) -> Numbers:
 # -- what exists -------------------------------------------------------------------------------------------------------
 
 
-def defined(
-    digits: Iterable[Digit], bounds: Iterable[tuple[str, Linear]], lengths: Mapping[str, int], fixed: Fixed
-) -> Array | None:
-    """Which elements over `digits` lie within the lengths of their axes and within bounds; None if all do.
-
-    A bound over digits that are gone (reduced further up) no longer says anything.
-    """
-    own = set(digits)
-    roots = {d.root for d in own}
-    limits = [(r, b) for r, b in bounds if r in roots and set(b.digits) <= own.union(fixed)]
-    limits += [(r, Linear(n)) for r, n in lengths.items() if _padded(own, r, n)]
-    masks = []
-    for root, limit in limits:
-        ahead = affine(position(own, root).plus(limit, -1), fixed)
-        masks.append(Array(ahead.digits, np.asarray(ahead.numbers < 0)))
-    return every(masks)
-
-
-def _padded(digits: Iterable[Digit], root: str, length: int) -> bool:
-    return sum((d.extent - 1) * d.stride for d in digits if d.root == root) >= length
-
-
-def defined_in(order: Order, lengths: Mapping[str, int], fixed: Fixed) -> Array | None:
-    """Which elements of a stream exist."""
-    return defined(order.digits, order.bounds, lengths, fixed)
+def below(digits: Iterable[Digit], root: str, limit: Array, fixed: Fixed) -> Array:
+    """Which positions along an axis are below a limit."""
+    at = affine(position(digits, root), fixed)
+    both = arranged((*at.digits, *limit.digits))
+    return Array(both, np.asarray(at.along(both) < limit.along(both)))

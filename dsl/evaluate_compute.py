@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from rdflow.dsl.axes import Linear, size
+from rdflow.dsl.axes import size
 from rdflow.dsl.checked import Compute, Op, Reduction, Result
-from rdflow.dsl.evaluate_arrays import Array, Tokens, affine, arranged, constant, defined, every, position, shape
+from rdflow.dsl.evaluate_arrays import Array, Tokens, affine, arranged, below, constant, every, shape
 from rdflow.dsl.evaluate_frame import Frame
 from rdflow.dsl.evaluate_operations import OPERATIONS, monoid, rounded
 from rdflow.dsl.evaluate_reduce import Nest, reduced
@@ -138,8 +138,7 @@ class _Result:
         gone = {*reduction.time, *reduction.lanes, *reduction.copies, *reduction.sockets}
         roots = {d.root for d in gone}
         bounds = [(r, b) for r, b in self.bounds if r in roots or gone & set(b.digits)]
-        lengths = {r: frame.lengths[r] for r in roots}
-        return every([defined(digits, bounds, lengths, frame.fixed), *self.given()])
+        return every([frame.defined(digits, bounds, roots), *self.given()])
 
     def runs(self, reduction: Reduction) -> Array | None:
         """Which iterations of the reduced loops run: counters stop at the bound, in whole rounds of the copies."""
@@ -147,13 +146,11 @@ class _Result:
         outside = {*line.nest, *line.copies, *line.sockets, *self.frame.fixed}
         for root in dict.fromkeys(d.root for d in reduction.time):
             granule = self.frame.kernel.granule(root)
-            limits = [Linear(self.frame.lengths[root])]
-            limits += [b for r, b in self.bounds if r == root and set(b.digits) <= outside]
-            at = affine(position(self.line.nest, root), self.frame.fixed)
-            for limit in (affine(b, self.frame.fixed) for b in limits):
-                digits = arranged((*at.digits, *limit.digits))
-                rounds = -(-limit.along(digits) // granule) * granule
-                masks.append(Array(digits, np.asarray(at.along(digits) < rounds)))
+            limits = [constant(self.frame.lengths[root])]
+            limits += [self.frame.limit(b) for r, b in self.bounds if r == root and set(b.digits) <= outside]
+            for limit in limits:
+                rounds = Array(limit.digits, -(-limit.numbers // granule) * granule)
+                masks.append(below(self.line.nest, root, rounds, self.frame.fixed))
         return every(masks)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
-from rdflow.dsl.axes import Digit
+from rdflow.dsl.axes import Digit, Linear
 from rdflow.dsl.checked import Kernel, Stream
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
-from rdflow.dsl.evaluate_arrays import Fixed, Numbers, Tokens
+from rdflow.dsl.evaluate_arrays import Array, Fixed, Numbers, Tokens, affine, below, constant, every
+from rdflow.dsl.orders import Bound, Order
 from rdflow.dsl.program import Tensor
 
 
@@ -51,9 +52,38 @@ class Frame:
             raise CompileError([Diagnostic("RDF040", message, (label,))], self.kernel.program.source)
         return entry.tokens.renamed(names).at({d: v for d, v in self.fixed.items() if d not in whole})
 
+    def limit(self, bound: Bound) -> Array:
+        """The values of a bound over its digits."""
+        if isinstance(bound, Linear):
+            return affine(bound, self.fixed)
+        own = self.kernel.stream(bound.name)
+        names = dict(zip(own.order.digits, bound.digits, strict=True))
+        return self.read(replace(own, order=own.order.renamed(names, {}))).array
+
+    def defined(
+        self, digits: Iterable[Digit], bounds: Iterable[tuple[str, Bound]], roots: Iterable[str]
+    ) -> Array | None:
+        """Which elements over `digits` lie within the lengths of these axes and within bounds; None if all do.
+
+        A bound over digits that are gone (reduced further up) no longer says anything.
+        """
+        own = set(digits)
+        present = {d.root for d in own}
+        limits = [(r, self.limit(b)) for r, b in bounds if r in present and set(b.digits) <= own.union(self.fixed)]
+        limits += [(r, constant(self.lengths[r])) for r in roots if _padded(own, r, self.lengths[r])]
+        return every(below(own, root, limit, self.fixed) for root, limit in limits)
+
+    def defined_in(self, order: Order) -> Array | None:
+        """Which elements of a stream exist."""
+        return self.defined(order.digits, order.bounds, self.lengths)
+
     def tensor(self, tensor: Tensor, version: int) -> Numbers:
         """A version of a tensor; a new one starts as a copy of the one before."""
         key = (tensor.name, version)
         if key not in self.versions:
             self.versions[key] = self.tensor(tensor, version - 1).copy()
         return self.versions[key]
+
+
+def _padded(digits: Iterable[Digit], root: str, length: int) -> bool:
+    return sum((d.extent - 1) * d.stride for d in digits if d.root == root) >= length

@@ -8,7 +8,7 @@ import numpy as np
 
 from rdflow.dsl.axes import Digit, size
 from rdflow.dsl.checked import Route
-from rdflow.dsl.evaluate_arrays import Array, Numbers, Tokens, arranged, array, defined, pick, shape
+from rdflow.dsl.evaluate_arrays import Array, Numbers, Tokens, arranged, array, pick, shape
 from rdflow.dsl.evaluate_frame import Frame
 
 
@@ -53,7 +53,7 @@ def selectors(frame: Frame, line: Route) -> tuple[tuple[Digit, ...], Numbers]:
     """
     stream = line.selector
     selected = frame.read(stream).array
-    exists = defined(stream.order.digits, stream.order.bounds, frame.lengths, frame.fixed)
+    exists = frame.defined_in(stream.order)
     outer = arranged(d for d in selected.digits if d not in line.choice)
     if exists is not None:
         outer = arranged((*outer, *(d for d in exists.digits if d not in line.choice)))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isqrt
 
-from rdflow.dsl.axes import Digit, size, without
+from rdflow.dsl.axes import Digit, Linear, size, without
 from rdflow.dsl.checked import Carry, Compute, Hold, Kernel, Line, Load, Store, Stream, space_of
 from rdflow.dsl.flow import FAR, Blocks, Flow, Node, Ranges
 from rdflow.dsl.joins import Nets, agree
@@ -311,7 +311,7 @@ def last_block(nets: Nets, hold: Hold, block: Digit, first: Digit, j: int) -> in
     if first == block:
         return min(j + 1, block.extent)
     bound = hold.stream.order.bound(block.root)
-    if bound is None or block.stride * block.extent < nets.kernel.lengths[block.root]:
+    if not isinstance(bound, Linear) or block.stride * block.extent < nets.kernel.lengths[block.root]:
         return block.extent
     most = bound.const + sum(c * (j if d == first else d.extent - 1 if c > 0 else 0) for d, c in bound.terms)
     granule = nets.granules[block.root]

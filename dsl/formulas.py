@@ -9,7 +9,7 @@ from math import prod
 
 from rdflow.dsl.axes import Digit, Linear, without
 from rdflow.dsl.check_compute import flops
-from rdflow.dsl.checked import Compute, Kernel, Load, Result, Store, TensorView
+from rdflow.dsl.checked import Compute, Kernel, Load, Result, Store, TensorView, bounds_of
 from rdflow.dsl.orders import BYTES, Order
 from rdflow.dsl.sockets import count
 
@@ -36,7 +36,8 @@ class Formula:
 class Traffic:
     """A line that loads or stores: bytes by formula, those of elements inside of all bounds, those of a token.
 
-    `again`: the part of the formula that does not index the tensor, which is therefore moved that many times.
+    `again`: the part of the formula that does not index the tensor, which is therefore moved that many times. `ragged`:
+    streams bound it too, of which a formula knows nothing.
     """
 
     unit: str
@@ -45,6 +46,7 @@ class Traffic:
     again: Formula
     bounded: int
     token: int
+    ragged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Work:
     formula: Formula
     inside: int
     outside: tuple[tuple[str, int], ...]
+    ragged: bool
 
 
 def traffic(kernel: Kernel) -> Iterator[Traffic]:
@@ -74,7 +77,8 @@ def _traffic(kernel: Kernel, unit: str, view: TensorView, order: Order) -> Traff
     repeated = (*factors(kernel, again), *_everywhere(kernel, order.sockets))
     formula = Formula(((size, (*factors(kernel, without(order.digits, again)), *repeated)),))
     inside = elements(order, kernel.lengths) * size * prod(n for _, n in _everywhere(kernel, order.sockets))
-    return Traffic(unit, view.tensor.name, formula, Formula(((1, repeated),)), inside, order.width * size)
+    again_too, token = Formula(((1, repeated),)), order.width * size
+    return Traffic(unit, view.tensor.name, formula, again_too, inside, token, bool(order.scalars))
 
 
 def _everywhere(kernel: Kernel, sockets: Sequence[Digit]) -> tuple[Factor, ...]:
@@ -104,7 +108,7 @@ def _work(kernel: Kernel, line: Compute) -> Work:
         inside += each * firing
         outside.append((result.stream.name, after * order.width))
     formula = Formula(tuple((c, f) for c, f in terms if c))
-    return Work(line.stream.name, formula, inside, tuple(outside))
+    return Work(line.stream.name, formula, inside, tuple(outside), bool(bounds_of(line)))
 
 
 def operations(result: Result) -> tuple[int, int]:
@@ -138,12 +142,13 @@ def factors(kernel: Kernel, digits: Iterable[Digit]) -> tuple[Factor, ...]:
 
 
 def elements(order: Order, lengths: dict[str, int]) -> int:
-    """Elements that an order visits, those beyond an axis's end or bound left out."""
+    """Elements that an order visits, those beyond an axis's end or bound left out; a stream bounds nothing here."""
     total = 1
     for root in dict.fromkeys(d.root for d in order.digits):
         total *= min(prod(d.extent for d in order.digits if d.root == root), lengths[root])
     for root, bound in order.bounds:
-        total = _bounded(total, root, bound, lengths)
+        if isinstance(bound, Linear):
+            total = _bounded(total, root, bound, lengths)
     return total
 
 

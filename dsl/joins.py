@@ -27,7 +27,7 @@ from rdflow.dsl.netlist import (
     UnitInfo,
     starts,
 )
-from rdflow.dsl.orders import Order, packets
+from rdflow.dsl.orders import Bound, Order, Scalar, packets
 from rdflow.dsl.sockets import SOCKET, Space, count, label, spaces
 from rdflow.dsl.source import NOWHERE, Span
 
@@ -51,6 +51,26 @@ class Draft:
     outputs: list[Port] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     temps: int = 0
+    scalars: dict[Scalar, int] = field(default_factory=dict)
+    """the input ports of the streams that bound its loops; they are connected at the end, when all drafts are known"""
+
+    def scalar(self, scalar: Scalar) -> int:
+        """The number of the input port of a stream that is a bound: made when first asked for."""
+        if scalar not in self.scalars:
+            self.scalars[scalar] = len(self.inputs)
+            self.inputs.append(Port((), Gate()))
+        return self.scalars[scalar]
+
+    def bounds(self, loops: Iterable[Loop]) -> list[Scalar | None]:
+        """The streams that bound some of its loops."""
+        names = {port: scalar for scalar, port in self.scalars.items()}
+        return [names.get(loop.port) for loop in loops]
+
+    def bounded(self, bounds: Iterable[Scalar | None]) -> None:
+        """Give each loop the port of the stream that bounds it, if one does."""
+        self.loops = tuple(
+            l if b is None else replace(l, port=self.scalar(b)) for l, b in zip(self.loops, bounds, strict=True)
+        )
 
     @property
     def socket(self) -> int:
@@ -130,17 +150,20 @@ class Source:
 def _renamed(draft: Draft, pairs: Mapping[Digit, Digit]) -> Draft:
     """A draft seen under other axes; it shares the lists of the draft itself, so ports are added to both."""
     digits = tuple(pairs.get(d, d) if d is not None else None for d in draft.digits)
-    return replace(draft, digits=digits, space={pairs.get(d, d): v for d, v in draft.space.items()})
+    space = {pairs.get(d, d): v for d, v in draft.space.items()}
+    return replace(draft, digits=digits, space=space, scalars={s.renamed(pairs): n for s, n in draft.scalars.items()})
 
 
 @dataclass
 class Sink:
-    """Where tokens enter: an actor, the gate of its pops, the port server that they pass, the firings that a token takes."""
+    """Where tokens enter: an actor, the gate of its pops, the port server that they pass, the firings that a token takes,
+    the number of the port where it has one already."""
 
     draft: Draft
     gate: Gate
     server: tuple[str, int] | None = None
     firings: int = 1
+    port: int = -1
 
 
 class Nets:
@@ -181,7 +204,10 @@ class Nets:
     ) -> Draft:
         """An actor whose loops count `digits`, with the bounds of `order`, then `bursts` loops for parts of a token."""
         loops = self.loops(tuple(digits), order, space) + tuple(Loop(n) for n in bursts)
-        return self.counted(name, unit, kind, (*digits, *(None for _ in bursts)), loops, space)
+        draft = self.counted(name, unit, kind, (*digits, *(None for _ in bursts)), loops, space)
+        bounds = (order.bound(d.root) if d is not None else None for d in draft.digits)
+        draft.bounded([b if isinstance(b, Scalar) else None for b in bounds])
+        return draft
 
     def counted(
         self,
@@ -213,10 +239,12 @@ class Nets:
     def _loop(self, digits: tuple[Digit, ...], index: int, order: Order, space: Space) -> Loop:
         digit = digits[index]
         root, end = digit.root, self.padded(digit.root)
-        bound = order.bound(root)
+        bound: Bound | None = order.bound(root)
         covers = digit.stride * digit.extent
         top = covers >= self.kernel.lengths[root]
-        if bound is not None and not top and whole_steps(bound, covers):
+        if isinstance(bound, Scalar):
+            bound = Linear(self.kernel.lengths[root])  # the most that its tokens say
+        elif bound is not None and not top and whole_steps(bound, covers):
             bound = None  # it never ends inside of this loop
         whole = end % (digit.stride if top else covers) == 0
         if bound is None and whole:
@@ -291,7 +319,11 @@ class Nets:
     def _enter(self, sink: Sink, found: dict[tuple[int, ...], int], gathered: tuple[Digit, ...], size: int) -> None:
         queues = tuple(found[k] for k in sorted(found))
         select = _select(sink.draft, gathered)
-        sink.draft.inputs.append(Port(queues, sink.gate, -(-size // sink.firings), select))
+        port = Port(queues, sink.gate, -(-size // sink.firings), select)
+        if sink.port >= 0:
+            sink.draft.inputs[sink.port] = port
+        else:
+            sink.draft.inputs.append(port)
 
     def _leave(
         self,
@@ -403,6 +435,7 @@ def send(nets: Nets, unit: int, source: Source, endpoint: Endpoint) -> Endpoint:
     digits, loops = kept(endpoint)
     size = packets(source.width, source.dtype) if source.lanes else 1
     draft = nets.counted(nets.netlist.units[unit].name, unit, "send", digits, loops, endpoint.draft.space)
+    draft.bounded(endpoint.draft.bounds(loops))
     return passed(nets, source.name, endpoint, draft, source.width, size)
 
 
@@ -412,7 +445,7 @@ def passed(nets: Nets, stream: str, endpoint: Endpoint, draft: Draft, width: int
     endpoint.draft.outputs.append(Port((queue,), endpoint.gate, -(-size // endpoint.firings), source=endpoint.source))
     draft.inputs.append(Port((queue,), ALWAYS, size))
     out = draft.temp()
-    draft.rows.append(Row("copy", out, (In(0),), width))
+    draft.rows.append(Row("copy", out, (In(len(draft.inputs) - 1),), width))
     return Endpoint(draft, ALWAYS, out.index)
 
 

@@ -7,9 +7,9 @@ from math import lcm
 
 from rdflow.dsl.axes import Digit, Linear
 from rdflow.dsl.joins import Nets, whole_steps
-from rdflow.dsl.orders import Order
+from rdflow.dsl.orders import Bound, Order, Scalar
 
-Condition = tuple[Linear, Linear]  # an index that must be smaller than a limit
+Condition = tuple[Linear, Bound]  # an index that must be smaller than a limit
 
 
 def conditions(
@@ -33,7 +33,7 @@ def conditions(
         whole = length % step == 0
         if not whole:
             found.append((index, Linear(length)))
-        if bound is not None and not _multiple(bound, step):
+        if isinstance(bound, Scalar) or bound is not None and not _multiple(bound, step):
             found.append((index, bound))
     return found
 

@@ -36,6 +36,9 @@ class Loop:
 
     Without `limit` it runs `size` times. With one, whenever it starts anew it runs
     clamp(ceil((round_up(limit, granule) - base) / stride), 1, size) times, `limit` and `base` over the loops outside.
+    With a `port` (an input of the actor) the limit is no more than the first lane, an int32, of the token that the port
+    pops in this firing, or popped last. The gate of the port is some loops at 0 (`first`), among them this one and all
+    inside of it: the token is there, and looked at, before anything else is known of the firing that pops it.
     """
 
     size: int
@@ -43,12 +46,14 @@ class Loop:
     limit: Affine | None = None
     base: Affine = Affine()
     granule: int = 1
+    port: int = -1
 
-    def iterations(self, counters: tuple[int, ...]) -> int:
-        """How often it runs, given the counters (those of the loops outside matter)."""
+    def iterations(self, counters: tuple[int, ...], token: int | None = None) -> int:
+        """How often it runs, given the counters (those of the loops outside matter) and what its port says."""
         if self.limit is None:
             return self.size
-        rounded = -(-self.limit.at(counters) // self.granule) * self.granule
+        limit = self.limit.at(counters)
+        rounded = -(-(limit if token is None else min(limit, token)) // self.granule) * self.granule
         return max(1, min(self.size, -(-(rounded - self.base.at(counters)) // self.stride)))
 
 
@@ -310,6 +315,11 @@ class Netlist:
     tensors: list[TensorUse] = field(default_factory=list)
     servers: int = 0  # ("port", n) servers
     sockets: int = 1
+
+    @property
+    def ragged(self) -> bool:
+        """Whether the values of some stream decide how often a loop runs: then there are no cycles without values."""
+        return any(loop.port >= 0 for actor in self.actors for loop in actor.loops)
 
     def actors_of(self, unit: int) -> Iterator[tuple[int, Actor]]:
         return ((i, a) for i, a in enumerate(self.actors) if a.unit == unit)

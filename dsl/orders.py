@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rdflow.dsl.axes import Axis, Digit, Linear, runs
+from rdflow.dsl.axes import Axis, Digit, Linear, runs, without
 
 BYTES = {"bf16": 2, "f32": 4, "int32": 4, "int8": 1, "bool": 1}
 PACKET_BYTES = 64
 PMU_BYTES = 512 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A stream of whole numbers without lanes that bounds a loop (A6): its name, its digits in time and in copies.
+
+    A number below 0 counts as 0, one beyond the length of the axis as the length.
+    """
+
+    name: str
+    time: tuple[Digit, ...]
+    space: tuple[Digit, ...]
+
+    @property
+    def digits(self) -> tuple[Digit, ...]:
+        return self.time + self.space
+
+    def renamed(self, digits: Mapping[Digit, Digit]) -> Scalar:
+        return Scalar(
+            self.name, tuple(digits.get(d, d) for d in self.time), tuple(digits.get(d, d) for d in self.space)
+        )
+
+    def level(self, loops: Sequence[Digit | None], space: Iterable[Digit]) -> int | None:
+        """The outer loops of a nest in whose iterations a token arrives; None where they are not the stream's."""
+        wanted, gathered = without(self.time, space), without(self.space, space)
+        level = max((i + 1 for i, d in enumerate(loops) if d in wanted or d in gathered), default=0)
+        outer = tuple(d for d in loops[:level] if d is not None)
+        return level if without(outer, gathered) == wanted and set(gathered) <= set(outer) else None
+
+
+Bound = Linear | Scalar
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +51,7 @@ class Order:
     copies: tuple[Digit, ...] = ()
     sockets: tuple[Digit, ...] = ()
     lanes: tuple[Digit, ...] = ()
-    bounds: tuple[tuple[str, Linear], ...] = ()
+    bounds: tuple[tuple[str, Bound], ...] = ()
 
     @property
     def digits(self) -> tuple[Digit, ...]:
@@ -38,8 +69,13 @@ class Order:
             product *= digit.extent
         return product
 
-    def bound(self, root: str) -> Linear | None:
+    def bound(self, root: str) -> Bound | None:
         return next((limit for axis, limit in self.bounds if axis == root), None)
+
+    @property
+    def scalars(self) -> tuple[tuple[str, Scalar], ...]:
+        """The bounds that come as streams, by root axis."""
+        return tuple((root, b) for root, b in self.bounds if isinstance(b, Scalar))
 
     def renamed(self, digits: Mapping[Digit, Digit], roots: Mapping[str, str]) -> Order:
         """The same order over other axes."""

@@ -9,6 +9,7 @@ from rdflow.dsl.axes import Digit, Linear
 from rdflow.dsl.checked import Op
 from rdflow.dsl.joins import Draft, lane_table
 from rdflow.dsl.netlist import ALWAYS, Const, Gate, In, Index, Operand, Row, Temp
+from rdflow.dsl.orders import Bound, Scalar
 
 
 @dataclass
@@ -48,6 +49,10 @@ class Rows:
         if any(d in by_digit for d in self.lanes):
             offsets = lane_values(self.lanes, by_digit)
         return Index(self.draft.affine(loops), offsets)
+
+    def limit(self, bound: Bound) -> Operand:
+        """A bound as an index value: the token that bounds the loops, or a linear form."""
+        return In(self.draft.scalar(bound)) if isinstance(bound, Scalar) else self.index(bound)
 
     def operand(self, port: int, have: Sequence[Digit], want: Sequence[Digit] | None = None) -> Operand:
         """The token of an input port, its lanes brought to those of this actor."""
@@ -117,19 +122,19 @@ class Rows:
         return self.add("copy", (value,))
 
     def masked(
-        self, value: Operand, kind: str, conditions: Sequence[tuple[Linear, Linear]], identity: float | int
+        self, value: Operand, kind: str, conditions: Sequence[tuple[Linear, Bound]], identity: float | int
     ) -> Operand:
         """The value where index < limit for all conditions, else the identity of a reduction."""
         for index, limit in conditions:
-            valid = self.add("ilt", (self.index(index), self.index(limit)))
+            valid = self.add("ilt", (self.index(index), self.limit(limit)))
             value = self.add("where", (valid, value, Const(identity)))
         return value
 
-    def predicate(self, conditions: Sequence[tuple[Linear, Linear]]) -> Operand | None:
+    def predicate(self, conditions: Sequence[tuple[Linear, Bound]]) -> Operand | None:
         """Whether index < limit for all conditions; None where there are none."""
         found: Operand | None = None
         for index, limit in conditions:
-            valid = self.add("ilt", (self.index(index), self.index(limit)))
+            valid = self.add("ilt", (self.index(index), self.limit(limit)))
             found = valid if found is None else self.add("and", (found, valid))
         return found
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Axis, Cuts, Digit, Interval, Linear, interval, size, without
+from rdflow.dsl.bounds import follows, limit
 from rdflow.dsl.checked import Line, Stream
 from rdflow.dsl.constants import Value, constant, whole
-from rdflow.dsl.orders import Order, Writer
+from rdflow.dsl.orders import Bound, Order, Scalar, Writer
 from rdflow.dsl.program import LANES, Program, Tensor
 from rdflow.dsl.report import Abandon, Reporter
 from rdflow.dsl.source import Span
@@ -113,10 +114,12 @@ class Scope:
         found = Order(tuple(time), tuple(copies), tuple(sockets), tuple(lanes))
         self.well_formed(found, order.span, tile)
         bounds = [
-            (self.axis(place.term.axis).root, self.limit(place, (*before, *copies, *sockets)))
+            (self.axis(place.term.axis).root, limit(self, place, (*before, *copies, *sockets)))
             for place, before in limits
         ]
-        return replace(found, bounds=tuple(bounds)), tile
+        found = replace(found, bounds=tuple(bounds))
+        follows(self, found, order.span)
+        return found, tile
 
     def well_formed(self, order: Order, span: Span, tile: int | None) -> None:
         """Each digit once, and no more lanes than a token has."""
@@ -145,30 +148,6 @@ class Scope:
                 notes=["a unit is 32 lanes wide"],
                 help=f"put {LANES} on the lanes and the rest in time: `as {self.show(_narrowed(order), tile)}`",
             )
-
-    def limit(self, place: syntax.Place, outside: tuple[Digit, ...]) -> Linear:
-        """The bound of a place, as a linear form over counters that stand outside of it."""
-        assert place.bound is not None
-        value = self.linear(place.bound)
-        if value is None:
-            raise self.report.fail(
-                "RDF024",
-                "a bound is a whole number of counters and arguments",
-                [(place.bound.span, "not of the form a + b * counter")],
-                notes=["the counter's maximum comes from a register that the loops outside set"],
-                help="use numbers, params, arguments, and axes or their digits (`t/L`) with + - *",
-            )
-        inner = without(value.digits, outside)
-        if inner:
-            name = self.terms(inner)
-            raise self.report.fail(
-                "RDF024",
-                f"`{self.writer.run(self.interval_digits(place))}` is bounded by `{name}`, which is not a loop outside of it",
-                [(place.bound.span, f"`{name}` is not known here"), (place.span, "the loop starts here")],
-                notes=["the counter's maximum is set when the loop starts, from the counters further out"],
-                help=f"put `{name}` further out, bound by whole tiles (`t/L`), or mask with where(.., .., ..) in a pcu",
-            )
-        return value
 
     def interval_digits(self, place: syntax.Place) -> tuple[Digit, ...]:
         return self.digits(place.term)
@@ -264,8 +243,10 @@ class Scope:
             digits = sorted(digits, key=lambda d: (d.root, -d.stride))
         return ", ".join(self.writer.digits(tuple(digits)))
 
-    def sum(self, value: Linear) -> str:
-        """A linear form as an expression."""
+    def sum(self, value: Bound) -> str:
+        """A bound as an expression: a linear form, or the name of a stream."""
+        if isinstance(value, Scalar):
+            return value.name
         terms = [f"{c} * {self.writer.run((d,))}" if c != 1 else self.writer.run((d,)) for d, c in value.terms]
         return " + ".join([*terms, str(value.const)] if value.const or not terms else terms)
 

@@ -85,8 +85,12 @@ class Execution:
     launched: list[Launched] = field(default_factory=list)
     compiled: dict[LaunchSpec, Compiled] = field(default_factory=dict)
     _calls: list[LaunchCall] = field(default_factory=list)
+    _first: dict[str, Array] | None = None
+    """the values at cycle 0, where the cycles depend on them"""
 
     def __post_init__(self) -> None:
+        if self.values is not None and any(kernel.bounding for kernel in self.checked.kernels.values()):
+            self._first = {name: array.copy() for name, array in self.values.items()}
         self._calls = calls(self.checked.program, Reporter())
 
     @property
@@ -129,6 +133,11 @@ class Execution:
                 self._collect(launched)
             if progress is not None:
                 progress(self)
+
+    def again(self, compiled: dict[LaunchSpec, Compiled]) -> Execution:
+        """The same program at cycle 0 with these mapped kernels: timing only, but where the cycles depend on values."""
+        values = None if self._first is None else {name: array.copy() for name, array in self._first.items()}
+        return Execution(self.checked, self.machine, values, self.collective, compiled=compiled)
 
     def begin(self) -> Launched:
         """The launch that runs, or the next one, which then stands at its first cycle. There must be one."""

@@ -148,14 +148,15 @@ class Builder:
         self.ports: list[dict[str, int]] = []
         self.actors: list[dict[str, int]] = []
 
-    def add_loop(self, loop: Loop, outer: int) -> None:
+    def add_loop(self, loop: Loop, outer: int, first_port: int) -> None:
         bound, iterations = -1, loop.size
         if loop.limit is not None:
             bound = len(self.bounds)
             rounded = -(-loop.limit.const // loop.granule) * loop.granule
             iterations = max(1, min(loop.size, -(-(rounded - loop.base.const) // loop.stride)))
             limit, base = self.affine.affine(loop.limit, outer), self.affine.affine(loop.base, outer)
-            self.bounds.append({"stride": loop.stride, "granule": loop.granule, "limit": limit, "base": base})
+            port = {"port": first_port + loop.port if loop.port >= 0 else -1, "token": FAR}
+            self.bounds.append({"stride": loop.stride, "granule": loop.granule, "limit": limit, "base": base} | port)
         self.loops.append({"size": loop.size, "iterations": iterations, "bound": bound})
 
     def add_port(self, port: Port, actor: Actor) -> None:
@@ -178,7 +179,7 @@ class Builder:
         loops = actor.loops or (Loop(1),)
         depth, start = len(loops), len(self.loops)
         for level, loop in enumerate(loops):
-            self.add_loop(loop, level)
+            self.add_loop(loop, level, len(self.ports))
         ended = sum(1 << level for level, loop in enumerate(self.loops[start:]) if loop["iterations"] == 1)
         first_in = len(self.ports)
         for port in actor.inputs + actor.outputs:
@@ -187,6 +188,7 @@ class Builder:
         gates = [port.gate for port in actor.inputs + actor.outputs]
         self.actors.append(
             {"interval": actor.interval, "depth": depth, "loop": start, "inner": start + depth - 1}
+            | {"ragged": int(any(loop.port >= 0 for loop in loops))}
             | {"first_in": first_in, "last_in": first_out, "first_out": first_out, "last_out": len(self.ports)}
             | split(gates, depth)
             | {"at_first": (1 << depth) - 1, "at_last": ended}
@@ -306,7 +308,12 @@ def split(gates: list[Gate], depth: int) -> dict[str, int]:
 
 
 def build(mapped: Mapped, values: Mapping[int, NDArray[Any]] | None = None) -> Image:
-    """The image of a mapped netlist at cycle 0. `values`: by tensor, what its memory holds; None: timing only."""
+    """The image of a mapped netlist at cycle 0. `values`: by tensor, what its memory holds; None: timing only.
+
+    Raises ValueError for a ragged netlist without values: they decide how often its loops run.
+    """
+    if values is None and mapped.netlist.ragged:
+        raise ValueError("values decide how often a loop runs")
     builder = Builder(mapped, 0 if values is None else ROOM)
     tables = builder.build()
     if values is None:

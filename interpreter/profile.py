@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from rdflow.dsl.firings import firings
 from rdflow.dsl.launches import LaunchSpec
 from rdflow.dsl.netlist import Netlist
 from rdflow.interpreter.allocate import MAIN, unit_table
@@ -199,7 +200,7 @@ def _kernel(name: str, group: list[Launched], machine: Machine) -> KernelProfile
     cycles = sum(elapsed(l.image) for l in group)
     units = tuple(_units(netlist, counted, sum((states(l.image) for l in group[1:]), states(group[0].image))))
     seconds = cycles / float(machine.socket.clock)
-    flops = sum(u.flops for l in group for u in l.compiled.netlist.units)
+    flops = sum(u.flops for u in units)
     tiers = _tiers(netlist, counted, machine, seconds)
     limited = limit(netlist, units, tiers)
     mesh = _mesh(compiled, counted)
@@ -250,8 +251,18 @@ def _units(netlist: Netlist, counted: list[Counters], spent: Cycles) -> Iterable
             len(actors),
             sum(int(c.firings[actors].sum()) for c in counted),
             **dict(zip(STATES, spent[actors].sum(axis=0).tolist(), strict=True)),
-            flops=info.flops * len(counted),
+            flops=sum(_flops(netlist, number, c) for c in counted),
         )
+
+
+def _flops(netlist: Netlist, unit: int, counted: Counters) -> int:
+    """FLOPs of a launch. Where streams bound loops: of the iterations that ran, whole tiles of them."""
+    actors = [(i, a) for i, a in netlist.actors_of(unit) if a.kind in MAIN]
+    flops = netlist.units[unit].flops
+    if not any(loop.port >= 0 for _, a in actors for loop in a.loops):
+        return flops
+    ran = sum(int(counted.firings[i]) for i, _ in actors)
+    return flops * ran // max(1, sum(firings(a) for _, a in actors))
 
 
 def _tiers(netlist: Netlist, counted: list[Counters], machine: Machine, seconds: float) -> dict[str, TierProfile]:

@@ -16,6 +16,7 @@ from rdflow.interpreter.machine import BURST
 BOUND = "left out by a bound"
 ROUND = "past the end of an axis or bound, in tiles and rounds of copies that run whole"
 MASKED = "computed and dropped, past the end of an axis or bound"
+RAGGED = "left out by a stream's bound, in whole tiles"
 BURSTS = "the rest of 64-byte bursts"
 SHARED = "elements that share a burst"
 
@@ -58,7 +59,11 @@ class _Run:
         formula, bounded = line.formula.value * self.launches, line.bounded * self.launches
         ran = self.tokens(line.unit) * line.token
         measured = BURST * self.bursts(line.unit)
-        steps = ((BOUND, bounded - formula), (ROUND, ran - bounded), (BURSTS, measured - ran))
+        steps = (
+            (BOUND, bounded - formula),
+            (RAGGED if line.ragged else ROUND, ran - bounded),
+            (BURSTS, measured - ran),
+        )
         causes = tuple((SHARED if cause is BURSTS and size < 0 else cause, size) for cause, size in steps if size)
         again = (line.again.text, line.again.value)
         return Compared(line.unit, line.tensor, f"{line.formula.text} B", again, formula, measured, causes)
@@ -70,7 +75,7 @@ class _Run:
         measured += sum(self.results(number, stream) * each for stream, each in line.outside)
         formula = line.formula.value * self.launches
         inside = self.netlist.units[number].flops * self.launches
-        steps = ((BOUND, inside - formula), (MASKED, measured - inside))
+        steps = ((BOUND, inside - formula), (RAGGED if line.ragged else MASKED, measured - inside))
         return Compared(
             line.unit, None, line.formula.text, ("1", 1), formula, measured, tuple((c, n) for c, n in steps if n)
         )
@@ -85,7 +90,8 @@ class _Run:
         for _, actor in self.netlist.actors_of(self.units[unit]):
             ports, moved = (actor.outputs, self.pushes) if actor.kind == "respond" else (actor.inputs, self.pops)
             if actor.kind in ("respond", "store"):
-                data = [p for p in ports if self.netlist.queues[p.queues[0]].width]
+                bounds = [actor.inputs[loop.port] for loop in actor.loops if loop.port >= 0]
+                data = [p for p in ports if self.netlist.queues[p.queues[0]].width and p not in bounds]
                 found += int(moved[list(data[0].queues)].sum()) if data else 0
         return found
 

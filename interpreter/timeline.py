@@ -77,7 +77,7 @@ def timeline(
 
     `least`: the first launch of each kernel has at least so many, of its own length.
     """
-    again = Execution(execution.checked, execution.machine, None, compiled=dict(execution.compiled))
+    again = execution.again(dict(execution.compiled))
     length = max(1, ceil(execution.time / slices))
     names = spec_names(execution)
     tiers = tuple(execution.machine.tiers)

@@ -106,7 +106,7 @@ def _uses(mapped: Mapped, resource: str) -> bool:
 def _rerun(execution: Execution, resource: str, progress: Progress | None) -> Fraction:
     """Cycles of the program with the resource doubled: a launch whose last firing is in half cycle h takes h / 2 + 1."""
     compiled = {spec: _compiled(one, resource) for spec, one in execution.compiled.items()}
-    again = Execution(execution.checked, execution.machine, None, compiled=compiled)
+    again = execution.again(compiled)
     again.advance(progress=None if progress is None else lambda e: progress(resource, e))
     return Fraction(again.time + len(again.launched), 2)
 

@@ -264,6 +264,8 @@ def _period(actor: Actor, port: Port, indices: tuple[int, ...]) -> tuple[int, in
     level = next((l for l in range(len(actor.loops)) if gate.last >> l & 1), len(actor.loops))
     if gate.last != ((1 << len(actor.loops)) - 1) & ~((1 << level) - 1):
         return None
+    if any(loop.port >= 0 for loop in actor.loops[level:]):
+        return None
     sizes = [loop.iterations(indices[:i]) for i, loop in enumerate(actor.loops)][level:]
     made = int(np.ravel_multi_index(indices[level:], sizes)) if sizes else 0
     return prod(sizes), made

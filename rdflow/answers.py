@@ -10,6 +10,7 @@ from rdflow.dsl.checked import Hold, Kernel, Line, Stream, streams_of
 from rdflow.dsl.coalesce import coalesce
 from rdflow.dsl.diagnostics import CompileError
 from rdflow.dsl.elaborate import elaborate
+from rdflow.dsl.firings import firings
 from rdflow.dsl.netlist import Netlist, UnitInfo
 from rdflow.dsl.orders import BYTES
 from rdflow.dsl.program import Program
@@ -17,7 +18,7 @@ from rdflow.interpreter.allocate import MAIN, size_text, unit_table
 from rdflow.interpreter.collectives import chosen
 from rdflow.interpreter.machine import Machine
 from rdflow.session import Session
-from rdflow.units import UnitCost, cycles, firings
+from rdflow.units import UnitCost, cycles
 
 MANY = 8  # units of a layer call that are told one by one
 

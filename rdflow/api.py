@@ -100,11 +100,16 @@ class Program:
         return prepared(self.checked.program, given or {}, seed)
 
     def execution(self, values: Mapping[str, NDArray[Any]] | None = None) -> Execution:
-        """The program at cycle 0, to be advanced to any cycle. Without values: timing only."""
+        """The program at cycle 0, to be advanced to any cycle. Without values: timing only, which a program whose loops
+        streams bound does not have."""
         from rdflow.interpreter.execution import Execution
 
         copies = None if values is None else {name: array.copy() for name, array in values.items()}
         return Execution(self.checked, self.machine, copies, self.collective)
+
+    def timed(self, given: Mapping[str, Any] | None = None, seed: int = 0) -> Execution:
+        """The program at cycle 0 without values, or with them where they decide how often loops run."""
+        return self.execution(self.inputs(given, seed) if self.bounding else None)
 
     def run(self, verify: bool = False, seed: int = 0, progress: Progress | None = None, **given: Any) -> Result:
         """Execute with values, cycle by cycle. `verify` holds the outputs against the NumPy evaluator."""
@@ -123,11 +128,18 @@ class Program:
         verification = self.verified(values, outputs) if verify else None
         return Result(outputs, profile(execution), verification)
 
-    def profile(self, progress: Progress | None = None) -> Profile:
-        """Execute without values: the same cycles, faster."""
+    @property
+    def bounding(self) -> tuple[str, ...]:
+        """The streams whose values decide how often loops run, and so the cycles."""
+        kernels = self.checked.kernels.values()
+        return tuple(dict.fromkeys(name for kernel in kernels for name in kernel.bounding))
+
+    def profile(self, progress: Progress | None = None, seed: int = 0, **given: Any) -> Profile:
+        """Execute without values: the same cycles, faster. Where values decide how often loops run, execute with
+        values: inputs as given, the others random from `seed`."""
         from rdflow.interpreter.profile import profile
 
-        execution = self.execution()
+        execution = self.timed(given, seed)
         execution.advance(progress=progress)
         return profile(execution)
 
@@ -135,7 +147,7 @@ class Program:
         """What twice of each resource would give, the most useful first: measured, by running again."""
         from rdflow.interpreter.what_if import what_if
 
-        execution = self.execution()
+        execution = self.timed()
         execution.advance()
         return what_if(execution)
 

@@ -27,3 +27,8 @@ Collective = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Input = Annotated[
+    list[str] | None,
+    typer.Option("--input", metavar="NAME=FILE.npy|random[:SEED]", help="Values of a tensor. Default: random."),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of inputs that are random.")]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rdflow import running
-from rdflow.arguments import Collective, Json, MachineName, MachineSet, ProgramName, Quiet, Set
+from rdflow.arguments import Collective, Input, Json, MachineName, MachineSet, ProgramName, Quiet, Seed, Set
 from rdflow.console import Told
 
 app = typer.Typer()
@@ -21,6 +21,7 @@ app = typer.Typer()
 def profile(
     file: ProgramName,
     set_: Set = None,
+    input_: Input = None,
     machine: MachineName = None,
     machine_set: MachineSet = None,
     collective: Collective = None,
@@ -43,9 +44,13 @@ def profile(
     report: Annotated[
         Path | None, typer.Option("--report", metavar="FILE.html", help="Write one page with all figures and pictures.")
     ] = None,
+    seed: Seed = 0,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Execute without values, and say where the cycles went: kernels, memory tiers, units, what limited each."""
+    """Execute without values, and say where the cycles went: kernels, memory tiers, units, what limited each.
+
+    Where a stream bounds loops the cycles depend on values: then values are computed, from --input and --seed.
+    """
     asked = running.Asked(what_if, trace, slices, report, ports)
-    running.profile(file, Told(as_json, quiet), set_, machine, machine_set, asked, collective)
+    running.profile(file, Told(as_json, quiet), set_, machine, machine_set, input_, seed, asked, collective)

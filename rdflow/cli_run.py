@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rdflow import running
-from rdflow.arguments import Collective, Json, MachineName, MachineSet, ProgramName, Quiet, Set
+from rdflow.arguments import Collective, Input, Json, MachineName, MachineSet, ProgramName, Quiet, Seed, Set
 from rdflow.console import Told
 
 app = typer.Typer()
@@ -21,10 +21,7 @@ app = typer.Typer()
 def run(
     file: ProgramName,
     set_: Set = None,
-    input_: Annotated[
-        list[str] | None,
-        typer.Option("--input", metavar="NAME=FILE.npy|random[:SEED]", help="Values of a tensor. Default: random."),
-    ] = None,
+    input_: Input = None,
     output: Annotated[
         Path | None, typer.Option("--output", metavar="DIR", help="Write each output as NAME.npy, bf16 as float32.")
     ] = None,
@@ -32,7 +29,7 @@ def run(
     machine_set: MachineSet = None,
     collective: Collective = None,
     verify: Annotated[bool, typer.Option("--verify", help="Compare the outputs with the NumPy evaluator.")] = False,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of inputs that are random.")] = 0,
+    seed: Seed = 0,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:

@@ -47,13 +47,15 @@ def profile(session: Session, argument: str) -> Reply:
     `:step` advances stays where it is.
     """
     none(argument, "profile")
-    from rdflow.show import summary
+    from rdflow.options import random_inputs
+    from rdflow.show import depends, summary
     from rdflow.show_profile import profiled
 
     program = session.runnable()
-    session.announce(with_values=False)
+    session.announce(with_values=bool(program.bounding))
     found = program.profile(session.progress)
-    return said(*(line.plain for line in summary(program, found)[:1]), *profiled(program, found))
+    told = depends(program, random_inputs(program.checked.program, {}, 0))
+    return said(*told, *(line.plain for line in summary(program, found)[:1]), *profiled(program, found))
 
 
 @command("[N]")

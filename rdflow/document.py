@@ -41,6 +41,7 @@ def document(
         "machine": program.machine.name,
         "params": dict(program.checked.program.params),
         "cycles": profile.cycles,
+        "cycles_depend_on": list(program.bounding),
         "seconds": profile.seconds,
         "kernels": [_kernel(kernel) for kernel in profile.kernels],
         "intensity": profile.intensity,

@@ -144,18 +144,25 @@ def profile(
     set_: list[str] | None = None,
     machine: str | None = None,
     machine_set: list[str] | None = None,
+    input_: list[str] | None = None,
+    seed: int = 0,
     asked: Asked | None = None,
     collective: str | None = None,
 ) -> None:
-    """Execute a program without values, and print where the cycles went. Leaves where it cannot."""
+    """Execute a program without values (with them, where they decide the cycles), and print where the cycles went. Leaves
+    where it cannot."""
     with ending(told):
+        from rdflow import options
         from rdflow.interpreter.profile import profile as profile_of
 
         asked = asked or Asked()
         _writable(asked)
         program = load(file, set_, machine, machine_set, told, collective)
-        announce_compilation(False, told)
-        execution = program.execution()
+        given = options.inputs(input_, program.checked.program, seed)
+        if given and not program.bounding:
+            note("the cycles of this program do not depend on values: --input changes nothing", told)
+        announce_compilation(bool(program.bounding), told)
+        execution = program.timed(given, seed)
         with Meter(told) as meter:
             execution.advance(progress=meter)
             doubled = _doubled(execution, meter) if asked.what_if else None
@@ -167,10 +174,16 @@ def profile(
 
             print_json(document(program, found, doubled=doubled))
         elif not told.quiet:
-            from rdflow.show import summary
+            from rdflow.show import depends, summary
             from rdflow.show_profile import doublings, profiled
 
-            print_rich(*summary(program, found)[:1], *profiled(program, found, asked.ports), *doublings(doubled or ()))
+            random = options.random_inputs(program.checked.program, given, seed)
+            print_rich(
+                *depends(program, random),
+                *summary(program, found)[:1],
+                *profiled(program, found, asked.ports),
+                *doublings(doubled or ()),
+            )
 
 
 def _writable(asked: Asked) -> None:

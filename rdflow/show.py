@@ -77,7 +77,9 @@ def costs(kernel: KernelCost, machine: str) -> list[Any]:
     made.add_row(f"socket of {machine}", "", "", "", *map(str, kernel.capacity))
     names = [unit.name for unit in kernel.units if unit.cycles == slowest]
     meaning = "PCUs, PMUs, AGCUs and scratchpad are of all copies; firings and cycles of one that never waits."
-    return [made, Text(f"At least {slowest:,} cycles, for {_names(names)}."), Text(meaning + "\n", "bright_black")]
+    full = f", where {_names(list(kernel.bounding))} bounds nothing" if kernel.bounding else ""
+    least = Text(f"At least {slowest:,} cycles{full}, for {_names(names)}.")
+    return [made, least, Text(meaning + "\n", "bright_black")]
 
 
 def _names(names: list[str]) -> str:
@@ -157,3 +159,11 @@ def listed(rows: Iterable[tuple[str, str]], *columns: str) -> Table:
     for name, line in rows:
         made.add_row(Text(name), Text(line))
     return made
+
+
+def depends(program: Program, random: Mapping[str, int]) -> list[str]:
+    """Whose values the cycles depend on, and what they were."""
+    if not program.bounding:
+        return []
+    told = f"the cycles depend on values ({_names(list(program.bounding))} bounds loops), so values were computed"
+    return [told, *([seeds(random)] if random else [])]

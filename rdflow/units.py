@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import product
 from math import prod
 from typing import Any
 
@@ -12,13 +11,12 @@ from rdflow.dsl.check import Checked
 from rdflow.dsl.coalesce import coalesce
 from rdflow.dsl.diagnostics import Diagnostic
 from rdflow.dsl.elaborate import elaborate
+from rdflow.dsl.firings import firings
 from rdflow.dsl.netlist import Actor, Netlist, Port
 from rdflow.interpreter.allocate import MAIN, UnitRow, socket_errors, tier_errors, unit_table
 from rdflow.interpreter.collectives import chosen
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.sockets import node_errors
-
-ENUMERATED = 200_000  # iterations of loops with data-dependent ends that are counted one by one
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,14 @@ class UnitCost:
 
 @dataclass(frozen=True)
 class KernelCost:
-    """The units of a kernel. `rows`: the socket's sites by unit, nodes of trees apart."""
+    """The units of a kernel. `rows`: the socket's sites by unit, nodes of trees apart. `bounding`: streams whose values
+    decide how often loops run; firings and cycles are those of the full size."""
 
     name: str
     units: tuple[UnitCost, ...]
     rows: tuple[UnitRow, ...]
     capacity: tuple[int, int, int]
+    bounding: tuple[str, ...]
 
     @property
     def cycles(self) -> int:
@@ -64,7 +64,7 @@ def kernel_costs(checked: Checked, machine: Machine) -> Iterator[KernelCost]:
         netlist = coalesce(elaborate(checked.kernels[spec], chosen(machine)))
         rows = tuple(unit_table(netlist, machine))
         capacity = (machine.pcus, machine.pmus, machine.agcus)
-        yield KernelCost(spec.kernel, tuple(_units(netlist, rows)), rows, capacity)
+        yield KernelCost(spec.kernel, tuple(_units(netlist, rows)), rows, capacity, checked.kernels[spec].bounding)
 
 
 def too_large(checked: Checked, machine: Machine) -> list[Diagnostic]:
@@ -82,6 +82,7 @@ def costs_json(cost: KernelCost) -> dict[str, Any]:
     return {
         "name": cost.name,
         "cycles_at_least": cost.cycles,
+        "at_full_size": list(cost.bounding),
         "resources": dict(zip(names, cost.totals, strict=True)),
         "capacity": dict(zip(names, cost.capacity, strict=True)),
         "units": [asdict(unit) for unit in cost.units],
@@ -106,29 +107,6 @@ def _units(netlist: Netlist, rows: tuple[UnitRow, ...]) -> Iterator[UnitCost]:
             max((firings(a) for a in main), default=0),
             max((cycles(a) for a in main), default=0),
         )
-
-
-def firings(actor: Actor) -> int:
-    """Iterations of the nest, where loops may end early by the counters of loops outside."""
-    steering = {
-        level
-        for loop in actor.loops
-        if loop.limit is not None
-        for affine in (loop.limit, loop.base)
-        for level, coefficient in enumerate(affine.by_loop)
-        if coefficient
-    }
-    sizes = [range(loop.size) if level in steering else range(1) for level, loop in enumerate(actor.loops)]
-    free = prod(loop.size for i, loop in enumerate(actor.loops) if i not in steering and loop.limit is None)
-    limited = [i for i, loop in enumerate(actor.loops) if loop.limit is not None]
-    if not limited or prod(map(len, sizes)) > ENUMERATED:
-        return prod(loop.size for loop in actor.loops)
-    total = 0
-    for counters in product(*sizes):
-        ends = {i: actor.loops[i].iterations(counters) for i in limited}
-        if all(counters[i] < end for i, end in ends.items()):
-            total += prod(end for i, end in ends.items() if i not in steering)
-    return total * free
 
 
 def cycles(actor: Actor) -> int:

@@ -164,6 +164,7 @@ class Worker:
     actor: Actor
     counters: list[int]
     held: list[Words]
+    fifos: list[Fifo]
     tn: int = 0
     tiles: int = 0
     done: bool = False
@@ -176,12 +177,24 @@ class Worker:
     pushes: list[tuple[Port, int]] = field(default_factory=list)
     """(output port, queue) of the next firing"""
     interval: int = 1
+    missing: list[tuple[int, int, int]] = field(default_factory=list)
+    """those of the pops whose tokens must be there before the rest of the next firing is known"""
 
     def look(self) -> None:
-        """Work out the next firing from the counters alone."""
+        """Work out the next firing from the counters, and from the tokens that say how often loops run."""
         actor, counters = self.actor, tuple(self.counters)
         self.at_first = sum(1 << l for l, i in enumerate(counters) if i == 0)
-        self.at_last = sum(1 << l for l, loop in enumerate(actor.loops) if counters[l] == loop.iterations(counters) - 1)
+        fresh = [(n, actor.inputs[n]) for n in {loop.port for loop in actor.loops if loop.port >= 0}]
+        fresh = [(n, p) for n, p in fresh if p.gate.open(self.at_first, 0)]
+        peeked = {n: self.fifos[chosen(p, counters)].tokens for n, p in fresh}
+        self.missing = [(n, chosen(p, counters), 1) for n, p in fresh if not peeked[n]]
+        if self.missing:
+            self.pops, self.pushes = self.missing, []
+            return
+        says = {n: int(tokens[0].value[0]) for n, tokens in peeked.items()}
+        says = {loop.port: int(self.held[loop.port][0]) for loop in actor.loops if loop.port not in (-1, *says)} | says
+        runs = [loop.iterations(counters, says.get(loop.port)) for loop in actor.loops]
+        self.at_last = sum(1 << l for l, count in enumerate(runs) if counters[l] == count - 1)
         inputs = [(n, p, tokens(p, counters)) for n, p in enumerate(actor.inputs) if self.opens(p)]
         self.pops = [(n, chosen(p, counters), count) for n, p, count in inputs if count > 0]
         self.pushes = [(p, chosen(p, counters)) for p in actor.outputs if self.opens(p)]
@@ -253,7 +266,9 @@ class Run:
         self.shops = [Shop(s) for s in mapped.servers]
         self.arrivals: dict[int, dict[int, list[tuple[int, Token]]]] = {}
         self.memories = [filled(m.words, m.tensor, part(netlist, m, values or {})) for m in netlist.memories]
-        self.workers = [Worker(a, [0] * len(a.loops), [nothing() for _ in a.inputs]) for a in netlist.actors]
+        self.workers = [
+            Worker(a, [0] * len(a.loops), [nothing() for _ in a.inputs], self.fifos) for a in netlist.actors
+        ]
         for worker in self.workers:
             worker.look()
         self.horizon = 0
@@ -298,6 +313,8 @@ class Run:
 
     def fires(self, worker: Worker, t: int) -> bool:
         """Fire if it may."""
+        if worker.missing:
+            worker.look()
         if not self.fed(worker, t) or not all(self.fifos[q].has_slot(t) for _, q in worker.pushes):
             return False
         self.count(worker, t)

@@ -45,6 +45,7 @@ Order = tuple[Loop, ...]
 ALWAYS = Gate()
 FIRINGS = 160  # of an actor with values, at most
 TENSOR_WORDS = 256
+DEEPEST = 8  # a loop that a stream bounds has as its `port`, until it is built: stream * DEEPEST + loops of the stream
 FRACTIONS = ((1, 1), (1, 2), (4, 3), (15, 11), (3, 1), (5, 2))
 WHOLE = ((1, 1), (1, 1), (2, 1), (5, 4))  # of links
 
@@ -117,8 +118,15 @@ def prefix(a: Order, b: Order) -> bool:
     return b[: len(a)] == a
 
 
+def told(loop: Loop, level: int) -> bool:
+    """Whether a stream that has the loop at `level` says how often a loop runs."""
+    return loop.port >= 0 and level < loop.port % DEEPEST
+
+
 def refers(loop: Loop, level: int) -> bool:
     """Whether the bounds of a loop depend on the counter at `level`."""
+    if told(loop, level):
+        return True
     bounds = [loop.base] if loop.limit is None else [loop.limit, loop.base]
     return any(len(a.by_loop) > level and a.by_loop[level] for a in bounds)
 
@@ -202,6 +210,8 @@ class Draft:
     temps: int = 0
     tile_level: int = 0
     burst: Burst | None = None
+    limits: dict[int, int] = field(default_factory=dict)
+    """input ports of the streams that bound loops"""
 
     def temp(self) -> Temp:
         self.temps += 1
@@ -218,6 +228,7 @@ class Builder:
         self.rng = rng
         self.size = size
         self.width = rng.choice((1, 3, 8, 32))
+        self.ragged = rng.choice((0.0, 0.0, 0.4)) if size.values else 0.0
         self.wild = rng.random() < 0.2
         self.tight = rng.choice((0.0, 0.3, 0.6, 0.9))
         self.actors: list[Draft] = []
@@ -228,6 +239,7 @@ class Builder:
         self.ports = rng.randint(0, 2)
         self.links = rng.choice((0, 0, 1, 2, 4))
         self.tensors = [self.memory(TENSOR_WORDS, tensor) for tensor in range(2)]
+        self.limits: dict[tuple[int, Order], tuple[int, Value]] = {}
         self.base = self.nest()
 
     # small parts
@@ -242,6 +254,10 @@ class Builder:
             if firings(order) * size > self.size.firings:
                 break
             order += (self.bounded(order, size) if order and self.chance(self.size.bounded) else Loop(size),)
+            if self.chance(self.ragged):
+                stream = self.rng.randint(0, 1) * DEEPEST + self.rng.randint(0, len(order) - 1)
+                longest = replace(order[-1], limit=order[-1].limit or Affine(self.rng.randint(2, 9)), port=stream)
+                order = (*order[:-1], longest)
         return order
 
     def bounded(self, outside: Order, size: int) -> Loop:
@@ -263,7 +279,28 @@ class Builder:
 
     def actor(self, kind: str, loops: Order, tile_level: int = 0) -> int:
         self.actors.append(Draft(kind, loops, self.rng.choice((1, 1, 1, 2, 4)), tile_level=tile_level))
-        return len(self.actors) - 1
+        actor = len(self.actors) - 1
+        for port in {loop.port: None for loop in loops if loop.port >= 0}:
+            self.limit(actor, port)
+        return actor
+
+    def limit(self, actor: int, port: int) -> None:
+        """Give an actor the stream that bounds some of its loops."""
+        order = self.actors[actor].loops[: port % DEEPEST]
+        key = (port, order)
+        if key not in self.limits:
+            source = self.actor("pcu", order)
+            draft = self.actors[source]
+            mem = Value(Mem(self.tensors[1], Affine(port, self.slopes(order)), (0,)), "i", 1)
+            word = self.row(draft, "read", mem, kind="i", bound=0, width=1)
+            word = self.row(draft, "imod", word, constant(9), kind="i", bound=0)
+            word = self.row(draft, "isub", word, constant(self.rng.randint(0, 2)), kind="i", bound=0)
+            width = self.rng.choice((1, self.width))
+            self.limits[key] = source, self.row(draft, "copy", word, kind="i", bound=0, width=width)
+        source, value = self.limits[key]
+        q = self.queue(source, value.width)
+        self.output(source, [q], ends(len(order), len(order)), value)
+        self.actors[actor].limits[port] = self.connect([q], actor, starts(len(order), len(self.actors[actor].loops)))
 
     def queue(self, source: int, width: int, server: str | None = None, initial: int = 0, need: int = 0) -> int:
         """A new queue; at least `need` slots let it run (most get them)."""
@@ -581,7 +618,7 @@ class Builder:
             (s, l)
             for s in self.open
             for l, loop in enumerate(s.order)
-            if s.width and loop.limit is None and 2 <= loop.size <= 4
+            if s.width and loop.limit is None and 2 <= loop.size <= 4 and not any(told(x, l) for x in s.order)
         ]
         if not found:
             return
@@ -755,7 +792,7 @@ class Builder:
             return
         rng, level = self.rng, self.rng.randint(0, len(stream.order))
         size = rng.randint(1, 4)
-        if firings(stream.order) * size > self.size.firings:
+        if firings(stream.order) * size > self.size.firings or any(told(loop, level) for loop in stream.order):
             return
         order = with_loop(stream.order, level, size)
         once, again = Gate(first=1 << level), Gate(not_first=1 << level)
@@ -812,7 +849,8 @@ class Builder:
         flows = rng.sample(range(len(queues)), min(3, len(queues)))
         timings = [self.timing(q, memory, flows) for q in queues]
         mapped = Mapped(netlist, timings, servers, channels)
-        return Case(mapped, self.values() if self.size.values and self.chance(0.6) else None, self.wild)
+        values = netlist.ragged or self.size.values and self.chance(0.6)
+        return Case(mapped, self.values() if values else None, self.wild)
 
     def sink(self) -> None:
         """The end of several streams at once."""
@@ -831,8 +869,9 @@ class Builder:
             return tuple(replace(p, queues=tuple(number[q] for q in p.queues)) for p in ports)
 
         inputs, outputs = moved(draft.inputs), moved(draft.outputs)
+        loops = tuple(replace(l, port=draft.limits[l.port]) if l.port >= 0 else l for l in draft.loops)
         return Actor(
-            draft.kind, 0, draft.kind, draft.loops, inputs, outputs, tuple(draft.rows),
+            draft.kind, 0, draft.kind, loops, inputs, outputs, tuple(draft.rows),
             draft.interval, 1, draft.tile_level, draft.burst,
         )  # fmt: skip
 

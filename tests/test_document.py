@@ -29,7 +29,7 @@ kernel twice {
 }
 """
 PROFILE = {
-    "rdflow": "str", "program": "str", "machine": "str", "params": {"N": "int"}, "cycles": "int", "seconds": "float",
+    "rdflow": "str", "program": "str", "machine": "str", "params": {"N": "int"}, "cycles": "int", "cycles_depend_on": [], "seconds": "float",
     "kernels": [{
         "name": "str", "launches": "int", "cycles": "int", "flops": "int",
         "bytes": {"hbm": {"read": "int", "written": "int"}, "ddr": {"read": "int", "written": "int"}, "sram": "int", "links": "int"},

@@ -27,6 +27,7 @@ from rdflow.dsl.netlist import (
     Queue,
     Row,
     Temp,
+    TensorUse,
     ends,
     starts,
 )
@@ -208,6 +209,54 @@ def test_a_bounded_loop_runs_as_often_as_the_loops_outside_say() -> None:
         assert counters(image).firings.tolist() == [firings]
 
 
+def ragged(lengths: list[int]) -> Mapped:
+    """A line of at most four firings for each of the lengths that a queue brings."""
+    read = Row("read", Temp(0), (Mem(0, Affine(0, (1,)), (0,)),), 1)
+    lines = Actor(
+        "",
+        0,
+        "pcu",
+        (Loop(len(lengths)), Loop(4, 1, Affine(4), port=0)),
+        (port(0, starts(1, 2)),),
+        (port(1, ends(1, 2)),),
+    )
+    actors = [
+        actor((len(lengths),), outputs=(port(0, source=0),), rows=(read,)),
+        lines,
+        actor((len(lengths),), (port(1),)),
+    ]
+    return with_memories(mapped(actors, [queue(0, 1, width=1), queue(1, 2)]), Memory("lengths", len(lengths), 0))
+
+
+def test_a_token_says_how_often_a_loop_runs() -> None:
+    """Firings of the lines in cycles 1, 2; 3; 4, 5, 6: one of none, the least; their ends arrive a cycle later."""
+    image = finished(ragged([2, 0, 3]), {0: np.array([2, 0, 3], np.int32)})
+    seen = counters(image)
+    assert image.cycles == 8
+    assert seen.firings.tolist() == [3, 6, 3]
+    assert (seen.first.tolist(), seen.last.tolist()) == ([0, 1, 3], [2, 6, 7])
+    assert (seen.starved.tolist(), seen.blocked.tolist()) == ([0, 1, 5], [0, 0, 0])
+
+
+def test_a_loop_runs_at_least_once_and_no_longer_than_its_limit() -> None:
+    image = finished(ragged([-5, 9, 4]), {0: np.array([-5, 9, 4], np.int32)})
+    assert counters(image).firings.tolist() == [3, 1 + 4 + 4, 3]
+
+
+def test_a_loop_waits_for_the_token_that_bounds_it() -> None:
+    image = build(ragged([2, 0, 3]), {0: np.array([2, 0, 3], np.int32)})
+    advance(image, 1)
+    assert waiting(image, 1) == ("input", 0, 1)
+    advance(image, 3)
+    assert counters(image).firings.tolist() == [3, 2, 0]
+    assert waiting(image, 1) == ("interval", None, 3)
+
+
+def test_without_values_there_is_no_length() -> None:
+    with pytest.raises(ValueError, match="values decide"):
+        build(ragged([1]))
+
+
 def test_a_carry_takes_the_first_token_from_outside_and_gives_the_last_away() -> None:
     inside, back, start, result = 0, 1, 2, 3
     first, last = Gate(first=2), Gate(last=2)
@@ -319,6 +368,8 @@ def test_an_empty_nest_fires_once() -> None:
 
 def with_memories(netlist: Mapped, *memories: Memory) -> Mapped:
     netlist.netlist.memories.extend(memories)
+    given = sorted((m.tensor, m.words) for m in memories if m.tensor is not None)
+    netlist.netlist.tensors.extend(TensorUse(f"t{n}", (w,), "f32", "hbm", None, (4,), 4 * w) for n, w in given)
     return netlist
 
 

@@ -499,7 +499,7 @@ axis t = T, u = T, d = D
 tensor Q: bf16[t, d], K: bf16[u, d], V: bf16[u, d] in hbm input
 tensor O: f32[t, d] in hbm output
 kernel attention {
-    qt = pmu load Q                   as [t/L; u/ST, d | t%L]
+    qt = pmu load Q                   as [t/L; u/ST BOUND, d | t%L]
     kt = pmu load K                   as [; t/L, u/ST BOUND, d | u%ST]
     vt = pmu load V                   as [; t/L, d/ST, u BOUND | d%ST]
     s  = pcu sum(d) qt * kt / sqrt(D) as f32 [t/L, u | t%L]
@@ -555,7 +555,7 @@ axis t = T, u = T, d = D
 tensor Q: bf16[t, d], K: bf16[u, d], V: bf16[u, d] in hbm input
 tensor O: f32[t, d] in hbm output
 kernel online {
-    qt = pmu load Q                     as [t/L; u/ST, d | t%L]
+    qt = pmu load Q                     as [t/L; u/ST < L*(t/L + 1), d | t%L]
     kt = pmu load K                     as [; t/L, u/ST < L*(t/L + 1), d | u%ST]
     vt = pmu load V                     as [; t/L, u/B < L*(t/L + 1), d/ST, u%B | d%ST]
     s0 = pcu sum(d) qt * kt             as f32 [t/L, u | t%L]

@@ -24,6 +24,7 @@ from rdflow.dsl.netlist import (
     Queue,
     Row,
     Temp,
+    TensorUse,
     ends,
     starts,
 )
@@ -194,6 +195,19 @@ def test_values_are_summed_tile_by_tile() -> None:
     netlist = mapped([source, store], [(Queue(0, 1, 1), QueueTiming(1, 0, 2))])
     netlist.netlist.memories = [Memory("total", 1), Memory("sums", 2)]
     assert simulate(netlist, {}).memories[1].tolist() == [3, 12]
+
+
+def test_a_token_says_how_often_a_loop_runs() -> None:
+    """Lines of 2, 0 and 3: six firings from cycle 1 on, one of none among them."""
+    read = Row("read", Temp(0), (Mem(0, Affine(0, (1,)), (0,)),), 1)
+    source = actor((3,), outputs=(port(0, source=0),), rows=(read,))
+    lines = actor((3, Loop(4, 1, Affine(4), port=0)), (port(0, starts(1, 2)),), (port(1, ends(1, 2)),))
+    queues = [(Queue(0, 1, 1), QueueTiming(1, 1, 2)), (Queue(1, 2, 0), QueueTiming(1, 1, 2))]
+    netlist = mapped([source, lines, actor((3,), (port(1),))], queues)
+    netlist.netlist.memories = [Memory("lengths", 3, 0)]
+    netlist.netlist.tensors = [TensorUse("lengths", (3,), "int32", "hbm", None, (4,), 12)]
+    outcome = simulate(netlist, {0: np.array([2, 0, 3], np.int32)})
+    assert of(outcome, "firings", "starved", "last") == [(3, 0, 2), (6, 1, 6), (3, 5, 7)]
 
 
 def test_the_order_of_visits_does_not_matter() -> None:

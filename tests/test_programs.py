@@ -65,6 +65,18 @@ def attend(q, k, v, causal=False):
     return softmax(s) @ v
 
 
+def ragged(x: Arrays, p: Sizes):
+    found = np.zeros(x["Q"].shape)
+    for b, n in enumerate(x["LEN"].astype(int)):
+        found[b, :n] = attend(x["Q"][b, :n], x["K"][b, :n], x["V"][b, :n]) if n else 0
+    return {"O": found}
+
+
+def lengths(p: Sizes, random: np.random.Generator) -> Arrays:
+    """Sequences of all lengths: none at all, one element, as long as there is room."""
+    return {"LEN": np.array([p["S"], 1, 0, *random.integers(0, p["S"] + 1, p["B"])])[: p["B"]]}
+
+
 def router(x: Arrays, p: Sizes):
     scores = x["X"] @ x["R"].T
     order = np.argsort(-scores, axis=-1, kind="stable")
@@ -245,6 +257,16 @@ CASES = {
     ),
     "attention": Case(lambda x, p: {"O": attend(x["Q"], x["K"], x["V"])}, HEADS),
     "attention_causal": Case(lambda x, p: {"O": attend(x["Q"], x["K"], x["V"], causal=True)}, HEADS),
+    "ragged_attention": Case(
+        ragged,
+        [
+            {"B": 4, "S": 64, "D": 32},
+            {"B": 5, "S": 70, "D": 40},
+            {"B": 3, "S": 33, "D": 9},
+            {"B": 1, "S": 1, "D": 3},
+        ],
+        lengths,
+    ),
     "topk_router": Case(
         router,
         [
@@ -326,8 +348,9 @@ def drawn(found: Checked, case: Case, params: Sizes) -> dict[str, NDArray[np.flo
             weight = name[0] == "W" and len(tensor.shape) > 1
             given[name] = random.standard_normal(tensor.shape) / (np.sqrt(tensor.shape[-1]) if weight else 1)
     for name, value in given.items():
-        full = value.astype(np.float32)
-        values[name] = bf16(full) if found.program.tensors[name].dtype == "bf16" else full
+        dtype = found.program.tensors[name].dtype
+        full = value.astype(np.float32 if dtype in ("bf16", "f32") else np.int32)
+        values[name] = bf16(full) if dtype == "bf16" else full
     return values
 
 

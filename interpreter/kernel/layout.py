@@ -36,6 +36,7 @@ ACTOR = record(
     "interval depth loop inner shape first_in last_in first_out last_out "  # ports: inputs, then outputs
     "at_first at_last "  # bit l: loop l is at counter 0, at its last iteration
     "split_first split_last "  # the ports or rows of the innermost loop's first (last) iteration differ
+    "ragged "  # a port says how often a loop runs
     "single "  # no batches: a row needs what the firing before stored
     "linked "  # some token comes over a link that flows share
     "waiting tile_level tiles "
@@ -45,7 +46,7 @@ ACTOR = record(
     "turned turn"  # the outermost loop that a carry has stepped since this was FAR, and the cycle of the firing before
 )
 LOOP = record("counter iterations size bound")
-BOUND = record("stride granule limit base")
+BOUND = record("stride granule limit base port token")  # port: its token ends the loop too (-1: none, and FAR)
 PORT = record(
     "first last not_first not_last "  # the gate
     "packets queue choices fan select varies "  # varies: queue or count differ from firing to firing

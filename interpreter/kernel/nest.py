@@ -29,7 +29,7 @@ def is_open(gate, at_first, at_last):
 @njit(**HELPER)
 def iterations(bound, size, affine, loops, loop, outer):
     """How often a bounded loop runs this time; its `outer` loops have their counters."""
-    limit = affine_at(affine, bound.limit, loops, loop, outer)
+    limit = min(affine_at(affine, bound.limit, loops, loop, outer), bound.token)
     base = affine_at(affine, bound.base, loops, loop, outer)
     rounded = -(-limit // bound.granule) * bound.granule
     return max(1, min(size, -(-(rounded - base) // bound.stride)))

@@ -19,7 +19,7 @@ from rdflow.interpreter.kernel.layout import (
     VALUE_BATCH,
     Places,
 )
-from rdflow.interpreter.kernel.nest import affine_at, is_open, step, stretch
+from rdflow.interpreter.kernel.nest import affine_at, is_open, iterations, mark, step, stretch
 from rdflow.interpreter.kernel.options import HELPER, SPLICE
 from rdflow.interpreter.kernel.servers import request
 
@@ -232,6 +232,25 @@ def plan(actor, tables):
                     n, limit = narrow(n, limit, queue.capacity - queue.pushed + queue.popped, q)
                 interval = max(interval, port.packets)
     return n, limit, interval
+
+
+@njit(**HELPER)
+def settle(actor, tables, ints):
+    """Bring loops to what the tokens say that the next firing pops: the queue whose token is missing, -1 if none is."""
+    for l in range(actor.depth):
+        loop = tables.loops[uintp(actor.loop + l)]
+        if loop.bound >= 0 and tables.bounds[uintp(loop.bound)].port >= 0:
+            bound = tables.bounds[uintp(loop.bound)]
+            port = tables.ports[uintp(bound.port)]
+            if is_open(port, actor.at_first, actor.at_last):
+                q = choose(port, actor, tables)
+                queue = tables.queues[uintp(q)]
+                if queue.available == queue.popped:
+                    return q
+                bound.token = ints[uintp(queue.word + (queue.popped & queue.mask) * queue.width)]
+                loop.iterations = iterations(bound, loop.size, tables.affine, tables.loops, actor.loop, l)
+                mark(actor, loop, l)
+    return -1
 
 
 @njit(**HELPER)
@@ -464,6 +483,11 @@ def visit_values(a, end, tables, values, parts):
     """A visit with values."""
     actor = tables.actors[uintp(a)]
     while actor.waiting != DONE:
+        if actor.ragged:
+            q = settle(actor, tables, values.ints)
+            if q >= 0:
+                actor.waiting = q
+                return
         n, limit, interval = plan(actor, tables)
         if n == 0:
             actor.waiting = limit
