@@ -24,7 +24,7 @@ from rdflow.dsl.source import NOWHERE
 from rdflow.interpreter.image import advance, build, counters
 from rdflow.interpreter.mapped import Mapped, QueueTiming, Server
 from rdflow.interpreter.network import meetings, through_links
-from rdflow.interpreter.route import Route, Switch, route
+from rdflow.interpreter.route import Route, Switch
 
 SIDE = 8
 PIPELINE = 1  # cycles from a firing to the first switch
@@ -41,6 +41,14 @@ class Point:
     latency: float
 
 
+def dimension_order(start: Switch, end: Switch) -> Route:
+    """The switches from one to the other, both included: along the row, then along the column."""
+    (row, column), (last_row, last_column) = start, end
+    across = range(column, last_column, 1 if last_column > column else -1)
+    down = range(row, last_row, 1 if last_row > row else -1)
+    return (*((row, c) for c in across), *((r, last_column) for r in down), end)
+
+
 def mesh(load: float, cycles: int, side: int = SIDE, seed: int = 0) -> tuple[Mapped, list[Route]]:
     """The netlist of the traffic, mapped, and the routes of its queues."""
     nodes: list[Switch] = list(product(range(side), repeat=2))
@@ -55,7 +63,7 @@ def mesh(load: float, cycles: int, side: int = SIDE, seed: int = 0) -> tuple[Map
         queue_to = {end: len(routes) + i for i, end in enumerate(sorted(set(ends)))}
         port = Port(tuple(queue_to[end] for end in ends), ALWAYS, select=Affine(0, (1,)), source=0)
         netlist.actors.append(Actor(f"from{source}", source, "pcu", (Loop(cycles),), (), (port,)))
-        routes += [route(nodes[source], nodes[end]) for end in queue_to]
+        routes += [dimension_order(nodes[source], nodes[end]) for end in queue_to]
         netlist.queues += [Queue(source, -1, 32) for _ in queue_to]
     for q, queue in enumerate(netlist.queues):
         netlist.queues[q] = replace(queue, sink=len(netlist.actors))
