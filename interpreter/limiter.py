@@ -1,4 +1,4 @@
-"""What limits a kernel, and the chain of waits that leads to it from the output, with the share of the cycles of each."""
+"""What limits a kernel, and the waits that lead to it from the output, with the share of the cycles of each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WAITS = {
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A link of the chain: a unit is in a state of waiting for this share of its cycles, mostly because of `on`, another
+    """One of the waits: a unit is in a state of waiting for this share of its cycles, mostly because of `on`, another
     unit or a memory tier. Counters say for how long; that it is because of this neighbour is inferred from what the
     neighbours do meanwhile."""
 
@@ -42,7 +42,7 @@ class Limit:
 
     limiter: str
     bound: str
-    chain: tuple[Wait, ...]
+    waits: tuple[Wait, ...]
     why: str
 
 
@@ -53,28 +53,28 @@ def limit(netlist: Netlist, units: tuple[UnitProfile, ...], tiers: Mapping[str, 
     tier = max(tiers, key=lambda t: tiers[t].busy)
     most = max(u.utilization for u in units)
     if tiers[tier].busy > SATURATED or tiers[tier].busy >= most:
-        chain = _Chain(netlist, units, set()).found()
+        waits = _Waits(netlist, units, set()).found()
         share = f"{tier.upper()} moves {tiers[tier].utilization:.0%} of its peak"
-        return Limit(tier, tier, chain, _sentence(share, chain, units, tier))
+        return Limit(tier, tier, waits, _sentence(share, waits, units, tier))
     equal = {i for i, u in enumerate(units) if u.utilization >= EQUAL * most}
-    chain = _Chain(netlist, units, equal if most >= LATENCY else set()).found()
-    limiter = _limiter(units, equal, chain)
+    waits = _Waits(netlist, units, equal if most >= LATENCY else set()).found()
+    limiter = _limiter(units, equal, waits)
     bound = BOUNDS[limiter.kind] if most >= LATENCY else "latency"
     also = [u.name for i, u in enumerate(units) if i in equal and u.kind == limiter.kind and u is not limiter]
-    return Limit(limiter.name, bound, chain, _sentence(_busy(limiter, also, bound), chain, units, limiter.name))
+    return Limit(limiter.name, bound, waits, _sentence(_busy(limiter, also, bound), waits, units, limiter.name))
 
 
-def _limiter(units: tuple[UnitProfile, ...], equal: set[int], chain: tuple[Wait, ...]) -> UnitProfile:
-    """Of the busiest: a PCU before a PMU before an AGCU; of these the one at the chain's end, else the first."""
+def _limiter(units: tuple[UnitProfile, ...], equal: set[int], waits: tuple[Wait, ...]) -> UnitProfile:
+    """Of the busiest: a PCU before a PMU before an AGCU; of these the one that the last wait is for, else the first."""
     first = max((units[i] for i in sorted(equal)), key=lambda u: (u.kind == "pcu", u.kind == "pmu"))
     ends = {units[i].name: units[i] for i in equal if units[i].kind == first.kind}
-    return ends.get(chain[-1].on, first) if chain else first
+    return ends.get(waits[-1].on, first) if waits else first
 
 
 # -- following ---------------------------------------------------------------------------------------------------------
 
 
-class _Chain:
+class _Waits:
     """Follows waits over the units of a kernel. `ends`: units at which to stop."""
 
     def __init__(self, netlist: Netlist, units: tuple[UnitProfile, ...], ends: set[int]):
@@ -88,7 +88,7 @@ class _Chain:
                 self.after[source].add(sink)
 
     def found(self) -> tuple[Wait, ...]:
-        unit, seen, chain = self.start(), set[int](), list[Wait]()
+        unit, seen, waits = self.start(), set[int](), list[Wait]()
         while unit not in self.ends and unit not in seen:
             seen.add(unit)
             here = self.units[unit]
@@ -97,11 +97,11 @@ class _Chain:
             on = self.cause(unit, state, seen)
             if share < LITTLE or on is None:
                 break
-            chain.append(Wait(here.name, state, share, on if isinstance(on, str) else self.units[on].name))
+            waits.append(Wait(here.name, state, share, on if isinstance(on, str) else self.units[on].name))
             if isinstance(on, str):
                 break
             unit = on
-        return tuple(chain)
+        return tuple(waits)
 
     def start(self) -> int:
         """The store that ends last; without one the unit that does."""
@@ -138,15 +138,15 @@ def _busy(limiter: UnitProfile, also: list[str], bound: str) -> str:
     return f"{share}, as {'are' if len(also) > 1 else 'is'} {names}" if also else share
 
 
-def _sentence(share: str, chain: tuple[Wait, ...], units: tuple[UnitProfile, ...], limiter: str) -> str:
+def _sentence(share: str, waits: tuple[Wait, ...], units: tuple[UnitProfile, ...], limiter: str) -> str:
     """The share of the limiter, then the waits from the output on: `a` waits 9% for `b`, which waits .."""
     by_name = {u.name: u for u in units}
-    parts = [f"{WAITS[w.state].format(f'{w.share:.0%}')} {_name(w.on, w.on in by_name)}" for w in chain]
+    parts = [f"{WAITS[w.state].format(f'{w.share:.0%}')} {_name(w.on, w.on in by_name)}" for w in waits]
     if not parts:
         return f"{share}, and the output keeps step with it"
-    last = chain[-1].on
-    told = f"{share}; `{chain[0].unit}` " + ", which ".join(parts)
-    if last in by_name and last != limiter and last not in {w.unit for w in chain}:
+    last = waits[-1].on
+    told = f"{share}; `{waits[0].unit}` " + ", which ".join(parts)
+    if last in by_name and last != limiter and last not in {w.unit for w in waits}:
         told += f", which is busy {by_name[last].utilization:.0%}"
     return told
 

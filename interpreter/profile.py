@@ -87,7 +87,7 @@ class KernelProfile:
     limiter: str
     bound: str
     why: str
-    chain: tuple[Wait, ...]
+    waits: tuple[Wait, ...]
     peak_flops: float
     tensor_bytes: dict[str, int]
     """bytes read and written in HBM and DDR, by tensor"""
@@ -217,7 +217,7 @@ def _kernel(name: str, group: list[Launched], machine: Machine) -> KernelProfile
         limited.limiter,
         limited.bound,
         limited.why,
-        limited.chain,
+        limited.waits,
         _peak(machine) * netlist.sockets,
         _by_tensor(netlist, counted),
         compared(compiled.kernel, netlist, counted),

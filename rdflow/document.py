@@ -81,7 +81,7 @@ def _kernel(kernel: KernelProfile) -> Document:
         "bound": kernel.bound,
         "limiter": kernel.limiter,
         "why": kernel.why,
-        "chain": [asdict(wait) for wait in kernel.chain],
+        "waits": [asdict(wait) for wait in kernel.waits],
         "resources": dict(kernel.resources),
         "units": [_unit(unit) for unit in kernel.units],
         "carriers": [_carrier(one) for one in kernel.carriers],

@@ -191,25 +191,27 @@ def _over_time(profile: Profile, timeline: Timeline) -> Iterator[str]:
 def _roofline(machine: Machine, profile: Profile) -> Iterator[str]:
     clock = float(machine.socket.clock)
     each = float(machine.pcu.lanes * machine.pcu.stages * 2) * clock
-    sram = float(machine.pmus * 2 * BURST) * clock
-    marks = [mark for kernel in profile.kernels for mark in _marks(kernel)]
+    peak = max((kernel.peak_flops for kernel in profile.kernels), default=0.0)
+    sram = peak / each / machine.pcus * machine.pmus * 2 * BURST * clock
+    marks = [mark for kernel in profile.kernels for mark in _marks(kernel, kernel.peak_flops / each / machine.pcus)]
     if not marks:
         yield tag("p", "No kernel computes and moves bytes: there is no point to draw.", class_="note")
         return
     peaks = {name: tier.peak for name, tier in profile.tiers.items()} | {"sram": sram}
     roofs = [Roof(name, peak) for name, peak in peaks.items()]
-    yield _card(roofline(machine.pcus * each, each, roofs, marks))
+    yield _card(roofline(peak, each, roofs, marks))
     yield tag("p", "A point for each kernel and memory: its FLOP a second against the FLOP per byte of that memory. HBM and "
               "DDR have the bandwidths of the machine file; scratchpads a packet of 64 bytes in and one out, each cycle "
               "and PMU. Dashed: all that the PCUs in use can do.", class_="note")  # fmt: skip
 
 
-def _marks(kernel: KernelProfile) -> Iterator[Mark]:
+def _marks(kernel: KernelProfile, sockets: float) -> Iterator[Mark]:
+    """`sockets`: on which the kernel runs, with the same units on each."""
     rate = kernel.flops / kernel.seconds if kernel.seconds else 0.0
     moved = {name: t.read + t.written for name, t in kernel.tiers.items()} | {"sram": kernel.sram_bytes}
     for tier, size in moved.items():
         if size and rate:
-            yield Mark(kernel.name, tier, kernel.flops / size, rate, kernel.resources["pcu"])
+            yield Mark(kernel.name, tier, kernel.flops / size, rate, round(sockets * kernel.resources["pcu"]))
 
 
 # -- floor plan --------------------------------------------------------------------------------------------------------

@@ -58,3 +58,23 @@ def test_nothing_carries_more_than_it_can_and_the_busiest_comes_first() -> None:
             assert {c.kind for c in found.carriers} >= {"channel", "port", "mesh link"}
             links = sum(c.bytes for c in found.carriers if c.kind == "mesh link")
             assert links == found.link_bytes
+
+
+def test_links_between_sockets_carry_parts_of_an_all_reduce() -> None:
+    """Each socket sends each other one an eighth to be summed, then the eighth that it has summed."""
+    size = 8192
+    text = f"""\
+axis g = 8, n = {size}
+tensor X: f32[g @socket, n] in hbm input
+tensor Y: f32[n] in hbm output
+kernel all_reduce {{
+    x = load X       as [g @socket, n/H | n%H]
+    y = pcu sum(g) x as [n/H | n%H]
+    store y -> Y
+}}
+"""
+    program = rdflow.loads(text, "all_reduce.rdf")
+    (found,) = program.profile().kernels
+    between = [c for c in found.carriers if c.kind == "socket link"]
+    assert [c.bytes for c in between] == [2 * size // 8 * 4] * (8 * 7)
+    assert {d.resource for d in program.what_if() if d.how == "run again"} >= {"links", "hbm", "compute"}

@@ -34,7 +34,7 @@ PROFILE = {
         "name": "str", "launches": "int", "cycles": "int", "flops": "int",
         "bytes": {"hbm": {"read": "int", "written": "int"}, "ddr": {"read": "int", "written": "int"}, "sram": "int", "links": "int"},
         "intensity": "float", "bound": "str", "limiter": "str", "why": "str",
-        "chain": [{"unit": "str", "state": "str", "share": "float", "on": "str"}], "resources": {"pcu": "int", "pmu": "int", "agcu": "int"},
+        "waits": [{"unit": "str", "state": "str", "share": "float", "on": "str"}], "resources": {"pcu": "int", "pmu": "int", "agcu": "int"},
         "units": [{
             "name": "str", "kind": "str", "copies": "int", "firings": "int", "busy": "int", "starved": "int",
             "blocked": "int", "memory": "int", "link": "int", "idle": "int",

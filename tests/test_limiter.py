@@ -26,18 +26,18 @@ def kernel(text: str, machine: str = "sn40l") -> KernelProfile:
     return rdflow.loads(text, "test.rdf").on(machine).profile().kernels[0]
 
 
-def test_the_chain_goes_from_the_output_to_the_memory_that_is_slow() -> None:
+def test_the_waits_go_from_the_output_to_the_memory_that_is_slow() -> None:
     found = kernel(HEAD.format(tier="ddr") + SLOW_MEMORY, "toy")
-    assert [(w.unit, w.state, w.on) for w in found.chain] == [
+    assert [(w.unit, w.state, w.on) for w in found.waits] == [
         ("store.s", "starved", "s"), ("s", "starved", "x"), ("x", "memory", "ddr"),
     ]  # fmt: skip
 
 
-def test_shares_of_the_chain_are_those_of_the_units() -> None:
+def test_shares_of_the_waits_are_those_of_the_units() -> None:
     found = rdflow.load("attention", S=256).profile().kernels[0]
     units = {u.name: u for u in found.units}
-    assert [w.unit for w in found.chain] == ["store.yt", "yt", "y"] and found.chain[-1].on == found.limiter == "o"
-    for wait in found.chain:
+    assert [w.unit for w in found.waits] == ["store.yt", "yt", "y"] and found.waits[-1].on == found.limiter == "o"
+    for wait in found.waits:
         assert wait.share == getattr(units[wait.unit], wait.state) / units[wait.unit].total
     assert f"`y` waits {units['y'].starved / units['y'].total:.0%} for `o`" in found.why.replace(", which", " `y`")
 
@@ -45,14 +45,14 @@ def test_shares_of_the_chain_are_those_of_the_units() -> None:
 def test_every_wait_begins_where_the_one_before_led() -> None:
     for name in ("monarch_fft_unfused", "topk_router", "online_softmax"):
         for found in rdflow.load(name).profile().kernels:
-            ons = [w.on for w in found.chain]
-            assert ons[:-1] == [w.unit for w in found.chain[1:]]
+            ons = [w.on for w in found.waits]
+            assert ons[:-1] == [w.unit for w in found.waits[1:]]
             assert found.limiter in [u.name for u in found.units] + ["hbm", "ddr"]
 
 
 def test_an_output_that_waits_for_nothing_keeps_step() -> None:
     found = rdflow.load("hello").profile().kernels[0]
-    assert found.chain == () and found.why.endswith("and the output keeps step with it")
+    assert found.waits == () and found.why.endswith("and the output keeps step with it")
 
 
 @pytest.mark.parametrize("bandwidth, bound", [("1.8TB/s", "compute"), ("2GB/s", "hbm")])
