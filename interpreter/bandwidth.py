@@ -22,7 +22,7 @@ BETWEEN = {"p2p": "socket link", "port": "write port", "hbm": "channel", "ddr": 
 class Carrier:
     """Something that carries packets of 64 bytes: bytes moved, bytes a second over the kernel's cycles and at most.
 
-    A link of the mesh stands for those of all sockets of the kernel, which are alike. It carries more than it can where the run did not make the flows that meet on it wait.
+    A link of the mesh carries more than it can where the run did not make the flows that meet on it wait.
     """
 
     kind: str

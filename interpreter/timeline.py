@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from rdflow.dsl.netlist import Netlist
 from rdflow.interpreter.allocate import MAIN
-from rdflow.interpreter.execution import Execution, Launched
-from rdflow.interpreter.image import Image
+from rdflow.interpreter.execution import Compiled, Execution
+from rdflow.interpreter.image import Image, advance, build
 from rdflow.interpreter.kernel import layout
 from rdflow.interpreter.machine import BURST
 from rdflow.interpreter.profile import spec_names
@@ -71,44 +71,40 @@ class Timeline:
 
 
 def timeline(
-    execution: Execution, slices: int, progress: Callable[[Execution], None] | None = None, least: int = 1
+    execution: Execution, slices: int, progress: Callable[[int], None] | None = None, least: int = 1
 ) -> Timeline:
-    """Run a program that has ended again in `slices` equal slices, and one more where a launch ends within one.
+    """Run a program that has ended again, each launch in slices of equal length, the whole in about `slices`.
 
-    `least`: the first launch of each kernel has at least so many, of its own length.
+    `least`: the first launch of each kernel has at least so many. Equal launches in equal slices are run once.
+    `progress` is called with the cycles that are behind.
     """
-    again = execution.again(dict(execution.compiled))
     length = max(1, ceil(execution.time / slices))
     names = spec_names(execution)
     tiers = tuple(execution.machine.tiers)
+    known: dict[tuple[str, int], Stretch] = {}
     stretches: list[Stretch] = []
     for launched in execution.launched:
-        name = names[launched.call.spec]
+        name, cycles = names[launched.call.spec], launched.end - launched.start
         first = all(stretch.name != name for stretch in stretches)
-        own = max(1, min(length, (launched.end - launched.start) // least)) if first and least > 1 else length
-        if launched.end > launched.start:
-            stretches.append(_stretch(again, launched, name, own, tiers, progress))
-        else:
-            again.begin()
+        own = max(1, min(length, cycles // least)) if first else length
+        if cycles and (name, own) not in known:
+            known[name, own] = _stretch(launched.compiled, cycles, name, own, tiers)
+        if cycles:
+            stretch = known[name, own]
+            stretches.append(replace(stretch, edges=stretch.edges + launched.start))
+        if progress is not None:
+            progress(launched.end)
     return Timeline(tuple(stretches), tiers, execution.machine.socket.clock)
 
 
-def _stretch(
-    again: Execution,
-    before: Launched,
-    name: str,
-    length: int,
-    tiers: tuple[str, ...],
-    progress: Callable[[Execution], None] | None,
-) -> Stretch:
-    """Run one launch, which took from `before.start` to `before.end`."""
-    cuts = range((before.start // length + 1) * length, before.end, length)
-    edges = [before.start, *cuts, before.end]
-    image, netlist = again.begin().image, before.compiled.netlist
+def _stretch(compiled: Compiled, cycles: int, name: str, length: int, tiers: tuple[str, ...]) -> Stretch:
+    """Run a launch of so many cycles, in slices of this length."""
+    edges = [0, *range(length, cycles, length), cycles]
+    image, netlist = build(compiled.mapped), compiled.netlist
     curves, fills, moved = [states(image)], [], [_moved(image, tiers)]
     groups = list(_streams(netlist))
     for edge in edges[1:]:
-        again.advance(edge, progress)
+        advance(image, edge)
         curves.append(states(image))
         fills.append(_fills(image, [queues for _, queues in groups]))
         moved.append(_moved(image, tiers))

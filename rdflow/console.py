@@ -233,15 +233,20 @@ class Meter:
 
     def __call__(self, execution: Execution) -> None:
         self.told.execution = execution
-        if self.silent or self.clock() - self.began < PATIENCE or execution.current is None:
+        if execution.current is None:
             return
-        if self.drawing is None:
-            self.drawing = _drawing()
         current = execution.current
         spent = sum(l.host_seconds for l in execution.launched) or 1.0
         firings = sum(l.firings for l in execution.launched)
         where = f"{current.call.spec.kernel} (launch {len(execution.launched)})"
-        text = f"{self.doing}{where}  {execution.time:,} cycles  {firings / spent / 1e6:.1f} M firings/s"
+        self.say(f"{self.doing}{where}  {execution.time:,} cycles  {firings / spent / 1e6:.1f} M firings/s")
+
+    def say(self, text: str) -> None:
+        """Show what is being done, if it is a second since the beginning."""
+        if self.silent or self.clock() - self.began < PATIENCE:
+            return
+        if self.drawing is None:
+            self.drawing = _drawing()
         self.drawing.update(self.drawing.task_ids[0], description=text)
 
     def __enter__(self) -> Meter:

@@ -216,8 +216,10 @@ def _write_files(
     """The trace and the report, from one more run in slices of time."""
     from rdflow.interpreter.timeline import timeline
 
-    meter.doing = "timeline: "
-    slices = timeline(execution, asked.slices, meter, asked.slices // 3 if asked.report is not None else 1)
+    def progress(cycles: int) -> None:
+        meter.say(f"timeline: {cycles:,} of {execution.time:,} cycles")
+
+    slices = timeline(execution, asked.slices, progress, max(1, asked.slices // 3) if asked.report is not None else 1)
     if asked.trace is not None:
         from rdflow.trace import trace
 

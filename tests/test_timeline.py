@@ -82,3 +82,27 @@ def test_no_channel_moves_more_than_it_can() -> None:
 def test_the_first_launch_of_a_kernel_has_slices_enough() -> None:
     found = timeline(finished("monarch_fft_unfused"), 10, least=40)
     assert all(len(s.edges) > 40 for s in found.stretches)
+
+
+def test_equal_launches_are_the_same_stretch_later() -> None:
+    text = """\
+axis n = 8192
+tensor X: bf16[n] in hbm input
+tensor Y: bf16[n] in hbm output
+kernel move {
+    x = load X as [n/L | n%L]
+    store x -> Y
+}
+schedule {
+    for i in 0..3 {
+        launch move
+    }
+}
+"""
+    execution = rdflow.loads(text, "three.rdf").execution()
+    execution.advance()
+    told: list[int] = []
+    found = timeline(execution, 30, told.append).stretches
+    assert told == [l.end for l in execution.launched]
+    for stretch, launched in zip(found, execution.launched, strict=True):
+        assert (stretch.edges - launched.start == found[0].edges).all() and (stretch.spent == found[0].spent).all()
