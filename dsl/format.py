@@ -386,7 +386,7 @@ class Writer:
         return self.loose(expr) if _is_product_of_names(expr) else self.tight(expr)
 
     def tensor_type(self, kind: syntax.TensorType) -> str:
-        return f"{kind.dtype.text if kind.dtype else 'tensor'}[{self.places(kind.places)}]"
+        return f"{kind.dtype.text if kind.dtype else ''}[{self.places(kind.places)}]"
 
     def header(self, kernel: syntax.Kernel | syntax.Layer) -> str:
         match kernel:
@@ -409,10 +409,12 @@ class Writer:
     def layer_parameter(self, parameter: syntax.LayerParameter) -> str:
         text = parameter.name.text
         match parameter.type:
-            case syntax.Order() as order:
-                text += f": {self.order(order)}"
-            case syntax.TensorType() as kind:
-                text += f": {self.tensor_type(kind)}"
+            case syntax.StreamType(dtype, order):
+                text += f": {dtype.text if dtype else ''}{self.order(order)}"
+            case syntax.TensorType(dtype, places):
+                text += f": tensor{' ' + dtype.text if dtype else ''}[{self.places(places)}]"
+            case syntax.WholeAxis():
+                text += ": axis"
         return text + (f" = {self.tight(parameter.default)}" if parameter.default else "")
 
     # units

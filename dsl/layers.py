@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from rdflow.dsl import syntax
-from rdflow.dsl.axes import Axis, Digit, runs, size
+from rdflow.dsl.axes import Axis
 from rdflow.dsl.checked import Carry, Compute, Hold, Input, Load, Result, Route, Store, Stream, TensorView
-from rdflow.dsl.constants import whole
+from rdflow.dsl.constants import Value, evaluate
 from rdflow.dsl.diagnostics import Label
+from rdflow.dsl.layer_orders import match_order
+from rdflow.dsl.orders import BYTES
+from rdflow.dsl.program import Tensor
 from rdflow.dsl.report import Abandon
 from rdflow.dsl.scope import Scope
-from rdflow.dsl.source import Span
+from rdflow.dsl.source import Source, Span
 
 CheckLines = Callable[[Scope, tuple[syntax.Line, ...]], None]
 
@@ -22,12 +25,12 @@ def expand(scope: Scope, unit: syntax.Unit, call: syntax.LayerCall, check_lines:
     """Check the layer's lines in a scope of its own and define the call's results."""
     if call.layer.text in scope.report.silent:
         raise Abandon
-    if call.layer.text not in scope.program.layers:
+    origin = scope.report.origin
+    known = scope.program.layers if origin is None else scope.program.libraries[origin.name]
+    if call.layer.text not in known:
         if scope.program.library_missing:
             raise Abandon
-        raise scope.report.unknown(
-            "layer or unit", call.layer.text, call.layer.span, [*scope.program.layers, "pcu", "pmu", "load"]
-        )
+        raise scope.report.unknown("layer or unit", call.layer.text, call.layer.span, [*known, "pcu", "pmu", "load"])
     if call.layer.text in scope.calls:
         raise scope.report.fail(
             "RDF070",
@@ -36,7 +39,7 @@ def expand(scope: Scope, unit: syntax.Unit, call: syntax.LayerCall, check_lines:
             notes=["a layer is expanded in place, as hardware is: there is no stack"],
             help="use a carry for what repeats over time, and copies for what repeats in space",
         )
-    layer, source = scope.program.layers[call.layer.text]
+    layer, source = known[call.layer.text]
     inner = Scope(
         scope.program,
         scope.report,
@@ -54,7 +57,7 @@ def expand(scope: Scope, unit: syntax.Unit, call: syntax.LayerCall, check_lines:
         copied=scope.copied,
         calls=(*scope.calls, call.layer.text),
     )
-    _bind(scope, inner, layer, call, source is not scope.program.source)
+    _bind(scope, inner, layer, call, source)
     outside = (scope.report.origin, list(scope.report.callers))
     scope.report.origin = source if source is not scope.program.source else outside[0]
     scope.report.callers.append(Label(call.span, f"in this call of `{layer.name.text}`", outside[0]))
@@ -105,9 +108,38 @@ def _results(inner: Scope, layer: syntax.Layer) -> list[Stream]:
     return [inner.stream(name.text, name.span) for name in last.names]
 
 
-def _bind(scope: Scope, inner: Scope, layer: syntax.Layer, call: syntax.LayerCall, foreign: bool) -> None:
-    """Give every parameter its argument: streams and tensors bind axes, constants have defaults."""
-    given: dict[str, syntax.Expr] = {}
+def _bind(scope: Scope, inner: Scope, layer: syntax.Layer, call: syntax.LayerCall, source: Source) -> None:
+    """Give every parameter its argument: numbers first, as orders are written with them; then what binds axes."""
+    given = _given(scope, layer, call)
+    names = [p.name.text for p in layer.parameters]
+    for parameter in layer.parameters:
+        if parameter.name.text not in given and parameter.default is None:
+            raise scope.report.fail(
+                "RDF070",
+                f"`{layer.name.text}` needs `{parameter.name.text}`",
+                [(call.span, "not given here")],
+                help=f"`{layer.name.text}({', '.join(names)})`",
+            )
+    binding = _Binding(scope, inner, source)
+    late = [p for p in layer.parameters if p.type is None and p.name.text not in given]
+    for kind in (type(None), syntax.WholeAxis, syntax.TensorType, syntax.StreamType):
+        for parameter in sorted(layer.parameters, key=_places):
+            if isinstance(parameter.type, kind) and parameter not in late:
+                binding.argument(parameter, given[parameter.name.text])
+            elif kind is type(None) and parameter in late:
+                binding.default(parameter, last=False)
+    for parameter in late:
+        binding.default(parameter, last=True)
+
+
+def _places(parameter: syntax.LayerParameter) -> int:
+    """The fewer places an order has, the surer is which axis is which: such streams bind their axes first."""
+    order = parameter.type.order if isinstance(parameter.type, syntax.StreamType) else None
+    return len(order.tile or ()) + len(order.rest) if order else 0
+
+
+def _given(scope: Scope, layer: syntax.Layer, call: syntax.LayerCall) -> dict[str, syntax.Expr]:
+    """The arguments of a call by the names of the parameters."""
     positional = [a for a in call.arguments if a.name is None]
     names = [p.name.text for p in layer.parameters]
     if len(positional) > len(names):
@@ -117,7 +149,7 @@ def _bind(scope: Scope, inner: Scope, layer: syntax.Layer, call: syntax.LayerCal
             [(call.span, f"{len(call.arguments)} here")],
             help=f"`{layer.name.text}({', '.join(names)})`",
         )
-    given.update(zip(names, (a.value for a in positional), strict=False))
+    given = dict(zip(names, (a.value for a in positional), strict=False))
     for argument in call.arguments:
         if argument.name is not None:
             if argument.name.text not in names:
@@ -128,144 +160,132 @@ def _bind(scope: Scope, inner: Scope, layer: syntax.Layer, call: syntax.LayerCal
                 message = f"`{argument.name.text}` is given twice"
                 raise scope.report.fail("RDF070", message, labels, help="leave one of them out")
             given[argument.name.text] = argument.value
-    for parameter in layer.parameters:
-        value = given.get(parameter.name.text, parameter.default)
-        if value is None:
+    return given
+
+
+@dataclass
+class _Binding:
+    """Binds the parameters of one call. `source`: of the layer; in another file the program's places mean nothing."""
+
+    scope: Scope
+    inner: Scope
+    source: Source
+
+    @property
+    def foreign(self) -> bool:
+        return self.source is not self.scope.program.source
+
+    def argument(self, parameter: syntax.LayerParameter, value: syntax.Expr) -> None:
+        match parameter.type:
+            case syntax.StreamType() as formal:
+                self.stream(parameter.name, formal, value)
+            case syntax.TensorType() as formal:
+                self.tensor(parameter.name, formal, value)
+            case syntax.WholeAxis():
+                self.axis(parameter.name, value)
+            case None:
+                constant = _constant(self.scope, value)
+                if constant is None:
+                    raise self.scope.report.fail(
+                        "RDF070",
+                        "a constant is expected",
+                        [(value.span, f"for `{parameter.name.text}`")],
+                        notes=["constants of a layer are part of the configuration of its units"],
+                        help=f"give a number or a param: `{parameter.name.text} = 1`",
+                    )
+                self.inner.names[parameter.name.text] = constant
+
+    def default(self, parameter: syntax.LayerParameter, last: bool) -> None:
+        """A constant that the call leaves out; it may be computed from the other parameters."""
+        assert parameter.default is not None
+        constant = _constant(self.inner, parameter.default)
+        if constant is not None:
+            self.inner.names[parameter.name.text] = constant
+        elif last:
+            self.inner.report.origin, outside = self.source if self.foreign else None, self.inner.report.origin
+            try:
+                evaluate(parameter.default, self.inner.names, self.inner.lengths, self.inner.report)
+            finally:
+                self.inner.report.origin = outside
+
+    def stream(self, name: syntax.Name, formal: syntax.StreamType, value: syntax.Expr) -> None:
+        scope = self.scope
+        if not isinstance(value, syntax.Ref):
             raise scope.report.fail(
                 "RDF070",
-                f"`{layer.name.text}` needs `{parameter.name.text}`",
-                [(call.span, "not given here")],
-                help=f"`{layer.name.text}({', '.join(names)})`",
+                "a stream is expected",
+                [(value.span, f"an expression, for `{name.text}`")],
+                help=f"give it a line of its own: `{scope.unused(name.text)} = pcu {scope.text(value.span)}`",
             )
-        _argument(scope, inner, parameter, value, foreign)
+        stream = scope.stream(value.name, value.span)
+        text = self.source.text[formal.order.span.start : formal.order.span.end]
+        match_order(scope, self.inner, formal.order, text, stream, value.span)
+        self.dtype(formal.dtype, stream, value.span)
+        self.inner.streams[name.text] = replace(stream, span=name.span) if self.foreign else stream
 
+    def dtype(self, formal: syntax.Name | None, given: Stream | Tensor, span: Span) -> None:
+        """Bind a dtype variable, or hold a dtype against what is given."""
+        if formal is None:
+            return
+        wanted = formal.text if formal.text in BYTES else self.inner.names.setdefault(formal.text, given.dtype)
+        if wanted != given.dtype:
+            raise self.scope.report.fail(
+                "RDF070",
+                f"{wanted} is expected",
+                [(span, f"`{given.name}` is {given.dtype}"), (given.span, "defined here")],
+                help=f"convert it: `{self.scope.unused(given.name.lower())} = pcu .. as {wanted}`",
+            )
 
-def _argument(scope: Scope, inner: Scope, parameter: syntax.LayerParameter, value: syntax.Expr, foreign: bool) -> None:
-    """Bind one parameter. `foreign`: the layer is of another file, where the places of the program mean nothing."""
-    name = parameter.name.text
-    match parameter.type:
-        case syntax.Order() as formal:
-            if not isinstance(value, syntax.Ref):
+    def tensor(self, name: syntax.Name, formal: syntax.TensorType, value: syntax.Expr) -> None:
+        scope = self.scope
+        if not isinstance(value, syntax.Ref) or value.name not in scope.tensors:
+            text = getattr(value, "name", "this")
+            if text in scope.streams:
                 raise scope.report.fail(
                     "RDF070",
-                    "a stream is expected",
-                    [(value.span, f"an expression, for `{name}`")],
-                    help=f"give it a line of its own: `{scope.unused(name)} = pcu {scope.text(value.span)}`",
+                    "a tensor is expected",
+                    [(value.span, f"`{text}` is a stream"), (scope.streams[str(text)].span, "defined here")],
+                    help=f"`{name.text}` is loaded inside of the layer: give the tensor itself",
                 )
-            stream = scope.stream(value.name, value.span)
-            _match_order(scope, inner, formal, stream, value.span)
-            inner.streams[name] = replace(stream, span=parameter.name.span) if foreign else stream
-        case syntax.TensorType() as formal:
-            if not isinstance(value, syntax.Ref) or value.name not in scope.tensors:
-                text = getattr(value, "name", "this")
-                if text in scope.streams:
-                    raise scope.report.fail(
-                        "RDF070",
-                        "a tensor is expected",
-                        [(value.span, f"`{text}` is a stream"), (scope.streams[str(text)].span, "defined here")],
-                        help=f"`{name}` is loaded inside of the layer: give the tensor itself",
-                    )
-                raise scope.report.unknown("tensor", str(text), value.span, list(scope.tensors))
-            tensor = scope.tensors[value.name]
-            if len(tensor.axes) != len(formal.places):
-                raise scope.report.fail(
-                    "RDF070",
-                    f"`{tensor.name}` has {len(tensor.axes)} axes, `{name}` has {len(formal.places)}",
-                    [(value.span, "given here"), (tensor.span, "declared here")],
-                    help="give a tensor with as many axes as the parameter",
-                )
-            own = []
-            for place, axis in zip(formal.places, tensor.axes, strict=True):
-                shape = f"`{tensor.name}` is [{', '.join(a.name for a in tensor.axes)}]"
-                name_of = place.term.axis.text
-                own.append(_bind_axis(scope, inner, name_of, axis.root, axis.stride, axis.length, value.span, shape))
-            span = parameter.name.span if foreign else tensor.span
-            inner.tensors[name] = replace(tensor, axes=tuple(own), span=span)
-        case None:
-            constant = scope.constant(value)
-            if constant is None:
-                raise scope.report.fail(
-                    "RDF070",
-                    "a constant is expected",
-                    [(value.span, f"for `{name}`")],
-                    notes=["constants of a layer are part of the configuration of its units"],
-                    help=f"give a number or a param: `{name} = 1`",
-                )
-            inner.names[name] = constant
+            raise scope.report.unknown("tensor", str(text), value.span, list(scope.tensors))
+        tensor = scope.tensors[value.name]
+        if len(tensor.axes) != len(formal.places):
+            raise scope.report.fail(
+                "RDF070",
+                f"`{tensor.name}` has {len(tensor.axes)} axes, `{name.text}` has {len(formal.places)}",
+                [(value.span, "given here"), (tensor.span, "declared here")],
+                help="give a tensor with as many axes as the parameter",
+            )
+        shape = f"`{tensor.name}` is [{', '.join(a.name for a in tensor.axes)}]"
+        own = [
+            _bind_axis(scope, self.inner, place.term.axis.text, axis, value.span, shape)
+            for place, axis in zip(formal.places, tensor.axes, strict=True)
+        ]
+        self.dtype(formal.dtype, tensor, value.span)
+        span = name.span if self.foreign else tensor.span
+        self.inner.tensors[name.text] = replace(tensor, axes=tuple(own), span=span)
+
+    def axis(self, name: syntax.Name, value: syntax.Expr) -> None:
+        scope = self.scope
+        if not isinstance(value, syntax.Ref) or value.name not in scope.axes:
+            text = scope.text(value.span)
+            raise scope.report.unknown("axis", text, value.span, list(scope.axes))
+        self.inner.axes[name.text] = replace(scope.axes[value.name], name=name.text)
 
 
-def _match_order(scope: Scope, inner: Scope, formal: syntax.Order, stream: Stream, span: Span) -> None:
-    """Bind the axis variables of a parameter's order, place by place, to the digits of the argument's.
+def _constant(scope: Scope, value: syntax.Expr) -> Value | None:
+    """A number, or the name of a dtype."""
+    if isinstance(value, syntax.Ref) and value.name in BYTES and value.name not in scope.names:
+        return value.name
+    return scope.constant(value)
 
-    An order that names digits on the sockets alone takes any loops and lanes.
-    """
-    copies = frozenset(stream.order.copies)
-    inner.copied = inner.copied | copies
-    places, wanted_lanes = (*(formal.tile or ()), *formal.rest), formal.lanes
-    wanted_chips = [place for place in places if place.at == "socket"]
-    wanted_time = [place for place in places if place.at != "socket"]
-    chips = runs(stream.order.sockets) if wanted_chips else []
-    anyhow = wanted_chips and not wanted_time and not wanted_lanes
-    time = [] if anyhow else _places(stream.order.time, copies)
-    lanes = [] if anyhow else runs(stream.order.lanes)
-    wanted = (*wanted_chips, *wanted_time, *wanted_lanes)
-    if [len(chips), len(time), len(lanes)] != [len(wanted_chips), len(wanted_time), len(wanted_lanes)]:
+
+def _bind_axis(scope: Scope, inner: Scope, name: str, axis: Axis, span: Span, given: str) -> Axis:
+    known = inner.axes.setdefault(name, replace(axis, name=name))
+    if (known.root, known.stride) != (axis.root, axis.stride):
         raise scope.report.fail(
             "RDF070",
-            f"`{stream.name}` does not travel as this layer expects",
-            [(span, f"{scope.show(stream.order)} is given"), (stream.span, "defined here")],
-            help="bring it to the layer's order with a pmu",
-        )
-    for place, digits in zip(wanted, (*chips, *time, *lanes), strict=True):
-        term = place.term
-        over = whole(term.over, inner.names, {}, scope.report, "a divisor") if term.over is not None else 1
-        low, extent = digits[-1].stride, size(digits)
-        base = low // over
-        known = inner.axes.get(term.axis.text)
-        length = over * extent if term.modulo is None else (known.length if known else extent)
-        if term.modulo is not None and known is None:
-            length = _whole_length(scope, digits[0].root, base)
-        elif known is None and base * length >= scope.cuts.lengths[digits[0].root]:
-            length = scope.cuts.lengths[digits[0].root] // base
-        _bind_axis(
-            scope,
-            inner,
-            term.axis.text,
-            digits[0].root,
-            base,
-            length,
-            span,
-            f"`{stream.name}` is {scope.show(stream.order)}",
-        )
-
-
-def _places(time: tuple[Digit, ...], copies: frozenset[Digit]) -> list[tuple[Digit, ...]]:
-    """Runs of time digits; a gap filled by a copy digit does not part a run."""
-    filled: list[Digit] = []
-    for digit in time:
-        filled.append(digit)
-        below = next((c for c in copies if c.root == digit.root and c.stride * c.extent == digit.stride), None)
-        if below is not None:
-            filled.append(below)
-    return runs(filled)
-
-
-def _whole_length(scope: Scope, root: str, base: int) -> int:
-    """The length of the axis that starts at a stride: up to the next named axis of the root, else to its end."""
-    axes = [a for a in scope.axes.values() if a.root == root and a.stride == base]
-    return max((a.length for a in axes), default=scope.cuts.lengths[root] // base)
-
-
-def _bind_axis(
-    scope: Scope, inner: Scope, name: str, root: str, stride: int, length: int, span: Span, given: str
-) -> Axis:
-    known = inner.axes.get(name)
-    if known is None:
-        inner.axes[name] = known = Axis(name, root, stride, length)
-    elif (known.root, known.stride) != (root, stride):
-        raise scope.report.fail(
-            "RDF070",
-            f"axis `{name}` of the layer would be both `{known.root}` and `{root}`",
+            f"axis `{name}` of the layer would be both `{known.root}` and `{axis.root}`",
             [(span, given)],
             notes=[
                 "a layer's axes take their meaning from the arguments: the same name is the same axis in all of them"

@@ -219,8 +219,8 @@ class _Build:
     def on_tensor_type(self, meta: Meta, children: list[Any]) -> syntax.TensorType:
         return syntax.TensorType(children[0], children[1] or (), _span(meta))
 
-    def on_any_tensor(self, meta: Meta, children: list[Any]) -> syntax.TensorType:
-        return syntax.TensorType(None, children[0] or (), _span(meta))
+    def on_layer_tensor(self, meta: Meta, children: list[Any]) -> syntax.TensorType:
+        return syntax.TensorType(children[0], children[1] or (), _span(meta))
 
     def on_use(self, meta: Meta, children: list[Any]) -> syntax.Use:
         return syntax.Use(tuple(children), _span(meta))
@@ -251,6 +251,10 @@ class _Build:
     def on_order_without_tile(self, meta: Meta, children: list[Any]) -> syntax.Order:
         rest, lanes = (part or () for part in children)
         return syntax.Order(None, rest, lanes, _span(meta))
+
+    def on_other_places(self, meta: Meta, children: list[Any]) -> syntax.Place:
+        span = _span(meta)
+        return syntax.Place(syntax.Term(syntax.Name(syntax.OTHERS, span), None, None, span), children[1], None, span)
 
     def on_lanes(self, meta: Meta, children: list[Any]) -> tuple[syntax.Place, ...]:
         return tuple(syntax.Place(term, None, None, term.span) for term in children)

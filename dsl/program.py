@@ -19,6 +19,7 @@ TIERS = ("hbm", "ddr")
 SCALARS = ("int32", "f32")  # what an argument register holds
 
 Resolve = Callable[[str], Source | None]
+Layers = dict[str, tuple[syntax.Layer, Source]]
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class Program:
     ragged: set[str] = field(default_factory=set)
     tensors: dict[str, Tensor] = field(default_factory=dict)
     kernels: dict[str, syntax.Kernel] = field(default_factory=dict)
-    layers: dict[str, tuple[syntax.Layer, Source]] = field(default_factory=dict)
+    layers: Layers = field(default_factory=dict)
+    libraries: dict[str, Layers] = field(default_factory=dict)  # what the lines of a library file may call
     pools: dict[str, syntax.Pool] = field(default_factory=dict)
     schedule: syntax.Schedule | None = None
     spans: dict[str, Span] = field(default_factory=dict)
@@ -325,6 +327,13 @@ def _whole_axes(type_: syntax.TensorType, report: Reporter) -> None:
 
 def _use(program: Program, item: syntax.Use, report: Reporter, library: Resolve | None) -> None:
     """Bring a library file's layers into the program."""
+    for name, entry in _library(program, item, report, library).items():
+        _claim(program, syntax.Name(name, item.span), report)
+        program.layers[name] = entry
+
+
+def _library(program: Program, item: syntax.Use, report: Reporter, library: Resolve | None) -> Layers:
+    """The layers of a library file. What it uses itself is known to its own lines, not to those who use it."""
     from rdflow.dsl.parse import parse
 
     path = ".".join(name.text for name in item.path)
@@ -333,10 +342,14 @@ def _use(program: Program, item: syntax.Use, report: Reporter, library: Resolve 
         raise report.fail(
             "RDF010", f"there is no library `{path}`", [(item.span, "unknown")], help="`rdflow layers` lists what ships"
         )
+    if source.name in program.libraries:
+        return {n: e for n, e in program.libraries[source.name].items() if e[1].name == source.name}
     module, found = parse(source)
     for mistake in found:
         report.found.append(replace(mistake, labels=tuple(replace(label, source=source) for label in mistake.labels)))
-    for layer in module.items:
-        if isinstance(layer, syntax.Layer):
-            _claim(program, syntax.Name(layer.name.text, item.span), report)
-            program.layers[layer.name.text] = (layer, source)
+    own = {each.name.text: (each, source) for each in module.items if isinstance(each, syntax.Layer)}
+    known = program.libraries[source.name] = dict(own)
+    for each in module.items:
+        if isinstance(each, syntax.Use):
+            known.update(_library(program, each, report, library))
+    return own

@@ -39,6 +39,7 @@ class Scope:
     before: dict[str, Stream] = field(default_factory=dict)  # streams by name as the pass before found them
     calls: tuple[str, ...] = ()  # the layers that are being expanded
     copied: frozenset[Digit] = frozenset()  # digits that a layer's arguments have as copies: so do its lines
+    others: tuple[tuple[Digit, ...], ...] | None = None  # what `..` stands for: loops, copies, sockets
 
     @property
     def lengths(self) -> dict[str, int]:
@@ -78,6 +79,8 @@ class Scope:
 
     def place(self, place: syntax.Place) -> tuple[tuple[Digit, ...], tuple[Digit, ...], tuple[Digit, ...]]:
         """The digits of a place in time, in copies and on sockets."""
+        if place.term.axis.text == syntax.OTHERS:
+            return self.rest(place)
         where = self.interval(place.term)
         if place.at is None:
             digits = self.cuts.digits(where)
@@ -92,6 +95,19 @@ class Scope:
         inner = self.cuts.digits(Interval(where.root, where.low, _least(middle, where.high)))
         outer = self.cuts.digits(Interval(where.root, middle, where.high))
         return outer, inner, ()
+
+    def rest(self, place: syntax.Place) -> tuple[tuple[Digit, ...], tuple[Digit, ...], tuple[Digit, ...]]:
+        """What `..` stands for: the loops that a layer's parameters do not name, and with `@` copies and sockets too."""
+        if self.others is None:
+            raise self.report.fail(
+                "RDF070",
+                "`..` stands for nothing here",
+                [(place.span, "no parameter has it")],
+                notes=["in a layer, `..` is the loops of an argument that the parameter does not name"],
+                help="name the loops, or write `..` in the order of a layer's parameter too",
+            )
+        time, copies, sockets = self.others
+        return (time, copies, sockets) if place.at is not None else (time, (), ())
 
     def order(self, order: syntax.Order) -> tuple[Order, int | None]:
         """An order as written, and the number of its time digits before `;` (None without one)."""

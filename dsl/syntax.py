@@ -102,9 +102,15 @@ class Term:
     span: Span
 
 
+OTHERS = ".."
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A term in an order. `at`: None (time), True (`@`: a copy per value), "socket", or the count of `@n`."""
+    """A term in an order. `at`: None (time), True (`@`: a copy per value), "socket", or the count of `@n`.
+
+    In a layer, the term `..` (`OTHERS`) is all that the layer's parameters do not name.
+    """
 
     term: Term
     at: Expr | bool | str | None
@@ -293,11 +299,27 @@ class Kernel:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamType:
+    """`E[t/L, c | t%L]`: a stream that a layer takes. `dtype`: the name of one, or a variable for it."""
+
+    dtype: Name | None
+    order: Order
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class WholeAxis:
+    """`axis`: a layer takes an axis."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class LayerParameter:
-    """A stream (`x: [t/L, c | t%L]`), a tensor (`g: tensor[c]`) or a constant with a default (`eps = 1e-5`)."""
+    """A stream (`x: E[t/L, c | t%L]`), a tensor (`g: tensor[c]`), an axis (`u: axis`) or a constant (`eps = 1e-5`)."""
 
     name: Name
-    type: Order | TensorType | None
+    type: StreamType | TensorType | WholeAxis | None
     default: Expr | None
     span: Span
 

@@ -78,7 +78,7 @@ def test_parameters_of_kernels_and_layers() -> None:
     )
     assert isinstance(kernel.parameters[0].type, syntax.TensorType)
     assert isinstance(kernel.parameters[1].type, syntax.Name)
-    assert isinstance(layer.parameters[0].type, syntax.Order)
+    assert isinstance(layer.parameters[0].type, syntax.StreamType)
     assert layer.parameters[1].type.dtype is None
     assert layer.parameters[2].default == syntax.Number(1e-5, layer.parameters[2].default.span)
     assert [name.text for name in layer.lines[0].names] == ["x", "g"]

@@ -1,0 +1,128 @@
+"""The standard library: its layers with what their doc comments say.
+
+A doc comment is the lines of comment right above `layer`: sentences in Markdown, then the program of an example, indented
+by four more spaces. The first sentence is what a list shows.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from rdflow.dsl import syntax
+from rdflow.dsl.diagnostics import CompileError, Diagnostic
+from rdflow.dsl.format import Writer
+from rdflow.dsl.parse import parse
+from rdflow.dsl.source import Source
+
+CODE = "    "
+
+
+@dataclass(frozen=True)
+class LibraryLayer:
+    """A layer of the library. `doc`: its sentences; `example`: a whole program that calls it, `use` included."""
+
+    library: str
+    name: str
+    signature: str
+    doc: str
+    example: str
+
+    @property
+    def about(self) -> str:
+        """The first sentence, without its stop."""
+        return re.split(r"\.\s", self.doc + " ", maxsplit=1)[0].replace("\n", " ")
+
+
+@cache
+def libraries() -> dict[str, str]:
+    """The files of the library, `std.norm` and what its head says."""
+    return {f"std.{name}": _comment(_lines(source), 0)[0] for name, source in sources().items()}
+
+
+@cache
+def layers() -> dict[str, LibraryLayer]:
+    """All layers by name, in the order of the files and of their texts."""
+    return {layer.name: layer for name, source in sources().items() for layer in _layers(f"std.{name}", source)}
+
+
+def find(name: str) -> LibraryLayer:
+    """A layer by name. Raises CompileError (RDF304) if there is none."""
+    from difflib import get_close_matches
+
+    if name in layers():
+        return layers()[name]
+    near = get_close_matches(name, list(layers()), n=1)
+    help = f"did you mean `{near[0]}`?" if near else "`rdflow layers` lists those that ship"
+    raise CompileError([Diagnostic("RDF304", f"there is no layer `{name}`", (), (), help)])
+
+
+def page() -> str:
+    """All layers as one page of Markdown."""
+    parts = ["# The standard library", INTRODUCTION.strip()]
+    for library, about in libraries().items():
+        parts += [f"## {library}", about]
+        for layer in layers().values():
+            if layer.library == library:
+                parts += [f"### {layer.name}", f"```rdf\n{layer.signature}\n```", layer.doc, _fenced(layer.example)]
+    return "\n\n".join(parts) + "\n"
+
+
+INTRODUCTION = """
+Layers in the language, from the files of `stdlib/`: `use std.norm` brings the layers of norm.rdf into a program. A call is
+expanded in place, as hardware is, so what a layer costs is what its lines cost: `rdflow layers NAME` counts them for the
+example. Two orders run through the library: tiles, `[t/L, c | t%L]`, with 32 tokens on the lanes, and rows, `[t, c/L | c%L]`,
+as they lie in memory; `tiles` and `rows` go between them. `..` is any loops, `E` the dtype of the first argument that has
+it, `P` copies. Every example runs as a test: cycle by cycle, bit for bit against the NumPy evaluator, and against PyTorch.
+
+This page is written by `python -m rdflow.layers` from the doc comments.
+"""
+
+
+def _fenced(text: str) -> str:
+    return f"```rdf\n{text.rstrip()}\n```"
+
+
+@cache
+def sources() -> dict[str, Source]:
+    """The files by name, without `.rdf`."""
+    folder = resources.files("rdflow.stdlib")
+    files = sorted((e for e in folder.iterdir() if e.name.endswith(".rdf")), key=lambda e: e.name)
+    return {e.name[:-4]: Source(f"std/{e.name}", e.read_text(encoding="utf-8")) for e in files}
+
+
+def _lines(source: Source) -> list[str]:
+    return source.text.split("\n")
+
+
+def _layers(library: str, source: Source) -> list[LibraryLayer]:
+    module, _ = parse(source)
+    found = []
+    for item in module.items:
+        if isinstance(item, syntax.Layer):
+            line = source.position(item.span.start)[0] - 1
+            start = line
+            while start > 0 and _lines(source)[start - 1].startswith("#"):
+                start -= 1
+            doc, code = _comment(_lines(source), start)
+            uses = f"use {library}\n" if f"use {library}\n" not in code else ""
+            found.append(LibraryLayer(library, item.name.text, Writer(source.text).header(item), doc, uses + code))
+    return found
+
+
+def _comment(lines: list[str], start: int) -> tuple[str, str]:
+    """The sentences and the program of the comment that begins at a line."""
+    text: list[str] = []
+    for line in lines[start:]:
+        if not line.startswith("#"):
+            break
+        text.append(line.removeprefix("#").removeprefix(" "))
+    code = [line.removeprefix(CODE) for line in text if line.startswith(CODE)]
+    doc = [line for line in text if not line.startswith(CODE)]
+    return "\n".join(doc).strip(), "".join(line + "\n" for line in code)
+
+
+if __name__ == "__main__":
+    print(page(), end="")
