@@ -133,7 +133,7 @@ class _Match:
         if term.modulo is not None:
             length = self.whole_length(root, base)
         elif base * length >= scope.cuts.lengths[root]:
-            length = scope.cuts.lengths[root] // base
+            length = -(-scope.cuts.lengths[root] // base)
         self.inner.axes[name] = Axis(name, root, base, length)
 
     def whole_length(self, root: str, base: int) -> int:

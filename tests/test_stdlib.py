@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -41,7 +41,6 @@ class Case:
     sizes: tuple[Sizes, ...] = ({"t": 45},)
     given: Callable[[Sizes], dict[str, Any]] = lambda n: {}
     loose: float = 1
-    changes: tuple[tuple[str, str], ...] = field(default=())
 
 
 def torch() -> Any:
@@ -250,6 +249,12 @@ CASES = {
     "topk_gate": Case(gated, ({"t": 45, "e": 5},)),
     "falcon": Case(falcon, ({"t": 45, "u": 45},), angles),
     "llama": Case(llama, ({"t": 45, "u": 45}, {"t": 33, "u": 33, "r": 1}), angles),
+    "all_reduce": Case(lambda x: x["X"].sum(0), ({"n": 45},)),
+    "reduce_scatter": Case(lambda x: x["X"].sum(0).reshape(4, -1), ()),
+    "all_gather": Case(lambda x: x["X"], ({"n": 45},)),
+    "multicast": Case(lambda x: x["X"][3], ({"n": 45},)),
+    "send": Case(lambda x: functional().pad(x["X"], (0, 0, 1, 0))[:-1], ({"n": 45},)),
+    "receive": Case(lambda x: functional().pad(x["X"], (0, 0, 0, 1))[1:], ({"n": 45},)),
     "dft": Case(lambda x: real(torch().fft.fft(complex_(x["X"], 1), dim=1), 1), (axes("n k p q", 5),), fourier(1)),
     "idft": Case(
         lambda x: real(torch().fft.ifft(complex_(x["X"], 1), dim=1) * x["X"].shape[2], 1),
