@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rdflow.dsl.netlist import Netlist
 
 if TYPE_CHECKING:
+    from rdflow.interpreter.bandwidth import Carrier
     from rdflow.interpreter.profile import TierProfile, UnitProfile
 
 SATURATED = 0.85  # busier than this, a tier is what limits
 EQUAL = 0.97  # of the busiest: as busy as it
 LATENCY = 0.5  # where nothing is busier than this, latencies limit
 LITTLE = 0.005  # a smaller share of the cycles is no wait worth following
+LINKS = ("mesh link", "socket link")
+"""carriers that limit where they are saturated, in runs where anything waited for one"""
 BOUNDS = {"pcu": "compute", "pmu": "sram", "agcu": "agcu"}
 WAITS = {
     "starved": "waits {} for",
@@ -46,12 +49,28 @@ class Limit:
     why: str
 
 
-def limit(netlist: Netlist, units: tuple[UnitProfile, ...], tiers: Mapping[str, TierProfile]) -> Limit:
-    """The busiest tier if it is saturated or busier than any unit, else the busiest unit that the output waits for."""
+def limit(
+    netlist: Netlist,
+    units: tuple[UnitProfile, ...],
+    tiers: Mapping[str, TierProfile],
+    carriers: Sequence[Carrier] = (),
+) -> Limit:
+    """The busiest tier or link if it is saturated and busier than any unit, or a tier that is saturated at all; else
+    the busiest unit that the output waits for."""
     if not any(u.total for u in units):
         return Limit("", "latency", (), "nothing ran")
     tier = max(tiers, key=lambda t: tiers[t].busy)
     most = max(u.utilization for u in units)
+    links = [c for c in carriers if c.kind in LINKS] if any(u.link for u in units) else []
+    link = max(links, key=lambda c: c.utilization, default=None)
+    if link is not None and link.utilization > max(SATURATED, tiers[tier].busy, most / EQUAL):
+        waits = _Waits(netlist, units, set()).found()
+        return Limit(
+            link.name,
+            "link",
+            waits,
+            _sentence(f"`{link.name}` moves {link.utilization:.0%} of its peak", waits, units, ""),
+        )
     if tiers[tier].busy > SATURATED or tiers[tier].busy >= most:
         waits = _Waits(netlist, units, set()).found()
         share = f"{tier.upper()} moves {tiers[tier].utilization:.0%} of its peak"

@@ -202,8 +202,9 @@ def _kernel(name: str, group: list[Launched], machine: Machine) -> KernelProfile
     seconds = cycles / float(machine.socket.clock)
     flops = sum(u.flops for u in units)
     tiers = _tiers(netlist, counted, machine, seconds)
-    limited = limit(netlist, units, tiers)
     mesh = _mesh(compiled, counted)
+    carried = carriers(compiled.mapped, counted, mesh, cycles, machine.socket.clock)
+    limited = limit(netlist, units, tiers, carried)
     return KernelProfile(
         name,
         len(group),
@@ -222,16 +223,14 @@ def _kernel(name: str, group: list[Launched], machine: Machine) -> KernelProfile
         _by_tensor(netlist, counted),
         compared(compiled.kernel, netlist, counted),
         BURST * sum(mesh.values()),
-        carriers(compiled.mapped, counted, mesh, cycles, machine.socket.clock),
+        carried,
     )
 
 
-def _mesh(compiled: Compiled, counted: list[Counters]) -> Counter[Link]:
+def _mesh(compiled: Compiled, counted: list[Counters]) -> dict[Link, int]:
     """Packets over each link of the mesh."""
-    found: Counter[Link] = Counter()
-    for one in counted:
-        found.update(traffic(compiled.netlist, compiled.floorplan.routes, one.pushes.tolist()))
-    return found
+    pushes = sum((c.pushes for c in counted[1:]), counted[0].pushes)
+    return traffic(compiled.netlist, compiled.floorplan.routes, pushes.tolist())
 
 
 def _peak(machine: Machine) -> float:

@@ -309,6 +309,11 @@ def test_profile_prints_kernels_units_and_resources(folder: Path) -> None:
         assert word in result.stdout
 
 
+def test_profile_prints_ports_where_they_are_asked_for(folder: Path) -> None:
+    asked, plain = (call("profile", "scale.rdf", *more).stdout for more in (["--ports"], []))
+    assert "x into y" in asked and "mesh link" in asked and "x into y" not in plain
+
+
 def test_profile_says_what_twice_of_each_resource_gives(folder: Path) -> None:
     result = call("profile", "scale.rdf", "--what-if", "--machine", "toy")
     rows = {line.split()[0]: line for line in result.stdout.splitlines() if line.strip()}

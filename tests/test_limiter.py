@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 import rdflow
-from rdflow.interpreter.profile import KernelProfile
+from rdflow.interpreter.bandwidth import Carrier
+from rdflow.interpreter.limiter import limit
+from rdflow.interpreter.profile import KernelProfile, profile
 
 HEAD = """\
 param N = 4096
@@ -60,3 +64,15 @@ def test_the_bound_follows_the_machine(bandwidth: str, bound: str) -> None:
     program = rdflow.load("softmax")
     found = program.on(program.machine.replace(hbm_bandwidth=bandwidth)).profile().kernels[0]
     assert found.bound == bound
+
+
+@pytest.mark.parametrize("carried, waited, bound", [(0.99, 5, "link"), (0.99, 0, "latency"), (0.5, 5, "latency")])
+def test_a_link_limits_where_it_is_full_and_something_waits_for_it(carried: float, waited: int, bound: str) -> None:
+    execution = rdflow.load("monarch_fft_unfused").execution()
+    execution.advance()
+    found = profile(execution).kernels[2]
+    assert found.bound == "latency"
+    units = tuple(replace(u, link=waited, idle=u.idle - waited) for u in found.units)
+    link = Carrier("mesh link", "link[vector 0,0-0,1]", 0, carried, 1.0)
+    told = limit(execution.launched[2].compiled.netlist, units, found.tiers, (link,))
+    assert told.bound == bound and (told.limiter == link.name) == (bound == "link")
