@@ -21,11 +21,12 @@ from rdflow.dsl.netlist import Netlist
 from rdflow.dsl.report import Reporter
 from rdflow.interpreter.collectives import chosen
 from rdflow.interpreter.faults import deadlock
+from rdflow.interpreter.floorplan import Floorplan
 from rdflow.interpreter.forward import Skipped
 from rdflow.interpreter.image import Image, Status, advance, build, memory_words
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.mapped import Mapped
-from rdflow.interpreter.mapping import Floorplan, map_netlist
+from rdflow.interpreter.mapping import map_netlist
 from rdflow.interpreter.sockets import shard
 
 Array = NDArray[Any]

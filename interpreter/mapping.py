@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rdflow.dsl.diagnostics import CompileError
 from rdflow.dsl.netlist import Actor, Netlist, Queue
-from rdflow.interpreter.allocate import UnitCopy, bases, socket_errors, tier_errors, unit_copies, within_unit
+from rdflow.interpreter.allocate import bases, socket_errors, tier_errors, within_unit
+from rdflow.interpreter.floorplan import Floorplan, floorplan
 from rdflow.interpreter.machine import Machine, Tier
 from rdflow.interpreter.mapped import BY_ADDRESS, Mapped, QueueTiming, Server, Stage
-from rdflow.interpreter.network import Meetings, through_links
-from rdflow.interpreter.place import Site, place
-from rdflow.interpreter.route import Route, Switch, hops, route
+from rdflow.interpreter.network import Meetings, meetings, through_links
+from rdflow.interpreter.route import Route, hops
 from rdflow.interpreter.sockets import beside_links, is_link, link_room, link_servers, link_timing, node_errors
 
 CREDIT_SOURCES = ("read", "drain")
 """kinds whose queues inside a unit give room back: with the last read, not when its value is out of the pipeline"""
-
-
-@dataclass(frozen=True)
-class Floorplan:
-    """Where everything is: the sites of each (unit, copy), the switches that each queue passes (empty inside a unit),
-    and the sum of the lengths of all routes in hops."""
-
-    sites: dict[tuple[int, int], tuple[Site, ...]]
-    routes: list[Route]
-    wire_length: int
 
 
 def map_netlist(netlist: Netlist, machine: Machine) -> tuple[Mapped, Floorplan]:
@@ -40,42 +30,14 @@ def map_netlist(netlist: Netlist, machine: Machine) -> tuple[Mapped, Floorplan]:
     ]
     if mistakes:
         raise CompileError(mistakes)
-    copies = unit_copies(netlist, machine)
-    placed = _placed(netlist, machine, copies)
-    plan = _floorplan(netlist, copies, placed)
-    apart = len(netlist.queues)
-    met = Meetings([], [()] * apart, [-1] * apart)  # routes do not avoid each other yet: no flow meets another
+    plan = floorplan(netlist, machine)
+    met = meetings(netlist, plan.routes)
     queues = [_timing(netlist, machine, met, q, way) for q, way in enumerate(plan.routes)]
     for number in beside_links(netlist):
         room = link_room(netlist.queues[number], machine, queues[number].credit)
         queues[number] = replace(queues[number], slots=max(queues[number].slots, room))
     channels, servers = _channels(netlist, machine), _servers(netlist, machine, met)
     return Mapped(netlist, queues, servers, channels, _channels_a_socket(machine)), plan
-
-
-def _placed(netlist: Netlist, machine: Machine, copies: list[UnitCopy]) -> list[tuple[Site, ...]]:
-    """The sites of every copy: those of the first socket, and the same on the others, which are equal. What only
-    another socket has is placed with the first one's."""
-    alike: dict[tuple[int, int], UnitCopy] = {}
-    for copy in copies:
-        known = alike.get((copy.unit, copy.copy))
-        alike[copy.unit, copy.copy] = replace(known, actors=known.actors + copy.actors) if known else copy
-    sites = dict(zip(alike, place(netlist, machine, list(alike.values())), strict=True))
-    return [sites[copy.unit, copy.copy] for copy in copies]
-
-
-def _floorplan(netlist: Netlist, copies: list[UnitCopy], placed: list[tuple[Site, ...]]) -> Floorplan:
-    at: dict[int, Switch] = {}
-    for copy, taken in zip(copies, placed, strict=True):
-        at.update(dict.fromkeys(copy.actors, taken[0].switch))
-    routes = [() if within_unit(netlist, q.source, q.sink) else route(at[q.source], at[q.sink]) for q in netlist.queues]
-    named = {(copy.unit, copy.copy): taken for copy, taken in zip(copies, placed, strict=True)}
-    return Floorplan(named, routes, sum(_hops(way) for way in routes))
-
-
-def _hops(way: Route) -> int:
-    """Links of a route: none inside a unit."""
-    return hops(way[0], way[-1]) if way else 0
 
 
 # -- queues ------------------------------------------------------------------------------------------------------------
@@ -88,7 +50,7 @@ def _timing(netlist: Netlist, machine: Machine, met: Meetings, number: int, way:
     slots: as the queue says, else what the FIFO, the pipeline and the wires of both ways hold, at least 2 tokens.
     """
     queue = netlist.queues[number]
-    pipeline, wire = _pipeline(netlist, machine, queue), _hops(way) * machine.network.hop
+    pipeline, wire = _pipeline(netlist, machine, queue), hops(way) * machine.network.hop
     if is_link(queue):
         return link_timing(queue, machine, wire, _first_servers(netlist, machine)["p2p"])
     if queue.server == "memory":

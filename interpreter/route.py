@@ -1,13 +1,30 @@
-"""The way between two sites: over the switches of a mesh, along the row first."""
+"""Routes: the switches that every queue passes, negotiated so that few streams share a link and none carries too much.
+
+Routes need not be in dimension order: a token leaves only when its consumer has a slot for it, so it never waits on a
+link for room, and routes cannot block one another in a ring.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+from rdflow.dsl.netlist import Netlist
+from rdflow.interpreter.flows import Wires, flows, wires
+from rdflow.interpreter.negotiate import Flow, Negotiation, Sink
+from rdflow.interpreter.rates import Rates
 
 Switch = tuple[int, int]  # row and column on the socket
 Route = tuple[Switch, ...]
 
 
-def route(start: Switch, end: Switch) -> Route:
-    """The switches from one to the other, both included: in dimension order, so that routes cannot block in a ring."""
+def hops(way: Route) -> int:
+    """Links that a packet crosses, at least one: from the unit to its switch. None inside a unit."""
+    return max(1, len(way) - 1) if way else 0
+
+
+def straight(start: Switch, end: Switch) -> Route:
+    """The switches from one to the other, both included, along the row first."""
     (row, column), (last_row, last_column) = start, end
     across = [(row, c) for c in _steps(column, last_column)]
     down = [(r, last_column) for r in _steps(row, last_row)]
@@ -19,6 +36,52 @@ def _steps(first: int, last: int) -> range:
     return range(first, last + step, step)
 
 
-def hops(start: Switch, end: Switch) -> int:
-    """Links that a packet crosses: the distance of the switches, and at least one, from the unit to its switch."""
-    return max(1, abs(start[0] - end[0]) + abs(start[1] - end[1]))
+def routes(
+    netlist: Netlist,
+    rates: Rates,
+    ends: Sequence[tuple[Switch, Switch] | None],
+    mesh: tuple[int, int],
+    compiled: bool = False,
+) -> tuple[list[Route], int]:
+    """The route of each queue, and the most rounds that a network was negotiated in.
+
+    `ends`: by queue the switches of its source and its sink, None inside a unit, where the route is empty. `mesh`: rows
+    and columns of switches. `compiled`: there is much to do. Tokens without data have wires of their own, which are as
+    short as they can be.
+    """
+    found: list[Route] = [straight(*end) if end is not None else () for end in ends]
+    rounds = 0
+    for network, socket in product((Wires.VECTOR, Wires.SCALAR), range(netlist.sockets)):
+        of_mesh = _flows(netlist, rates, ends, mesh[1], network, socket)
+        negotiation = Negotiation(of_mesh, *mesh, rates.cycles, compiled)
+        negotiation.settle()
+        rounds = max(rounds, negotiation.rounds)
+        for queue, way in negotiation.ways().items():
+            found[queue] = tuple(divmod(switch, mesh[1]) for switch in way)
+    return found, rounds
+
+
+def _flows(
+    netlist: Netlist,
+    rates: Rates,
+    ends: Sequence[tuple[Switch, Switch] | None],
+    columns: int,
+    network: Wires,
+    socket: int,
+) -> list[Flow]:
+    """The flows of a network that stay on a socket, each with its sinks, the nearest first."""
+    port = {q: (i, out.gate) for actor in netlist.actors for i, out in enumerate(actor.outputs) for q in out.queues}
+    sources: dict[int, int] = {}
+    sinks: dict[int, list[Sink]] = {}
+    for queue, flow in enumerate(flows(netlist)):
+        end = ends[queue]
+        here = {netlist.actors[end].socket for end in (netlist.queues[queue].source, netlist.queues[queue].sink)} == {
+            socket
+        }
+        if here and flow >= 0 and end is not None and wires(netlist.queues[queue]) is network:
+            (row, column), (last_row, last_column) = end
+            sources[flow] = row * columns + column
+            far = abs(row - last_row) + abs(column - last_column)
+            sink = Sink(far, last_row * columns + last_column, rates.packets[queue], queue, *port[queue])
+            sinks.setdefault(flow, []).append(sink)
+    return [Flow(sources[flow], tuple(sorted(of_flow))) for flow, of_flow in sinks.items()]

@@ -17,8 +17,9 @@ from rdflow.dsl.program import Program
 from rdflow.interpreter.allocate import MAIN, size_text, unit_table
 from rdflow.interpreter.collectives import chosen
 from rdflow.interpreter.machine import Machine
+from rdflow.interpreter.rates import cycles
 from rdflow.session import Session
-from rdflow.units import UnitCost, cycles
+from rdflow.units import UnitCost
 
 MANY = 8  # units of a layer call that are told one by one
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rdflow.dsl.netlist import Netlist
+from rdflow.interpreter.floorplan import Floorplan
 from rdflow.interpreter.machine import Machine
-from rdflow.interpreter.mapping import Floorplan
-from rdflow.interpreter.place import Site
-from rdflow.interpreter.place import sites as all_sites
 from rdflow.interpreter.route import Route, Switch
+from rdflow.interpreter.sites import Site
+from rdflow.interpreter.sites import sites as all_sites
 from rdflow.svg import FAINT, INK, Point, element, group, path, points, site, text
 
 WIDTH, HEIGHT = 680.0, 620.0  # the most that the plan of the part in use may take

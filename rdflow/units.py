@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from math import prod
 from typing import Any
 
 from rdflow.dsl.check import Checked
@@ -12,10 +11,11 @@ from rdflow.dsl.coalesce import coalesce
 from rdflow.dsl.diagnostics import Diagnostic
 from rdflow.dsl.elaborate import elaborate
 from rdflow.dsl.firings import firings
-from rdflow.dsl.netlist import Actor, Netlist, Port
+from rdflow.dsl.netlist import Netlist
 from rdflow.interpreter.allocate import MAIN, UnitRow, socket_errors, tier_errors, unit_table
 from rdflow.interpreter.collectives import chosen
 from rdflow.interpreter.machine import Machine
+from rdflow.interpreter.rates import cycles
 from rdflow.interpreter.sockets import node_errors
 
 
@@ -107,21 +107,3 @@ def _units(netlist: Netlist, rows: tuple[UnitRow, ...]) -> Iterator[UnitCost]:
             max((firings(a) for a in main), default=0),
             max((cycles(a) for a in main), default=0),
         )
-
-
-def cycles(actor: Actor) -> int:
-    """Cycles of all firings: the actor's interval, or the packets of the widest port that takes part."""
-    ports = actor.inputs + actor.outputs
-    usual = max([actor.interval, *(p.packets for p in ports if not _rare(p))])
-    extra = sum((p.packets - usual) * _share(actor, p) for p in ports if _rare(p) and p.packets > usual)
-    return round(firings(actor) * (usual + extra))
-
-
-def _rare(port: Port) -> bool:
-    return bool(port.gate.first or port.gate.last)
-
-
-def _share(actor: Actor, port: Port) -> float:
-    """The part of the firings in which a port takes part."""
-    bound = port.gate.first | port.gate.last
-    return 1 / prod(loop.size for level, loop in enumerate(actor.loops) if bound >> level & 1)

@@ -17,7 +17,7 @@ from rdflow.interpreter.image import Status, advance, build, counters
 from rdflow.interpreter.mapped import Mapped, QueueTiming, Server, Stage
 from rdflow.interpreter.network import Crossing, Link, meetings, traffic
 from rdflow.interpreter.profile import profile
-from rdflow.interpreter.route import Route, Switch, route
+from rdflow.interpreter.route import Route, Switch, straight
 
 LINK = Server("link", shared=True)
 
@@ -134,7 +134,7 @@ def vector(start: Switch, end: Switch) -> Link:
 
 
 def ways(*pairs: tuple[tuple[int, int], tuple[int, int]]) -> list[Route]:
-    return [route(start, end) for start, end in pairs]
+    return [straight(start, end) for start, end in pairs]
 
 
 def test_only_the_link_where_flows_come_together_is_a_server() -> None:

@@ -1,0 +1,49 @@
+"""The loops of this package as machine code, kept in a folder of the user's cache that is named after their sources."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import numba
+from platformdirs import user_cache_dir
+
+from rdflow.interpreter.mapper import anneal, grow
+
+Function = Callable[..., Any]
+OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+
+
+def folder() -> Path:
+    """The folder for these very sources; `RDFLOW_CACHE_DIR` says where instead of the user's cache."""
+    root = os.environ.get("RDFLOW_CACHE_DIR") or user_cache_dir("rdflow")
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.name.encode() + source.read_bytes())
+    return Path(root) / "mapper" / digest.hexdigest()[:16]
+
+
+def _compiled(module: Any, entry: str) -> Function:
+    """A function of a module, and those that it calls: the module itself stays as it is."""
+    names = dict(vars(module))
+    config: Any = numba.config
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(folder())
+    try:
+        for name, function in vars(module).items():
+            if isinstance(function, FunctionType) and function.__module__ == module.__name__:
+                inner = {"no_cpython_wrapper": name != entry, "no_cfunc_wrapper": True}
+                copy = FunctionType(function.__code__, names, name, function.__defaults__)
+                names[name] = numba.njit(copy, **(OPTIONS | inner))
+    finally:
+        config.CACHE_DIR = before
+    found: Function = names[entry]
+    return found
+
+
+fast_anneal = _compiled(anneal, "anneal")
+fast_grow = _compiled(grow, "grow")
