@@ -106,8 +106,8 @@ def test_channels_are_servers_by_tier(sn40l: Machine) -> None:
     netlist.tensors.append(replace(netlist.tensors[0], name="Y", tier="ddr"))
     netlist.tensors.append(replace(netlist.tensors[0], name="Z"))
     result, _ = mapped(netlist, sn40l)
-    assert result.servers[0] == Server("hbm[0]", 15, 11)
-    assert result.servers[31:33] == [Server("hbm[31]", 15, 11), Server("ddr[0]", 30, 13)]
+    assert result.servers[0] == Server("hbm[0]", 14, 9)
+    assert result.servers[31:33] == [Server("hbm[31]", 14, 9), Server("ddr[0]", 59, 16)]
     assert len(result.servers) == 38
     assert result.channels == [(0, 32, 0), (32, 6, 0), (0, 32, 2048)]
 
