@@ -1,14 +1,18 @@
-"""`rdflow programs`, `rdflow machines` and `rdflow repl`: what ships, and where to try it."""
+"""`rdflow programs`, `rdflow layers`, `rdflow machines` and `rdflow repl`: what ships, and where to try it."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rdflow.arguments import Json, MachineName, MachineSet, Set
 from rdflow.console import Told, ending, print_json, print_rich
+
+if TYPE_CHECKING:
+    from rdflow.layers import LibraryLayer
 
 app = typer.Typer()
 
@@ -32,6 +36,49 @@ def programs(
             from rdflow.show import listed
 
             print_rich(listed(api.programs().items(), "program", "about"), wrap=True)
+
+
+@app.command(epilog="Examples: `rdflow layers`; `rdflow layers rmsnorm`")
+def layers(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="What this one does, takes and costs.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the layers of the standard library, or tell all of one: `use std.norm` brings those of a file."""
+    told = Told(as_json)
+    with ending(told):
+        from rdflow import layers as library
+
+        if name is not None:
+            _layer(library.find(name), as_json)
+        elif as_json:
+            found = library.layers().values()
+            print_json([{"name": each.name, "library": each.library, "about": each.about} for each in found])
+        else:
+            from rdflow.show import sections
+
+            by_file = {
+                path: [la for la in library.layers().values() if la.library == path] for path in library.libraries()
+            }
+            heads = {path: library.first_sentence(about) for path, about in library.libraries().items()}
+            print_rich(
+                *sections({f"{p}: {heads[p]}": [(la.name, la.about) for la in by_file[p]] for p in heads}), wrap=True
+            )
+
+
+def _layer(layer: LibraryLayer, as_json: bool) -> None:
+    """Signature, doc, example and the units of the example's call."""
+    from rdflow.api import MACHINE
+    from rdflow.interpreter.machine import load_machine
+    from rdflow.layers import cost
+    from rdflow.show import costs
+    from rdflow.units import costs_json
+
+    found = cost(layer, load_machine(MACHINE))
+    if as_json:
+        print_json(asdict(layer) | {"about": layer.about, "costs": costs_json(found)})
+        return
+    print(f"{layer.signature}\n\n{layer.doc}\n\n{layer.example}")
+    print_rich(*costs(found, MACHINE, "the call of"))
 
 
 @app.command(epilog="Examples: `rdflow machines`; `rdflow machines sn40l > mine.toml`")

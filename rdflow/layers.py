@@ -1,4 +1,4 @@
-"""The standard library: its layers with what their doc comments say.
+"""The standard library: its layers, what their doc comments say, and what they cost.
 
 A doc comment is the lines of comment right above `layer`: sentences in Markdown, then the program of an example, indented
 by four more spaces. The first sentence is what a list shows.
@@ -7,15 +7,18 @@ by four more spaces. The first sentence is what a list shows.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 
+from rdflow.api import loads
 from rdflow.dsl import syntax
 from rdflow.dsl.diagnostics import CompileError, Diagnostic
 from rdflow.dsl.format import Writer
 from rdflow.dsl.parse import parse
 from rdflow.dsl.source import Source
+from rdflow.interpreter.machine import Machine
+from rdflow.units import KernelCost, kernel_costs
 
 CODE = "    "
 
@@ -32,8 +35,12 @@ class LibraryLayer:
 
     @property
     def about(self) -> str:
-        """The first sentence, without its stop."""
-        return re.split(r"\.\s", self.doc + " ", maxsplit=1)[0].replace("\n", " ")
+        return first_sentence(self.doc)
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence, on one line and without its stop."""
+    return re.split(r"\.\s", text + " ", maxsplit=1)[0].replace("\n", " ")
 
 
 @cache
@@ -57,6 +64,17 @@ def find(name: str) -> LibraryLayer:
     near = get_close_matches(name, list(layers()), n=1)
     help = f"did you mean `{near[0]}`?" if near else "`rdflow layers` lists those that ship"
     raise CompileError([Diagnostic("RDF304", f"there is no layer `{name}`", (), (), help)])
+
+
+def cost(layer: LibraryLayer, machine: Machine) -> KernelCost:
+    """The units that the call in the layer's example expands to."""
+    checked = loads(layer.example, layer.name).checked
+    lines = (line for kernel in checked.program.kernels.values() for line in kernel.lines)
+    calls = (u for u in lines if isinstance(u, syntax.Unit) and isinstance(u.body, syntax.LayerCall))
+    path = next(f"{u.names[0].text}." for u in calls if u.body.layer.text == layer.name)  # type: ignore[union-attr]
+    (whole,) = kernel_costs(checked, machine)
+    units = tuple(u for u in whole.units if u.name.startswith(path))
+    return replace(whole, name=layer.name, units=units, rows=tuple(r for r in whole.rows if r.name.startswith(path)))
 
 
 def page() -> str:

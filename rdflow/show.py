@@ -56,10 +56,10 @@ def table(*columns: str, title: str | None = None) -> Table:
 # -- check -------------------------------------------------------------------------------------------------------------
 
 
-def costs(kernel: KernelCost, machine: str) -> list[Any]:
-    """The units of a kernel, what they take of the socket and the cycles they need."""
+def costs(kernel: KernelCost, machine: str, what: str = "kernel") -> list[Any]:
+    """The units of a kernel (or of a part of one), what they take of the socket and the cycles they need."""
     columns = ("unit", "verb", "order", ">copies", ">PCUs", ">PMUs", ">AGCUs", ">scratchpad", ">firings", ">cycles")
-    made = table(*columns, title=f"kernel {kernel.name}")
+    made = table(*columns, title=f"{what} {kernel.name}")
     slowest = kernel.cycles
     by_name = {unit.name: unit for unit in kernel.units}
     for row in kernel.rows:
@@ -149,6 +149,14 @@ def seeds(random: Mapping[str, int]) -> str:
 
 
 # -- lists -------------------------------------------------------------------------------------------------------------
+
+
+def sections(rows: Mapping[str, Iterable[tuple[str, str]]]) -> list[Any]:
+    """Lists under headings, an empty line between."""
+    parts: list[Any] = []
+    for heading, lines in rows.items():
+        parts += [Text(""), Text(heading, "bold"), listed((f"  {name}", line) for name, line in lines)]
+    return parts[1:]
 
 
 def listed(rows: Iterable[tuple[str, str]], *columns: str) -> Table:

@@ -369,6 +369,19 @@ def test_explain() -> None:
 # -- what ships --------------------------------------------------------------------------------------------------------
 
 
+def test_layers() -> None:
+    listed = call("layers").stdout
+    assert "std.norm: " in listed and "rmsnorm" in listed
+    shown = call("layers", "rmsnorm").stdout
+    assert shown.startswith("layer rmsnorm(x: E[.., c | t], g: tensor[c], eps = 1e-5)")
+    assert "use std.norm" in shown and "y.r" in shown
+    found = json.loads(call("layers", "linear", "--json").stdout)
+    assert found["costs"]["resources"] == {"pcu": 1, "pmu": 2, "agcu": 1}
+    assert {"name", "library", "about"} == set(json.loads(call("layers", "--json").stdout)[0])
+    wrong = call("layers", "rmsnrm")
+    assert wrong.exit_code == 1 and "did you mean `rmsnorm`?" in wrong.stderr
+
+
 def test_programs() -> None:
     assert "scale a vector" in call("programs").stdout
     assert call("programs", "hello").stdout.startswith("# hello: ")
@@ -398,7 +411,13 @@ def codes_of_text(text: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "command",
-    [[], *([name] for name in ["check", "run", "profile", "fmt", "explain", "graph", "programs", "machines", "repl"])],
+    [
+        [],
+        *(
+            [name]
+            for name in ["check", "run", "profile", "fmt", "explain", "graph", "programs", "layers", "machines", "repl"]
+        ),
+    ],
 )
 def test_every_command_has_help_with_an_example(command: list[str]) -> None:
     result = call(*command, "--help")

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from rdflow.dsl.format import format_module
 from rdflow.dsl.numerics import bf16
 from rdflow.dsl.parse import parse
 from rdflow.dsl.source import Source
-from rdflow.layers import LibraryLayer, layers, sources
+from rdflow.layers import LibraryLayer, layers, page, sources
 
 TOLERANCE = {"f32": 2e-5, "bf16": 2e-2}
 Sizes = dict[str, int]
@@ -424,6 +425,47 @@ def test_a_seed_draws_the_same_again_and_another_seed_does_not() -> None:
     assert np.array_equal(drawn(), drawn())
     assert 0.3 < np.mean(drawn() != drawn("seed = 8")) < 0.9
     assert set(drawn("seed = 7, temperature = 0.001")) == {1}
+
+
+# -- the pages ---------------------------------------------------------------------------------------------------------
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def test_the_page_of_layers_is_what_their_comments_say() -> None:
+    """`python -m rdflow.layers > docs/layers.md` writes it anew."""
+    assert (DOCS / "layers.md").read_text(encoding="utf-8") == page()
+
+
+def sandwich(x: Tensors) -> Any:
+    n = rms(x["X"], x["N1"])
+    q, k, v = (linear(n, x[w]) for w in ("Wq", "Wk", "Wv"))
+    q, k = rotated(q, x["COS"], x["SIN"]), rotated(k, x["COS"], x["SIN"])
+    o = attend(q, k, v, len(q)) * linear(n, x["Wg"]).sigmoid()
+    return x["X"] + rms(linear(o.flatten(1), x["Wo"].flatten(1)), x["N2"])
+
+
+def tutorial() -> str:
+    return re.findall(r"(?s)```rdf\n(.*?)```", (DOCS / "compose.md").read_text(encoding="utf-8"))[0]
+
+
+@needs_torch
+@pytest.mark.parametrize("settings", [{}, {"E": "f32"}, {"T": 45, "R": 1}, {"G": 1}], ids=str)
+def test_the_block_of_the_tutorial_runs(settings: dict[str, Any]) -> None:
+    """Fewer than 40 lines, without a warning, bit for bit as the evaluator and close to PyTorch."""
+    assert tutorial().count("\n") < 40
+    found = check(Source("sandwich.rdf", tutorial()), settings, api.library)
+    assert [d.message for d in found.diagnostics] == []
+    case = Case(sandwich, given=angles)
+    compare(found, case, settings.get("E", "bf16"))
+    result = api.loads(tutorial(), "sandwich", **settings).run(verify=True, **inputs(found, case))
+    assert result.verification is not None and result.verification.passed
+
+
+def test_two_tiles_side_by_side_are_as_fast_as_the_tutorial_says() -> None:
+    twice = tutorial().replace("X as [t/L;", "X as [t/L @2;")
+    one, two = (api.loads(text, "sandwich", T=512).profile().cycles for text in (tutorial(), twice))
+    assert 1.65 < one / two < 1.85
 
 
 # -- copies ------------------------------------------------------------------------------------------------------------
