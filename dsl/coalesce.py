@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rdflow.dsl.netlist import Actor, Affine, Burst, Gate, Index, Loop, Mem, Netlist, Operand, Port, Row
+from rdflow.dsl.netlist import Actor, Affine, Gate, Index, Loop, Mem, Netlist, Operand, Port, Row
 
 
 def coalesce(netlist: Netlist) -> Netlist:
@@ -98,7 +98,7 @@ def _merge(actor: Actor, level: int) -> Actor:
 
     both = Loop(actor.loops[level].size * actor.loops[level + 1].size)
     loops = (*actor.loops[:level], both, *(loop(l) for l in actor.loops[level + 2 :]))
-    burst = Burst(actor.burst.tensor, affine(actor.burst.address)) if actor.burst is not None else None
+    burst = replace(actor.burst, address=affine(actor.burst.address)) if actor.burst is not None else None
     return replace(
         actor,
         loops=loops,

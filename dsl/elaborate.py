@@ -213,7 +213,8 @@ class _Elaboration:
             respond = nets.draft(f"{load.stream.name}.respond", unit, "respond", time, order, space, sizes)
             affine = request.affine(base)
             by_loop = affine.by_loop[: len(time)] + steps
-            request.burst = Burst(self.uses[view.tensor.name], Affine(affine.const, by_loop))
+            gathers = self._indexed(view, len(request.scalars))
+            request.burst = Burst(self.uses[view.tensor.name], Affine(affine.const, by_loop), gathers)
             pairs.append((request, respond))
         self._gathers(view, [d for pair in pairs for d in pair], order.time)
         for request, respond in pairs:
@@ -246,6 +247,13 @@ class _Elaboration:
                 level = sum(1 for d in time if d in gather.order.time)
                 self.nets.connect(self.nets.sources[gather.name], [Sink(d, plain(level, d)) for d in drafts])
 
+    def _indexed(self, view: TensorView, first: int) -> tuple[tuple[int, int, int], ...]:
+        """What the index streams of a view, at input ports from `first` on, add to addresses."""
+        strides = self.nets.netlist.tensors[self.uses[view.tensor.name]].strides
+        axes = zip(view.gathers, strides, view.tensor.axes, strict=True)
+        found = [(stride, axis.length) for gather, stride, axis in axes if gather is not None]
+        return tuple((first + i, stride, length) for i, (stride, length) in enumerate(found))
+
     def _store(self, store: Store) -> None:
         """Writes a token, a burst a firing; the acknowledgements bound what is outstanding."""
         nets, view, order = self.nets, store.view, store.source.order
@@ -260,7 +268,8 @@ class _Elaboration:
         for space in nets.copies((*order.space, *store.streams), order.sockets):
             draft = nets.draft(name, unit, "store", time, order, space, sizes)
             affine = draft.affine(base)
-            draft.burst = Burst(self.uses[view.tensor.name], Affine(affine.const, affine.by_loop[: len(time)] + steps))
+            by_loop, gathers = affine.by_loop[: len(time)] + steps, self._indexed(view, len(draft.scalars) + 1)
+            draft.burst = Burst(self.uses[view.tensor.name], Affine(affine.const, by_loop), gathers)
             drafts.append(draft)
         source = nets.sources[store.source.name]
         nets.connect(source, [Sink(d, plain(len(time), d), firings=prod(sizes)) for d in drafts])

@@ -205,10 +205,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """The address of the 64-byte burst of a firing, in bytes from the start of its tensor: requesters and stores."""
+    """The address of the 64-byte burst of a firing, in bytes from the start of its tensor: requesters and stores.
+
+    `gathers`: (input port, bytes, length), which add index * bytes. The index is the first lane of the token that the
+    port popped last, at least 0 and less than `length`; in a run without values the number of that token, from 0, modulo
+    `length` (0 before the first).
+    """
 
     tensor: int
     address: Affine
+    gathers: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,8 @@ def _channels(actor: Actor, level: int, mapped: Mapped) -> int:
     """Iterations of a loop after which its bursts are at the same channels again."""
     if actor.burst is None:
         return 1
+    if actor.burst.gathers:
+        return 0
     return _whole(_coefficient(actor.burst.address, level), BURST * mapped.channels[actor.burst.tensor][1])
 
 

@@ -145,6 +145,7 @@ class Builder:
         self.loops: list[dict[str, int]] = []
         self.bounds: list[dict[str, int]] = []
         self.stages: list[dict[str, int]] = []
+        self.gathers: list[dict[str, int]] = []
         self.ports: list[dict[str, int]] = []
         self.actors: list[dict[str, int]] = []
 
@@ -212,7 +213,12 @@ class Builder:
         first, count, base = self.mapped.channels[actor.burst.tensor]
         first += actor.socket * self.mapped.socket_servers
         address = self.affine.affine(actor.burst.address, depth)
-        return {"burst": address, "channel": first, "channels": count, "base": base}
+        first_gather = len(self.gathers)
+        inputs = len(self.ports) - len(actor.inputs) - len(actor.outputs)
+        for port, stride, length in actor.burst.gathers:
+            self.gathers.append({"port": inputs + port, "stride": stride, "length": length})
+        gathers = {"first_gather": first_gather, "last_gather": len(self.gathers)}
+        return {"burst": address, "channel": first, "channels": count, "base": base} | gathers
 
     def shape(self, actor: Actor) -> dict[str, int]:
         """Actors whose every firing does the same with at most one queue on each side have loops of their own."""
@@ -280,6 +286,7 @@ class Builder:
             affine=self.affine.array(),
             queues=queues,
             stages=layout.table(layout.STAGE, self.stages),
+            gathers=layout.table(layout.GATHER, self.gathers),
             servers=layout.table(layout.SERVER, servers),
             ready=np.zeros(places + 2, np.int64),
             free=np.zeros(places + 2, np.int64),
@@ -293,6 +300,7 @@ class Builder:
             turn=np.zeros(places, np.int64),
             owner=np.repeat(np.arange(queues.size), rings),
             busy=np.zeros(max(1, len(servers)), np.int64),
+            offset=np.zeros(layout.BATCH, np.int64),
             scratch=np.zeros((layout.ROW_FIRED + 1, layout.BATCH), np.int64),
         )
         return tables

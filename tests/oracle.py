@@ -177,6 +177,8 @@ class Worker:
     pushes: list[tuple[Port, int]] = field(default_factory=list)
     """(output port, queue) of the next firing"""
     interval: int = 1
+    numbers: dict[int, int] = field(default_factory=dict)
+    """by input port: how many tokens its queue had given before the last one"""
     missing: list[tuple[int, int, int]] = field(default_factory=list)
     """those of the pops whose tokens must be there before the rest of the next firing is known"""
 
@@ -320,6 +322,7 @@ class Run:
         self.count(worker, t)
         for n, q, count in worker.pops:
             worker.held[n] = self.pop(q, count, t)
+            worker.numbers[n] = self.fifos[q].pops - 1
         temps = self.compute(worker) if self.values else {}
         for port, q in worker.pushes:
             value = temps[port.source] if self.values and port.source >= 0 else nothing()
@@ -395,7 +398,18 @@ class Run:
         assert isinstance(burst, Burst)
         first, count, base = self.mapped.channels[burst.tensor]
         first += worker.actor.socket * self.mapped.socket_servers
-        return first + (base + burst.address.at(tuple(worker.counters))) // 64 % count
+        return first + (base + burst.address.at(tuple(worker.counters)) + self.gathered(burst, worker)) // 64 % count
+
+    def gathered(self, burst: Burst, worker: Worker) -> int:
+        """What indices add to an address."""
+        total = 0
+        for port, stride, length in burst.gathers:
+            if self.values:
+                held = worker.held[port]
+                total += min(max(int(held[0]) if len(held) else 0, 0), length - 1) * stride
+            else:
+                total += worker.numbers.get(port, 0) % length * stride
+        return total
 
     def shortest_ways(self) -> dict[int, int]:
         """By server the cycles from a push to the nearest of those servers that queues join with it."""

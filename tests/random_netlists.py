@@ -761,7 +761,9 @@ class Builder:
         if stream:
             self.consume(stream, request)
         slopes = tuple(self.rng.choice((0, 1, 2, 3)) for _ in order)
-        draft.burst = Burst(tensor, Affine(0, tuple(64 * c for c in slopes)))
+        indexed = stream is not None and stream.kind == "i" and stream.width > 0
+        gathers = ((0, self.rng.choice((64, 192, 320)), self.rng.randint(1, 9)),) if indexed else ()
+        draft.burst = Burst(tensor, Affine(0, tuple(64 * c for c in slopes)), gathers)
         mem = Mem(self.tensors[tensor], Affine(0, slopes), tuple(range(self.width)))
         kind = "fi"[tensor]
         value = self.row(draft, "read", Value(mem, kind, 1), kind=kind, bound=10, width=self.width)

@@ -323,6 +323,34 @@ def test_bursts_choose_channels_and_waits_for_them_are_counted_apart() -> None:
     assert seen.starved.tolist() == [0, 0]
 
 
+def gather(indices: list[int]) -> Mapped:
+    """Requests for rows of 64 bytes by a stream of indices, over four channels."""
+    count = len(indices)
+    read = Row("read", Temp(0), (Mem(0, Affine(0, (1,)), (0,)),), 1)
+    actors = [
+        actor((count,), outputs=(port(0, source=0),), rows=(read,)),
+        actor((count,), (port(0),), (port(1),), burst=Burst(0, Affine(), ((0, 64, 6),))),
+        actor((count,), (port(1),)),
+    ]
+    asked = QueueTiming(0, 1, 8, 1, (Stage(BY_ADDRESS, 10),))
+    queues = [queue(0, 1, width=1), (Queue(1, 2, 0, server="memory"), asked)]
+    channels = {"servers": [Server(f"channel{n}") for n in range(4)], "channels": [(0, 4, 0)]}
+    return with_memories(mapped(actors, queues, **channels), Memory("rows", count, 0))
+
+
+def test_a_gathered_request_goes_to_the_channel_of_its_row() -> None:
+    """Rows 3, 1, 1, 5 and 3; what lies outside of the six rows asks for the nearest."""
+    indices = [3, 1, 1, 5, 3, -7, 100]
+    image = finished(gather(indices), {0: np.array(indices, np.int32)})
+    assert counters(image).packets.tolist() == [1, 4, 0, 2]
+
+
+def test_without_values_the_number_of_the_token_stands_in_for_the_index() -> None:
+    """Rows 0 to 5 and 0: channels 0 1 2 3 0 1 0."""
+    image = finished(gather([3, 1, 1, 5, 3, -7, 100]))
+    assert counters(image).packets.tolist() == [3, 2, 1, 1]
+
+
 # -- the end -----------------------------------------------------------------------------------------------------------
 
 

@@ -41,6 +41,7 @@ ACTOR = record(
     "linked "  # some token comes over a link that flows share
     "waiting tile_level tiles "
     "burst channel channels base "  # affine of the byte address; first server and number of channels
+    "first_gather last_gather "
     "first_row last_row "
     "firings busy starved blocked memory link first last "
     "turned turn"  # the outermost loop that a carry has stepped since this was FAR, and the cycle of the firing before
@@ -62,6 +63,7 @@ QUEUE = record(
     "flow memory linked"  # its turn at a server; whether it passes a memory channel, a link that flows share
 )
 STAGE = record("server after final")  # after: cycles from the end of service to the next arrival, at last to ready
+GATHER = record("port stride length")  # an index that adds to the address: index * stride, index < length
 SERVER = record(
     "numerator denominator free last packets "  # free: in cycles / denominator; last: flow
     "shared "  # a link: a flow's tokens of one cycle are one packet
@@ -102,6 +104,7 @@ class Tables(NamedTuple):
     affine: np.ndarray  # constant and coefficients of every affine
     queues: np.ndarray
     stages: np.ndarray
+    gathers: np.ndarray
     servers: np.ndarray
     ready: (
         np.ndarray
@@ -117,6 +120,7 @@ class Tables(NamedTuple):
     turn: np.ndarray  # by token place: its place among those that arrive in the same cycle
     owner: np.ndarray  # by token place: its queue
     busy: np.ndarray  # servers at which tokens arrive in the cycle under way
+    offset: np.ndarray  # by firing of a batch: what indices add to the address
     scratch: np.ndarray  # by firing of a batch: ROW_READY to ROW_FIRED
 
 
@@ -155,11 +159,14 @@ TABLES = Tables(
     ports=np.zeros(1, PORT),
     queues=np.zeros(1, QUEUE),
     stages=np.zeros(1, STAGE),
+    gathers=np.zeros(1, GATHER),
     servers=np.zeros(1, SERVER),
     pending=np.zeros(1, np.uint64),
     scratch=np.zeros((ROW_FIRED + 1, BATCH), np.int64),
     **dict.fromkeys(["fan", "counts", "affine", "ready", "free", "due"], np.zeros(1, np.int64)),
-    **dict.fromkeys(["calendar", "link", "stage", "target", "delay", "turn", "owner", "busy"], np.zeros(1, np.int64)),
+    **dict.fromkeys(
+        ["calendar", "link", "stage", "target", "delay", "turn", "owner", "busy", "offset"], np.zeros(1, np.int64)
+    ),
 )
 PLACES = Places(TABLES.ports, TABLES.queues, TABLES.loops, TABLES.affine)
 VALUES = Values(

@@ -1,7 +1,7 @@
 """A visit of an actor: it fires as often as its tokens, its slots and the end of the window allow."""
 
 from numba import njit
-from numpy import uint64, uintp
+from numpy import int64, uint64, uintp
 
 from rdflow.interpreter.kernel.layout import (
     BATCH,
@@ -386,6 +386,30 @@ def push(queue, q, fired, tables):
 
 
 @njit(**HELPER)
+def number_offsets(actor, fired, tables):
+    """What gathers add to the addresses of a batch without values: the number of a token stands in for its index."""
+    for j in range(fired):
+        tables.offset[uintp(j)] = 0
+        for g in range(actor.first_gather, actor.last_gather):
+            gathered = tables.gathers[uintp(g)]
+            port = tables.ports[uintp(gathered.port)]
+            number = tables.queues[uintp(port.current)].popped + (j + 1) * port.taken - 1
+            tables.offset[uintp(j)] += (max(0, number) % gathered.length) * gathered.stride
+
+
+@njit(**HELPER)
+def index_offsets(actor, fired, tables, ints):
+    """The same with values: the index is in the token, in the queue or held."""
+    for j in range(fired):
+        tables.offset[uintp(j)] = 0
+        for g in range(actor.first_gather, actor.last_gather):
+            gathered = tables.gathers[uintp(g)]
+            port = tables.ports[uintp(gathered.port)]
+            index = int64(ints[uintp(port.word + j * port.step)])
+            tables.offset[uintp(j)] += max(0, min(index, gathered.length - 1)) * gathered.stride
+
+
+@njit(**HELPER)
 def push_served(actor, queue, q, fired, tables):
     """The same for a queue that passes a server: the tokens become requests."""
     server = tables.stages[uintp(queue.stages)].server
@@ -397,7 +421,8 @@ def push_served(actor, queue, q, fired, tables):
         pace = tables.affine[uintp(actor.burst + actor.depth)]
     for j in range(fired):
         if addressed:
-            server = actor.channel + (address // 64) % actor.channels
+            where = address + tables.offset[uintp(j)] if actor.last_gather > actor.first_gather else address
+            server = actor.channel + (where // 64) % actor.channels
             address += pace
         place = queue.ring + ((queue.pushed + j) & queue.mask)
         tables.stage[uintp(place)] = queue.stages
@@ -560,6 +585,8 @@ def fire_any(actor, n, end, interval, tables):
         count_batch(actor, fired, interval, tables.scratch)
         if actor.linked:
             count_links(actor, fired, start, interval, tables)
+        if actor.last_gather > actor.first_gather:
+            number_offsets(actor, fired, tables)
         commit(actor, fired, tables)
     return fired, following
 
@@ -630,6 +657,8 @@ def visit_values(a, end, tables, values, parts):
                 count_links(actor, fired, start, interval, tables)
             places = Places(tables.ports, tables.queues, tables.loops, tables.affine)
             parts.compute(actor, fired, places, values, parts.elementwise)
+            if actor.last_gather > actor.first_gather:
+                index_offsets(actor, fired, tables, values.ints)
             commit(actor, fired, tables)
             go_on(actor, fired, tables)
         if pauses(a, actor, n, fired, following, limit, tables):
