@@ -123,6 +123,20 @@ def llama(x: Tensors) -> Any:
     return x2 + swiglu(rms(x2, x["N2"]), x["Wg"], x["Wu"], x["Wd"])
 
 
+def at(x: Any, cos: Any, sin: Any, pos: int) -> Any:
+    """Rows [n, .., e] rotated as those of one position."""
+    return rotated(x, cos[pos].expand(len(x), -1), sin[pos].expand(len(x), -1))
+
+
+def step(x: Tensors, pos: int = 40) -> Any:
+    n = rms(x["X"], x["N1"])
+    q, k, v = linear(n, x["Wq"]), linear(n, x["Wk"]), linear(n, x["Wv"])
+    q, k = at(q, x["COS"], x["SIN"], pos), at(k, x["COS"], x["SIN"], pos)
+    found = cached(x | {"Q": q, "KN": k, "VN": v}, pos)
+    x2 = x["X"] + linear(found["Y"].flatten(1), x["Wo"].flatten(1))
+    return found | {"Y": x2 + swiglu(rms(x2, x["N2"]), x["Wg"], x["Wu"], x["Wd"])}
+
+
 def gated(x: Tensors) -> Any:
     """As Mixtral: softmax over all experts, the largest two, made to sum to one."""
     weight, choice = functional().softmax(x["X"].T, -1).topk(2, -1)
@@ -159,6 +173,12 @@ def taps(points: int) -> Any:
 
 def angles(n: Sizes) -> dict[str, Any]:
     return dict(zip(("COS", "SIN"), tables.rope(n["t"], 2 * n["w"]), strict=True))
+
+
+def filled(n: Sizes) -> dict[str, Any]:
+    """Caches that earlier steps have filled."""
+    random = np.random.default_rng(1)
+    return {name: random.standard_normal((n["n"], n["g"], n["u"], n["e"])) for name in ("KC", "VC")}
 
 
 def fourier(order: int, filtered: bool = False) -> Callable[[Sizes], dict[str, Any]]:
@@ -226,13 +246,22 @@ CASES = {
     "causal_context": Case(lambda x: attend(x["Q"], x["K"], x["K"], len(x["Q"])), HEADS),
     "attention": Case(lambda x: attend(x["Q"], x["K"], x["V"]), HEADS),
     "causal_attention": Case(lambda x: attend(x["Q"], x["K"], x["V"], len(x["Q"])), HEADS),
-    "cached_attention": Case(
-        cached,
-        ({"n": 1, "u": 50}, {"g": 1, "r": 12}, {"g": 4, "r": 1, "e": 40}),
-        lambda n: {
-            name: np.random.default_rng(1).standard_normal((n["n"], n["g"], n["u"], n["e"])) for name in ("KC", "VC")
-        },
+    "queries_rows": Case(lambda x: linear(x["X"], x["Wq"]), ({"n": 1, "c": 33}, {"n": 9, "g": 1, "r": 1})),
+    "keys_rows": Case(lambda x: linear(x["X"], x["Wk"]), ({"n": 1, "c": 33}, {"n": 9, "g": 1})),
+    "heads_rows": Case(lambda x: linear(x["X"].flatten(1), x["Wo"].flatten(1)), ({"n": 1, "c": 33}, {"n": 9, "r": 1})),
+    "rope_rows": Case(
+        lambda x: at(x["X"], x["COS"], x["SIN"], 40),
+        ({"n": 1, "w": 4}, {"r": 1, "w": 32}),
+        lambda n: angles({"t": n["u"], "w": n["w"]}),
     ),
+    "llama_step": Case(
+        step,
+        ({"n": 1, "g": 1}, {"r": 1, "w": 4}),
+        lambda n: angles({"t": n["u"], "w": n["w"]}) | filled(n),
+    ),
+    "swiglu_rows": Case(lambda x: swiglu(x["X"], x["Wg"], x["Wu"], x["Wd"]), ({"t": 1, "c": 33, "v": 50},)),
+    "residual_rows": Case(lambda x: x["X"] + rms(x["X"], x["G"]), ({"t": 1},)),
+    "cached_attention": Case(cached, ({"n": 1, "u": 50}, {"g": 1, "r": 12}, {"g": 4, "r": 1, "e": 40}), filled),
     "online_attention": Case(
         lambda x: attend(x["Q"][:, :, None], x["K"], x["V"], len(x["Q"]))[:, :, 0],
         ({"t": 45, "u": 45}, {"t": 40, "u": 40, "h": 1}),
