@@ -36,7 +36,7 @@ def speed(units: int, depth: int) -> float:
     for _ in range(REPEATS):
         image = build(pipeline(units, count, depth))
         started = time.process_time()
-        assert advance(image) is Status.FINISHED
+        assert advance(image, forward=False) is Status.FINISHED
         best = min(best, time.process_time() - started)
     return units * count / best / 1e6
 

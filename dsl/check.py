@@ -26,7 +26,7 @@ from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
 from rdflow.dsl.launches import LaunchSpec, launches
 from rdflow.dsl.layers import expand
 from rdflow.dsl.parse import parse
-from rdflow.dsl.program import PREDEFINED, Program, Resolve, Tensor, declare, dtype
+from rdflow.dsl.program import PREDEFINED, STAGES, Program, Resolve, Tensor, declare, dtype
 from rdflow.dsl.report import Abandon, Reporter
 from rdflow.dsl.scope import Scope
 from rdflow.dsl.source import Source, Span
@@ -50,11 +50,16 @@ class Checked:
         return [d for d in self.diagnostics if d.severity is Severity.ERROR]
 
 
-def check(source: Source, settings: Mapping[str, Value] | None = None, library: Resolve | None = None) -> Checked:
-    """Parse and check a text. Never raises for the user's mistakes: they are in `diagnostics`."""
+def check(
+    source: Source,
+    settings: Mapping[str, Value] | None = None,
+    library: Resolve | None = None,
+    stages: int = STAGES,
+) -> Checked:
+    """Parse and check a text, for units of so many stages. Never raises for the user's mistakes: they are in `diagnostics`."""
     module, found = parse(source)
     report = Reporter(list(found), silent=set(_lost(source, found)), unread=tuple(d.labels[0].span for d in found))
-    program = declare(module, settings or {}, report, library)
+    program = declare(module, settings or {}, report, library, stages)
     specs = launches(program, report)
     kernels: dict[LaunchSpec, Kernel] = {}
     for spec in dict.fromkeys(specs):
@@ -80,9 +85,14 @@ def _lost(source: Source, mistakes: Iterable[Diagnostic]) -> Iterable[str]:
             yield from re.findall(r"[^\W\d]\w*", text)
 
 
-def checked(source: Source, settings: Mapping[str, Value] | None = None, library: Resolve | None = None) -> Checked:
+def checked(
+    source: Source,
+    settings: Mapping[str, Value] | None = None,
+    library: Resolve | None = None,
+    stages: int = STAGES,
+) -> Checked:
     """`check`, raising CompileError if there is a mistake."""
-    result = check(source, settings, library)
+    result = check(source, settings, library, stages)
     if result.errors:
         raise CompileError(result.diagnostics, source)
     return result

@@ -22,7 +22,7 @@ from rdflow.dsl.expressions import (
     reductions_in,
 )
 from rdflow.dsl.orders import Bound, Order
-from rdflow.dsl.program import STAGES, dtype
+from rdflow.dsl.program import dtype
 from rdflow.dsl.report import Abandon
 from rdflow.dsl.scope import Scope
 from rdflow.dsl.source import Span
@@ -123,7 +123,7 @@ class _Line:
             shape.outer,
             shape.wide,
             shape.narrow,
-            chained(self.results, inputs),
+            chained(self.results, inputs, self.scope.program.stages),
             unit.span,
         )
 
@@ -338,20 +338,20 @@ class _Line:
         wide, narrow = pair
         space = (*shape.copies, *shape.sockets)
         packed = all(o.stream.dtype in ("bf16", "int8") for o in pair)
-        stages = without(narrow.order.lanes, space)
+        stages, most = without(narrow.order.lanes, space), self.scope.program.stages
         innermost = bool(shape.nest) and shape.nest[-1] in reduced
         shape.wide, shape.narrow = self.operands.index(wide), self.operands.index(narrow)
-        shape.systolic = packed and size(stages) <= STAGES and innermost and wide.stream.dtype != "int8"
+        shape.systolic = packed and size(stages) <= most and innermost and wide.stream.dtype != "int8"
         if not shape.systolic:
             shape.nest = shape.nest + tuple(d for d in stages if d not in shape.nest)
-            if packed and size(stages) > STAGES:
+            if packed and size(stages) > most:
                 name = self.scope.terms(stages)
                 self.scope.report.warn(
                     "RDF039",
                     f"this product-sum is not systolic: `{narrow.name}` has {size(stages)} lanes",
                     [(self.unit.span, "runs a lane at a time"), (narrow.stream.span, f"{name} on the lanes here")],
-                    notes=[f"the array has {STAGES} stages: the second operand brings at most {STAGES} lanes"],
-                    help=f"put {STAGES} of them on the lanes: `| {narrow.order.lanes[-1].root}%ST`",
+                    notes=[f"the array has {most} stages: the second operand brings at most {most} lanes"],
+                    help=f"put {most} of them on the lanes: `| {narrow.order.lanes[-1].root}%ST`",
                 )
 
     # -- inputs --------------------------------------------------------------------------------------------------------
@@ -758,8 +758,8 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def chained(results: Sequence[Result], inputs: Sequence[Input]) -> int:
-    """PCUs of a line: one for 8 operations, 4 vector inputs and 2 outputs; a special function ends a PCU."""
+def chained(results: Sequence[Result], inputs: Sequence[Input], depth: int) -> int:
+    """PCUs of a line: one for `depth` operations (a stage each), 4 vector inputs and 2 outputs; a special function ends a PCU."""
     stages = specials = 0
     ops = [op for r in results for op in r.ops]
     for op in ops:
@@ -776,7 +776,7 @@ def chained(results: Sequence[Result], inputs: Sequence[Input]) -> int:
     by_ports = max(
         -(-max(0, vectors - 1) // (VECTOR_INPUTS - 1)), -(-scalars // SCALAR_INPUTS), -(-len(results) // VECTOR_OUTPUTS)
     )
-    return max(1, -(-(stages + 0) // STAGES), 1 + specials - min(tail, 1), by_ports)
+    return max(1, -(-stages // depth), 1 + specials - min(tail, 1), by_ports)
 
 
 def _ends(result: Result, op: int, last: set[int]) -> bool:

@@ -22,7 +22,6 @@ from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
 from rdflow.dsl.joins import Draft, Endpoint, Nets, Source, kept, passed, sender
 from rdflow.dsl.netlist import ALWAYS, LANES, Affine, Const, Gate, In, Loop, Mem, Operand, Port, Row, Temp, UnitInfo
 from rdflow.dsl.orders import packets
-from rdflow.dsl.program import STAGES
 from rdflow.dsl.rows import Rows
 from rdflow.dsl.sockets import SOCKET, Space
 
@@ -97,7 +96,7 @@ class Collective:
         name = self.nets.netlist.units[unit].name
         draft = self.nets.counted(name, unit, kind, (None,) * len(loops), loops, space)
         if kind == "pcu":
-            draft.stages = STAGES
+            draft.stages = self.nets.stages
         return draft
 
     def across(self, source: Draft, sink: Draft, dtype: str) -> int:
@@ -186,7 +185,7 @@ def _scattered(task: Collective) -> list[Endpoint]:
         own = group[0].draft.space
         space = next(s for s in spaces if all(own[d] == v for d, v in s.items() if d != SOCKET))
         draft = nets.draft(nets.netlist.units[unit].name, unit, "pcu", (*order.time, *task.digits), order, space)
-        draft.stages = STAGES
+        draft.stages = nets.stages
         _gather(task, group, draft, away)
         found.append(_fold(task, draft, len(order.time)))
     return found

@@ -14,7 +14,6 @@ from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, lane_table, pl
 from rdflow.dsl.masks import conditions
 from rdflow.dsl.netlist import ALWAYS, LANES, Gate, In, Mem, Operand, Port, Row, Temp, UnitInfo, ends
 from rdflow.dsl.orders import PMU_BYTES, Order, packets
-from rdflow.dsl.program import STAGES
 from rdflow.dsl.rows import Rows
 from rdflow.dsl.sockets import SOCKET, chips
 
@@ -82,7 +81,7 @@ class _Line:
         draft = self.nets.draft(
             self.name, self.unit, "systolic" if line.systolic else "pcu", line.nest, self.order, space
         )
-        draft.stages = STAGES * line.chain
+        draft.stages = self.nets.stages * line.chain
         if not line.systolic:
             draft.interval = self._interval()
         return draft
@@ -108,7 +107,7 @@ class _Line:
         body.tile_level = split
         digits = (*line.nest[:split], *stage_digits(self.line))
         drain = self.nets.draft(f"{self.name}.drain", self.unit, "drain", digits, self.order, body.space)
-        drain.stages, drain.tile_level = STAGES, split
+        drain.stages, drain.tile_level = self.nets.stages, split
         push = ends(split, len(body.loops))
         self.nets.token(body, drain, push, plain(split, drain), "array", slots=2)
         self.nets.token(drain, body, ends(split, len(drain.loops)), plain(split, body), "bank", slots=2, initial=2)
@@ -170,7 +169,7 @@ class _Line:
         """The row of a systolic firing and the memory of its two arrays."""
         line = self.line
         stages = stage_digits(self.line)
-        memory = self.nets.memory(f"{body.name}.array", 2 * STAGES * LANES)
+        memory = self.nets.memory(f"{body.name}.array", 2 * self.nets.stages * LANES)
         self.arrays[drain.number] = memory
         rows = Rows(body, line.lanes)
         wide = rows.operand(ports[line.wide], self._source(line.wide).lanes)
@@ -182,7 +181,7 @@ class _Line:
         if checks:
             wide = rows.masked(wide, "f", checks, 0.0)
             narrow = Rows(body, tuple(have)).masked(narrow, "f", checks, 0.0)
-        bank = Mem(memory, body.affine(Linear()), tuple(range(LANES)), STAGES * LANES, 2)
+        bank = Mem(memory, body.affine(Linear()), tuple(range(LANES)), self.nets.stages * LANES, 2)
         init = Gate(first=body.mask(suffix))
         body.rows.append(Row("systolic", bank, (wide, narrow), rows.width, ALWAYS, init, table))
 
@@ -192,7 +191,7 @@ class _Line:
         memory = self.arrays[drain.number]
         weights = strides(stages)
         address = drain.affine(Linear.of(0, {d: w * LANES for d, w in weights.items()}))
-        return rows.add("read", (Mem(memory, address, tuple(range(rows.width)), STAGES * LANES, 2),))
+        return rows.add("read", (Mem(memory, address, tuple(range(rows.width)), self.nets.stages * LANES, 2),))
 
     def _results(self, draft: Draft, ports: dict[int, int], endpoints: list[list[Endpoint]]) -> None:
         """The rows of every result on one copy, and where it leaves."""
@@ -412,7 +411,7 @@ class _Line:
     def _node(self, space: dict[Digit, int]) -> Draft:
         order = self.line.results[0].stream.order
         draft = self.nets.draft(f"{self.name}.tree", self.unit, "pcu", order.time, order, space)
-        draft.stages = STAGES
+        draft.stages = self.nets.stages
         return draft
 
     def _join(self, endpoint: Endpoint, draft: Draft, lanes: tuple[Digit, ...]) -> None:

@@ -14,7 +14,6 @@ from rdflow.dsl.checked import Carry, Compute, Hold, Kernel, Line, Load, Store, 
 from rdflow.dsl.flow import FAR, Blocks, Flow, Node, Ranges
 from rdflow.dsl.joins import Nets, agree
 from rdflow.dsl.orders import Order, packets
-from rdflow.dsl.program import STAGES
 from rdflow.dsl.sockets import Space
 
 FIFO = 16  # packets of an input queue
@@ -232,7 +231,7 @@ class _Builder:
         reductions = [r.reduction for r in line.results if r.reduction is not None]
         reduced = tuple(dict.fromkeys(d for r in reductions for d in r.time))
         tree = tuple(d for r in reductions for d in (*r.copies, *r.sockets))
-        pipeline = max(PIPELINE, STAGES * line.chain)
+        pipeline = max(PIPELINE, self.kernel.program.stages * line.chain)
         bodies = [self._node(line.nest, order, s, pipeline) for s in self.copies(line.copies + line.sockets)]
         drains = [self._drain(line, b, order, reduced) for b in bodies] if line.systolic else bodies
         for operand in line.inputs:

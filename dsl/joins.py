@@ -177,6 +177,11 @@ class Nets:
         self.sources: dict[str, Source] = {}
         self.granules = {root: kernel.granule(root) for root in kernel.lengths}
 
+    @property
+    def stages(self) -> int:
+        """Stages of a unit: cycles of its pipeline, rows of its systolic array."""
+        return self.kernel.program.stages
+
     def define(self, stream: Stream, endpoints: Sequence[Endpoint]) -> None:
         """The stream leaves at these endpoints."""
         order = stream.order

@@ -15,6 +15,7 @@ from rdflow.dsl.source import NOWHERE, Source, Span
 LANES = 32
 STAGES = 8
 PREDEFINED: dict[str, Value] = {"L": LANES, "ST": STAGES, "H": LANES // 2}
+"""ST is that of the usual machine: `declare` is told the stages of another."""
 TIERS = ("hbm", "ddr")
 SCALARS = ("int32", "f32")  # what an argument register holds
 
@@ -57,6 +58,7 @@ class Program:
     pools: dict[str, syntax.Pool] = field(default_factory=dict)
     schedule: syntax.Schedule | None = None
     spans: dict[str, Span] = field(default_factory=dict)
+    stages: int = STAGES  # of a unit: rows of a systolic array, operations without a chain
     library_missing: bool = False  # a `use` failed: unknown layers may be its layers
 
     @property
@@ -66,10 +68,15 @@ class Program:
 
 
 def declare(
-    module: syntax.Module, settings: Mapping[str, Value], report: Reporter, library: Resolve | None = None
+    module: syntax.Module,
+    settings: Mapping[str, Value],
+    report: Reporter,
+    library: Resolve | None = None,
+    stages: int = STAGES,
 ) -> Program:
-    """Resolve a module's declarations, with params set as `settings` say. Mistakes are reported; the rest is kept."""
-    program = Program(module.source, module, names=dict(PREDEFINED))
+    """Resolve a module's declarations, with params set as `settings` say, for units of so many stages. Mistakes are
+    reported; the rest is kept."""
+    program = Program(module.source, module, names=PREDEFINED | {"ST": stages}, stages=stages)
     for item in module.items:
         try:
             _declare(program, item, settings, report, library)

@@ -47,7 +47,7 @@ class Scope:
 
     @property
     def writer(self) -> Writer:
-        constants = {LANES: "L", LANES // 4: "ST", LANES // 2: "H"}
+        constants = {self.program.stages: "ST", LANES // 2: "H", LANES: "L"}
         return Writer(self.axes, constants, self.cuts.lengths)
 
     def full(self, name: str) -> str:

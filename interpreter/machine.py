@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, PrivateAttr, 
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
+from rdflow.dsl.program import LANES
 from rdflow.dsl.source import NOWHERE, Source, Span
 
 BURST = 64  # bytes that a memory channel moves at once, and of a packet
@@ -104,7 +105,7 @@ Seconds = Annotated[Fraction, PlainValidator(duration)]
 Share = Annotated[Fraction, PlainValidator(share)]
 Count = Annotated[int, Field(strict=True, ge=1)]
 Cycles = Annotated[int, Field(strict=True, ge=1)]
-Lanes = Annotated[int, Field(strict=True, ge=1, le=32)]
+Lanes = Annotated[int, Field(strict=True, ge=1, le=LANES)]
 
 # -- the parts ---------------------------------------------------------------------------------------------------------
 
@@ -422,7 +423,9 @@ def _build(layers: tuple[Layer, ...]) -> Machine:
 
 
 def _contradictions(machine: Machine) -> Iterator[tuple[str, str]]:
-    """Values that are possible alone and not together: the key and why."""
+    """Values that are possible alone and not together, or with the language: the key and why."""
+    if machine.pcu.lanes != LANES:
+        yield "pcu.lanes", f"must be {LANES}: the tokens of the language have that many lanes"
     for name, tier in machine.tiers.items():
         asked = machine.asked(tier)
         if abs(machine.cycles_per_burst(tier) - asked) > LARGEST_ROUNDING * asked:

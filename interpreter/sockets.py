@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import ceil
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from rdflow.dsl.diagnostics import Diagnostic, Label
 from rdflow.dsl.netlist import Netlist, Queue, TensorUse
 from rdflow.interpreter.machine import BURST, Machine
 from rdflow.interpreter.mapped import QueueTiming, Server, Stage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 DENOMINATOR = 16
 """of cycles a packet: as for memory channels"""

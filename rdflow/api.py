@@ -8,7 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rdflow.dsl.check import Checked, check
+from rdflow.dsl.check import Checked
+from rdflow.dsl.check import checked as check_all
 from rdflow.dsl.constants import Value
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
 from rdflow.dsl.source import Source
@@ -88,10 +89,15 @@ class Program:
         return None
 
     def on(self, machine: Machine | str) -> Program:
-        """The same program on another machine: a Machine, the name of one, or a TOML file."""
+        """The same program on another machine: a Machine, the name of one, or a TOML file. Where units have another number
+        of stages (ST), it is checked again, which may raise CompileError."""
         from rdflow.interpreter.machine import load_machine
 
-        return replace(self, machine=load_machine(machine) if isinstance(machine, str) else machine)
+        target = load_machine(machine) if isinstance(machine, str) else machine
+        checked, program = self.checked, self.checked.program
+        if target.pcu.stages != program.stages:
+            checked = check_all(program.source, self.settings, library, target.pcu.stages)
+        return replace(self, checked=checked, machine=target)
 
     def inputs(self, given: Mapping[str, Any] | None = None, seed: int = 0) -> dict[str, NDArray[Any]]:
         """Values of all tensors: as given, the other inputs random from `seed`, the rest zero."""
@@ -249,7 +255,5 @@ def load(program: str | Path, **params: Value) -> Program:
 def _program(source: Source, params: Mapping[str, Value]) -> Program:
     from rdflow.interpreter.machine import load_machine
 
-    checked = check(source, params, library)
-    if checked.errors:
-        raise CompileError(checked.diagnostics, source)
-    return Program(checked, load_machine(MACHINE), dict(params))
+    machine = load_machine(MACHINE)
+    return Program(check_all(source, params, library, machine.pcu.stages), machine, dict(params))

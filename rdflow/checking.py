@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from rdflow.api import find, library
+from rdflow.api import MACHINE, find, library
 from rdflow.console import WRONG, Told, counted, diagnostics_json, ending, print_json, show_diagnostics
+from rdflow.dsl.axes import size
 from rdflow.dsl.check import Checked
 from rdflow.dsl.check import check as check_source
+from rdflow.dsl.checked import space_of
 from rdflow.dsl.constants import Value
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
 from rdflow.dsl.source import Source
+
+if TYPE_CHECKING:
+    from rdflow.interpreter.machine import Machine
+
+MOST_COPIES = 1000  # some 0.1 s to elaborate
 
 
 def check_files(files: Sequence[str], told: Told) -> None:
     """Check programs with their params as they are, and leave with the exit code that this deserves."""
     with ending(told):
-        tell([outcome(file, {}) for file in files], told)
+        from rdflow.interpreter.machine import load_machine
+
+        machine = load_machine(MACHINE)
+        tell([outcome(file, {}, machine) for file in files], told)
 
 
 def tell(results: Sequence[Outcome], told: Told, shown: bool = True) -> None:
@@ -37,6 +48,18 @@ class Outcome:
 
     def __init__(self, file: str, source: Source | None, checked: Checked | None, diagnostics: list[Diagnostic]):
         self.file, self.source, self.checked, self.diagnostics = file, source, checked, diagnostics
+        self.held = False  # against the machine's sites and tiers
+
+    def hold(self, machine: Machine) -> None:
+        """Add what does not fit the machine, unless so many copies take longer to count than a check may. What cannot be
+        executed is no mistake of the program: who runs it is told."""
+        if self.checked is None or not self.passed or copies(self.checked) > MOST_COPIES:
+            return
+        from rdflow.units import too_large
+
+        with suppress(CompileError):
+            self.diagnostics += too_large(self.checked, machine)
+            self.held = True
 
     @property
     def passed(self) -> bool:
@@ -53,16 +76,24 @@ class Outcome:
     def _size(self) -> str:
         assert self.checked is not None
         count = len(self.checked.launches)
-        return f"no mistakes in {count} kernel{'s' if count != 1 else ''}"
+        apart = "" if self.held else " (not held against the machine: `rdflow check --units` does that)"
+        return f"no mistakes in {count} kernel{'s' if count != 1 else ''}{apart}"
 
     def json(self) -> list[dict[str, Any]]:
         return diagnostics_json(self.diagnostics, self.source)
 
 
-def outcome(file: str, settings: Mapping[str, Value]) -> Outcome:
+def copies(checked: Checked) -> int:
+    """Copies of all lines of the kernels that are launched."""
+    return sum(size(space_of(line)) for spec in set(checked.launches) for line in checked.kernels[spec].lines)
+
+
+def outcome(file: str, settings: Mapping[str, Value], machine: Machine) -> Outcome:
     try:
         source = find(file)
     except CompileError as error:
         return Outcome(file, None, None, list(error.diagnostics))
-    checked = check_source(source, settings, library)
-    return Outcome(file, source, checked, list(checked.diagnostics))
+    checked = check_source(source, settings, library, machine.pcu.stages)
+    result = Outcome(file, source, checked, list(checked.diagnostics))
+    result.hold(machine)
+    return result

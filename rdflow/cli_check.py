@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,9 @@ from rdflow.arguments import Json, MachineName, MachineSet, Quiet, Set
 from rdflow.checking import Outcome, outcome, tell
 from rdflow.console import Told, ending, print_json, print_rich
 from rdflow.dsl.diagnostics import CompileError
+
+if TYPE_CHECKING:
+    from rdflow.interpreter.machine import Machine
 
 app = typer.Typer()
 
@@ -31,12 +34,13 @@ def check(
     """Check programs without running them: every mistake of every file."""
     told = Told(as_json, quiet)
     with ending(told):
+        from rdflow.options import machine as chosen
         from rdflow.options import settings
 
-        values = settings(set_)
-        results = [outcome(file, values) for file in files]
-        if units or machine or machine_set:
-            kernels = _unit_tables(results, machine, machine_set, told, units)
+        values, target = settings(set_), chosen(machine, machine_set)
+        results = [outcome(file, values, target) for file in files]
+        if units:
+            kernels = _unit_tables(results, target, told)
         if as_json and units:
             print_json({"diagnostics": [d for r in results for d in r.json()], "kernels": kernels})
             tell(results, told, shown=False)
@@ -44,26 +48,22 @@ def check(
             tell(results, told)
 
 
-def _unit_tables(
-    results: list[Outcome], machine: str | None, changes: list[str] | None, told: Told, shown: bool
-) -> list[dict[str, Any]]:
+def _unit_tables(results: list[Outcome], target: Machine, told: Told) -> list[dict[str, Any]]:
     """Print the units of every program without mistakes; add to its diagnostics what does not fit the machine."""
-    from rdflow.options import machine as chosen
     from rdflow.units import costs_json, kernel_costs, too_large
 
-    target = chosen(machine, changes)
     documents = []
     for result in results:
         if result.checked is None or not result.passed:
             continue
         try:
             kernels = list(kernel_costs(result.checked, target))
-            result.diagnostics += too_large(result.checked, target)
+            result.diagnostics += [] if result.held else too_large(result.checked, target)
         except CompileError as error:
             result.diagnostics += error.diagnostics
             continue
         documents += [{"file": result.file} | costs_json(kernel) for kernel in kernels]
-        if shown and not told.as_json:
+        if not told.as_json:
             from rdflow.show import costs
 
             print_rich(*(part for kernel in kernels for part in costs(kernel, target.name)))

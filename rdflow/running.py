@@ -32,13 +32,15 @@ def load(
 ) -> Program:
     """The program on its machine, its warnings told. Raises CompileError."""
     from rdflow.api import Program, find, library
-    from rdflow.dsl.check import checked
+    from rdflow.dsl.check import checked as check
     from rdflow.options import form, settings
     from rdflow.options import machine as chosen
 
     values = settings(set_)
     source = find(file)
-    program = Program(checked(source, values, library), chosen(machine, changes), values, form(collective))
+    target = chosen(machine, changes)
+    checked = check(source, values, library, target.pcu.stages)
+    program = Program(checked, target, values, form(collective))
     if not (told.quiet or told.as_json):
         show_diagnostics(program.warnings, source)
     return program

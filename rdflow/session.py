@@ -20,7 +20,7 @@ from rdflow.dsl.constants import Value
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
 from rdflow.dsl.launches import LaunchSpec, launches
 from rdflow.dsl.parse import parse, parse_lines
-from rdflow.dsl.program import declare
+from rdflow.dsl.program import STAGES, declare
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.source import NOWHERE, Source, Span
 
@@ -138,7 +138,8 @@ def examine(state: State) -> Examined:
     report = Reporter(list(_syntax_errors(state, parts)))
     items, current, pending = _items(parts)
     module = syntax.Module(source, items, (), ())
-    program = declare(module, state.settings, report, library)
+    stages = STAGES if state.machine is None else state.machine.pcu.stages
+    program = declare(module, state.settings, report, library, stages)
     specs = launches(program, report)
     kernels: dict[LaunchSpec, Kernel] = {}
     if not report.failed:

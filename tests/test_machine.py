@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+import rdflow
 from rdflow.dsl.codes_machine import MACHINE_CODES
 from rdflow.dsl.diagnostics import CompileError, Diagnostic
+from rdflow.dsl.program import LANES, STAGES
 from rdflow.interpreter.machine import SHIPPED, Machine, load_machine, machines
+from rdflow.units import kernel_costs
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +196,7 @@ def test_a_unit_in_another_case_is_recognised(sn40l: Machine) -> None:
     [
         ("hbm.channels=0", "`hbm.channels` must be at least 1"),
         ("pcu.lanes=64", "`pcu.lanes` must be at most 32"),
+        ("pcu.lanes=16", "`pcu.lanes` must be 32: the tokens of the language have that many lanes"),
         ("hbm.latency=-1ns", "`hbm.latency` must not be negative"),
         ("hbm.bandwidth=0TB/s", "`hbm.bandwidth` must be more than 0"),
         ("hbm.capacity=0.5B", "`hbm.capacity` must be a whole number of B"),
@@ -261,3 +265,32 @@ def test_explained_codes(tmp_path: Path, code: str, title: str, why: str, wrong:
     (tmp_path / "right.toml").write_text(right)
     assert load_machine(str(tmp_path / "right.toml")).about
     assert title and why
+
+
+# -- stages ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_language_has_the_stages_of_the_usual_machine() -> None:
+    machine = load_machine("sn40l")
+    assert (machine.pcu.lanes, machine.pcu.stages) == (LANES, STAGES)
+
+
+def test_st_is_the_stages_of_the_machine() -> None:
+    """With 16 stages the array has twice the rows: half the firings, the same product."""
+    program = rdflow.load("gemm", M=64, N=64, K=64)
+    twice = program.on(load_machine("sn40l").with_setting("pcu.stages=16"))
+    firings = [{u.name: u.firings for u in p.profile().kernels[0].units}["c"] for p in (program, twice)]
+    assert firings == [64 * 64 * 64 // (32 * 8), 64 * 64 * 64 // (32 * 16)]
+    result = twice.run(verify=True)
+    assert result.verification is not None and result.verification.passed
+
+
+def test_more_stages_shorten_chains() -> None:
+    text = "param N = 64\naxis n = N\ntensor X: f32[n] in hbm input\ntensor Y: f32[n] in hbm output\nkernel k {\n"
+    text += "    x = load X\n    y = pcu " + " + ".join(["x"] * 14) + "\n    store y -> Y\n}\n"
+    program = rdflow.loads(text)
+    chains = [
+        {u.name: u.pcus for k in kernel_costs(p.checked, p.machine) for u in k.units}["y"]
+        for p in (program, program.on(program.machine.with_setting("pcu.stages=16")))
+    ]
+    assert chains == [2, 1]
