@@ -101,13 +101,14 @@ def _stretch(compiled: Compiled, cycles: int, name: str, length: int, tiers: tup
     """Run a launch of so many cycles, in slices of this length."""
     edges = [0, *range(length, cycles, length), cycles]
     image, netlist = build(compiled.mapped), compiled.netlist
-    curves, fills, moved = [states(image)], [], [_moved(image, tiers)]
+    requests = _requests(image, tiers)
+    curves, fills, moved = [states(image)], [], [_moved(image, requests, len(tiers))]
     groups = list(_streams(netlist))
     for edge in edges[1:]:
         advance(image, edge)
         curves.append(states(image))
         fills.append(_fills(image, [queues for _, queues in groups]))
-        moved.append(_moved(image, tiers))
+        moved.append(_moved(image, requests, len(tiers)))
     return Stretch(
         name,
         np.array(edges, dtype=np.int64),
@@ -153,23 +154,33 @@ def _room(image: Image, queues: list[int]) -> int:
     return int(image.tables.queues["capacity"][queues].sum())
 
 
-def _moved(image: Image, tiers: tuple[str, ...]) -> Numbers:
-    """Bytes read from each tier and written to it so far: bursts whose service has ended."""
+def _requests(image: Image, tiers: tuple[str, ...]) -> list[tuple[int, int, int]]:
+    """The memory queues: number, tier, and whether they write."""
     netlist = image.mapped.netlist
-    found = np.zeros((len(tiers), 2), dtype=np.int64)
+    found = []
     for number, queue in enumerate(netlist.queues):
         actor = netlist.actors[queue.source]
         if queue.server == "memory" and actor.burst is not None:
             tier = tiers.index(netlist.tensors[actor.burst.tensor].tier)
-            found[tier, int(actor.kind == "store")] += BURST * _served(image, number)
+            found.append((number, tier, int(actor.kind == "store")))
+    return found
+
+
+def _moved(image: Image, requests: list[tuple[int, int, int]], tiers: int) -> Numbers:
+    """Bytes read from each tier and written to it so far: bursts whose service has ended."""
+    found = np.zeros((tiers, 2), dtype=np.int64)
+    pushed, popped = (image.tables.queues[side].tolist() for side in ("pushed", "popped"))
+    for number, tier, way in requests:
+        under_way = _served(image, number) if pushed[number] > popped[number] else 0
+        found[tier, way] += BURST * (popped[number] + under_way)
     return found
 
 
 def _served(image: Image, queue: int) -> int:
-    """Tokens of a memory queue that have left their channel."""
+    """Tokens of a memory queue that have left their channel and are not popped."""
     row, timing = image.tables.queues[queue], image.mapped.queues[queue]
     way_back = timing.latency - timing.first
     waiting = row["ring"] + (np.arange(row["popped"], row["pushed"]) & row["mask"])
     decided = image.tables.link[waiting] == layout.DECIDED
     ended = image.tables.ready[waiting] - way_back <= elapsed(image)
-    return int(row["popped"] + np.count_nonzero(decided & ended))
+    return int(np.count_nonzero(decided & ended))

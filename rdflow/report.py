@@ -25,6 +25,7 @@ from rdflow.svg import element
 if TYPE_CHECKING:
     from rdflow.interpreter.what_if import Doubled
 
+LONGEST = 4  # kernels of which the top of the page says what limits them
 CARRIERS = 24  # channels, ports and links that are shown
 COLD, HOT = (230, 236, 243), (196, 43, 28)  # of the heat map: never busy, always busy
 WARM = (245, 176, 65)  # half of the time
@@ -69,10 +70,14 @@ def _head(program: Program, profile: Profile) -> str:
 
 
 def _why(profile: Profile) -> Iterator[str]:
-    for kernel in profile.kernels:
+    """What limits the kernels that take the most cycles, in the order of the program."""
+    longest = sorted(profile.kernels, key=lambda k: -k.cycles)[:LONGEST]
+    for kernel in (k for k in profile.kernels if k in longest):
         share = f" ({percent(kernel.cycles, profile.cycles)} of the cycles)" if len(profile.kernels) > 1 else ""
         bound = f"`{kernel.name}`{share} is limited by {_limited(kernel)}: "
         yield tag("p", prose(bound + kernel.why + "."), class_="why")
+    if len(profile.kernels) > LONGEST:
+        yield tag("p", f"These are the {LONGEST} longest of {len(profile.kernels)} kernels.", class_="note")
 
 
 def _limited(kernel: KernelProfile) -> str:
