@@ -1,9 +1,17 @@
 """Codes of machine files and of what does not fit: (code, title, why, wrong, right).
 
-`wrong` and `right` are programs for RDF206 and RDF207, machine files for all others.
+`wrong` and `right` are programs for RDF206, RDF207, RDF209 and RDF210, machine files for all others.
 """
 
 from __future__ import annotations
+
+_SEVEN = (
+    "axis n = 65536\n"
+    + "".join(f"tensor X{i}: bf16[n] in hbm input\n" for i in range(7))
+    + "tensor Y: bf16[n] in hbm output\nkernel total {\n"
+    + "".join(f"    x{i} = load X{i} as [n/L | n%L]\n" for i in range(7))
+)
+"""seven streams, a packet a cycle each"""
 
 MACHINE_CODES: tuple[tuple[str, str, str, str, str], ...] = (
     (
@@ -75,6 +83,15 @@ MACHINE_CODES: tuple[tuple[str, str, str, str, str], ...] = (
         "kernel add {\n    x = load X as [g @socket, n/L | n%L]\n    y = pcu sum(g) x\n    store y -> Y\n}\n",
         "axis g = 8, n = 1024\ntensor X: bf16[g @socket, n] in hbm input\ntensor Y: bf16[n] in hbm output\n"
         "kernel add {\n    x = load X as [g @socket, n/L | n%L]\n    y = pcu sum(g) x\n    store y -> Y\n}\n",
+    ),
+    (
+        "RDF210",
+        "A link of the network would have to carry more than a packet a cycle",
+        "A link between two switches takes a packet of 64 bytes a cycle, and a unit has one switch with four links to it. "
+        "Where streams need more than that, whatever way they go, those that share a link wait for each other. The rates "
+        "are those of a run without any wait, so the warning is an estimate; `rdflow profile` counts the waits.",
+        _SEVEN + "    y = pcu x0 + x1 + x2 + x3 + x4 + x5 + x6\n    store y -> Y\n}\n",
+        _SEVEN + "    a = pcu x0 + x1 + x2\n    b = pcu x3 + x4 + x5\n    y = pcu a + b + x6\n    store y -> Y\n}\n",
     ),
     (
         "RDF208",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rdflow.dsl.diagnostics import Diagnostic
 from rdflow.dsl.netlist import Netlist
 from rdflow.interpreter import kept
 from rdflow.interpreter.allocate import UnitCopy, unit_copies, within_unit
 from rdflow.interpreter.edges import Cells, cells
-from rdflow.interpreter.links import Load, crowded, loads
+from rdflow.interpreter.links import Load, crowded, loads, streams
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.place import SMALL, place
 from rdflow.interpreter.rates import Rates, rates_of
@@ -42,6 +43,29 @@ class Floorplan:
     def mean_load(self) -> float:
         """Packets a cycle, over the links that carry any."""
         return sum(load.rate for load in self.loads) / len(self.loads) if self.loads else 0.0
+
+    def figures(self, netlist: Netlist) -> dict[str, Any]:
+        """What place and route achieve; loads are packets a cycle of a run without a wait."""
+        most = self.loads[0] if self.loads else None
+        return {
+            "hops": self.wire_length,
+            "links": len(self.loads),
+            "shared": self.shared,
+            "mean_load": round(self.mean_load, 4),
+            "most_load": round(most.rate, 4) if most else 0.0,
+            "streams": streams(netlist, most) if most else [],
+            "rounds": self.rounds,
+        }
+
+    def summary(self, netlist: Netlist) -> str:
+        """The same in a line."""
+        found = self.figures(netlist)
+        if not self.loads:
+            return f"wires of {self.wire_length} hops"
+        return (
+            f"wires of {self.wire_length} hops; {found['shared']} of {found['links']} links shared, a mean of "
+            f"{found['mean_load']:.2f} packets a cycle, at most {found['most_load']:.2f} ({'; '.join(found['streams'][:2])})"
+        )
 
     def warnings(self, netlist: Netlist) -> list[Diagnostic]:
         """RDF210 where a link is to carry too much."""

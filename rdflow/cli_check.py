@@ -59,6 +59,7 @@ def _unit_tables(results: list[Outcome], target: Machine, told: Told) -> list[di
         try:
             kernels = list(kernel_costs(result.checked, target))
             result.diagnostics += [] if result.held else too_large(result.checked, target)
+            result.diagnostics += [warning for kernel in kernels for warning in kernel.crowded]
         except CompileError as error:
             result.diagnostics += error.diagnostics
             continue

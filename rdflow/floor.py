@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rdflow.dsl.netlist import Netlist
 from rdflow.interpreter.floorplan import Floorplan
+from rdflow.interpreter.links import streams
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.route import Route, Switch
 from rdflow.interpreter.sites import Site
@@ -61,13 +62,13 @@ def floor(netlist: Netlist, plan: Floorplan, machine: Machine, colors: Sequence[
     every = all_sites(machine)
     parts = [
         text(0, 14, "Floor plan", 13, font_weight="bold"),
-        text(0, 31, _caption(plan, machine), 11, fill=FAINT),
-        group(_tiles(window, machine) + _free(window, machine, every) + _wires(netlist, plan, window, machine, colors)
+        text(0, 31, f"{_caption(plan, machine)}; {plan.summary(netlist)}", 11, fill=FAINT),
+        group(_tiles(window, machine) + _free(window, machine, every) + _loads(netlist, plan, window) + _wires(netlist, plan, window, machine, colors)
               + _taken(netlist, plan, window, machine, colors), 0, 44),
         _socket(plan, window, machine, colors, window.width + 26, 44),
         _legend(window.width + 26, 44 + _map_height(machine) + 40),
     ]  # fmt: skip
-    height = 44 + max(window.height, _map_height(machine) + 150)
+    height = 44 + max(window.height, _map_height(machine) + 200)
     return Drawing("\n".join(parts), window.width + 26 + MAP_WIDTH, height)
 
 
@@ -94,7 +95,7 @@ def _caption(plan: Floorplan, machine: Machine) -> str:
     taken = Counter(s.kind for sites in plan.sites.values() for s in sites)
     of = {"pcu": machine.pcus, "pmu": machine.pmus, "agcu": machine.agcus}
     used = ", ".join(f"{taken[kind]} of {count} {SHAPES[kind][0]}s" for kind, count in of.items())
-    return f"{used}; wires of {plan.wire_length} hops in all"
+    return used
 
 
 # -- the part in use ---------------------------------------------------------------------------------------------------
@@ -172,6 +173,27 @@ def _name(name: str, x: float, y: float, kind: str, window: Window) -> str:
 # -- wires -------------------------------------------------------------------------------------------------------------
 
 
+def _loads(netlist: Netlist, plan: Floorplan, window: Window) -> list[str]:
+    """The links that carry packets, each direction on its side, coloured by load; their streams on pointing at them."""
+    found = []
+    aside = 0.09 * window.pitch
+    for load in reversed([load for load in plan.loads if load.link.socket == 0]):
+        (x, y), (end_x, end_y) = window.at(load.link.start), window.at(load.link.end)
+        dx, dy = (y - end_y) / window.pitch * aside, (end_x - x) / window.pitch * aside
+        look = {"stroke": load_color(load.rate), "stroke_width": max(1.5, 0.09 * window.pitch)}
+        line = path(points([(x + dx, y + dy), (end_x + dx, end_y + dy)]), **look)
+        words = f"{load.rate:.2f} packets a cycle: {'; '.join(streams(netlist, load))}"
+        found.append(element("g", element("title", words) + line))
+    return found
+
+
+def load_color(rate: float) -> str:
+    """From yellow, hardly used, over orange to a dark red at a packet a cycle and above: all seen on light and dark."""
+    share = min(1.0, max(0.0, rate))
+    low, high = (250, 214, 90), (178, 24, 43)
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in zip(low, high, strict=True))
+
+
 def _wires(netlist: Netlist, plan: Floorplan, window: Window, machine: Machine, colors: Sequence[str]) -> list[str]:
     """The routes of all queues, those of the same way once; each unit's a little aside, so that they are told apart."""
     count: Counter[tuple[int, int, Route]] = Counter()
@@ -242,6 +264,9 @@ def _legend(x: float, y: float) -> str:
             marks.append(site(kind, 6, at - 3.5, 10, fill="#9aa5b1", stroke=INK, stroke_width=0.8))
         elif kind == "wire":
             marks.append(path(points([(0, at - 3.5), (12, at - 3.5)]), stroke="#9aa5b1", stroke_width=2))
+        elif kind.startswith("load"):
+            stroke = load_color(float(kind.split()[1]))
+            marks.append(path(points([(0, at - 3.5), (12, at - 3.5)]), stroke=stroke, stroke_width=4))
         marks.append(text(20, at, line, 10))
     return group(marks, x, y)
 
@@ -251,4 +276,7 @@ def _legend_lines() -> Iterator[tuple[str, str]]:
     yield "pmu", "PMU: holds and reorders"
     yield "agcu", "AGCU: loads and stores"
     yield "wire", "route, coloured as its source"
+    yield "load 0.1", "link, 0.1 packets a cycle"
+    yield "load 0.5", "link, half a packet a cycle"
+    yield "load 1", "link, one a cycle or more"
     yield "", "outlines are free; colours as left"

@@ -79,7 +79,16 @@ def costs(kernel: KernelCost, machine: str, what: str = "kernel") -> list[Any]:
     meaning = "PCUs, PMUs, AGCUs and scratchpad are of all copies; firings and cycles of one that never waits."
     full = f", where {_names(list(kernel.bounding))} bounds nothing" if kernel.bounding else ""
     least = Text(f"At least {slowest:,} cycles{full}, for {_names(names)}.")
-    return [made, least, Text(meaning + "\n", "bright_black")]
+    wires = [Text(_network(kernel.network))] if kernel.network else []
+    return [made, least, *wires, Text(meaning + "\n", "bright_black")]
+
+
+def _network(found: Mapping[str, Any]) -> str:
+    """What place and route achieve: an estimate, for a run in which nothing waits."""
+    line = f"Wires of {found['hops']} hops over {found['links']} links, {found['shared']} of them shared"
+    if not found["links"]:
+        return line + "."
+    return f"{line}; without waits the busiest carries {found['most_load']:.2f} packets a cycle: {'; '.join(found['streams'][:3])}."
 
 
 def _names(names: list[str]) -> str:

@@ -14,6 +14,7 @@ from rdflow.dsl.firings import firings
 from rdflow.dsl.netlist import Netlist
 from rdflow.interpreter.allocate import MAIN, UnitRow, socket_errors, tier_errors, unit_table
 from rdflow.interpreter.collectives import chosen
+from rdflow.interpreter.floorplan import floorplan
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.rates import cycles
 from rdflow.interpreter.sockets import node_errors
@@ -39,13 +40,16 @@ class UnitCost:
 @dataclass(frozen=True)
 class KernelCost:
     """The units of a kernel. `rows`: the socket's sites by unit, nodes of trees apart. `bounding`: streams whose values
-    decide how often loops run; firings and cycles are those of the full size."""
+    decide how often loops run; firings and cycles are those of the full size. `network`: what place and route achieve
+    (nothing where the kernel does not fit), `crowded`: a warning where a link is to carry too much."""
 
     name: str
     units: tuple[UnitCost, ...]
     rows: tuple[UnitRow, ...]
     capacity: tuple[int, int, int]
     bounding: tuple[str, ...]
+    network: dict[str, Any]
+    crowded: tuple[Diagnostic, ...]
 
     @property
     def cycles(self) -> int:
@@ -64,7 +68,12 @@ def kernel_costs(checked: Checked, machine: Machine) -> Iterator[KernelCost]:
         netlist = coalesce(elaborate(checked.kernels[spec], chosen(machine)))
         rows = tuple(unit_table(netlist, machine))
         capacity = (machine.pcus, machine.pmus, machine.agcus)
-        yield KernelCost(spec.kernel, tuple(_units(netlist, rows)), rows, capacity, checked.kernels[spec].bounding)
+        fits = not [*node_errors(netlist, machine), *socket_errors(netlist, machine)]
+        plan = floorplan(netlist, machine) if fits else None
+        network = plan.figures(netlist) if plan else {}
+        crowded = tuple(plan.warnings(netlist)) if plan else ()
+        units, bounding = tuple(_units(netlist, rows)), checked.kernels[spec].bounding
+        yield KernelCost(spec.kernel, units, rows, capacity, bounding, network, crowded)
 
 
 def too_large(checked: Checked, machine: Machine) -> list[Diagnostic]:
@@ -85,6 +94,7 @@ def costs_json(cost: KernelCost) -> dict[str, Any]:
         "at_full_size": list(cost.bounding),
         "resources": dict(zip(names, cost.totals, strict=True)),
         "capacity": dict(zip(names, cost.capacity, strict=True)),
+        "network": cost.network,
         "units": [asdict(unit) for unit in cost.units],
     }
 

@@ -11,6 +11,7 @@ import pytest
 import rdflow
 from rdflow.api import Program
 from rdflow.dsl.elaborate import elaborate
+from rdflow.floor import load_color
 from rdflow.graph import draw, palette, streams
 from rdflow.layered import layout
 
@@ -52,6 +53,20 @@ def test_other_machines_and_unusual_names() -> None:
 def test_streams_join_the_queues_of_copies() -> None:
     (kernel,) = rdflow.load("hello", P=4).checked.kernels.values()
     assert [s.edge for s in streams(elaborate(kernel)) if s.data] == [(0, 1), (1, 2)]
+
+
+def test_loaded_links_are_drawn_with_their_streams() -> None:
+    picture = draw(rdflow.load("attention"))
+    titles = [node.text or "" for node in ElementTree.fromstring(picture).iter(f"{SVG}title")]
+    plan = rdflow.load("attention").execution().begin().compiled.floorplan
+    told = [title for title in titles if "packets a cycle: `" in title]
+    assert len(told) == len(plan.loads)
+    assert f"wires of {plan.wire_length} hops; 0 of {len(plan.loads)} links shared" in picture
+    assert picture.count(load_color(1)) > picture.count(load_color(0.5)) == 1  # in the legend
+
+
+def test_a_load_has_a_colour() -> None:
+    assert [load_color(rate) for rate in (0, 1, 1.7)] == ["#fad65a", "#b2182b", "#b2182b"]
 
 
 def test_colours_differ() -> None:
