@@ -23,7 +23,7 @@ from rdflow.interpreter.collectives import chosen
 from rdflow.interpreter.faults import deadlock
 from rdflow.interpreter.floorplan import Floorplan
 from rdflow.interpreter.forward import Skipped
-from rdflow.interpreter.image import Image, Status, advance, build, memory_words
+from rdflow.interpreter.image import FAR, Image, Status, advance, build, memory_words
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.mapping import map_netlist
@@ -122,9 +122,9 @@ class Execution:
             progress(self)
         while not self.finished and (until is None or self.time < until):
             launched = self._repeated(until) or self._running()
-            goal = launched.image.time + piece
+            pause = launched.image.time + piece
             began = perf_counter()
-            status = advance(launched.image, goal if until is None else min(until - launched.start, goal))
+            status = advance(launched.image, FAR if until is None else until - launched.start, pause=pause)
             spent = perf_counter() - began
             launched.host_seconds += spent
             piece = max(1, min(16 * piece, int(piece * LOOK / spent), LAST_SLICE))

@@ -338,13 +338,14 @@ def compile_needed(with_values: bool = False) -> bool:
     return not native.ready(with_values)
 
 
-def advance(image: Image, until: int = FAR, forward: bool = True) -> Status:
-    """Do every firing before cycle `until`, and none after.
+def advance(image: Image, until: int = FAR, forward: bool = True, pause: int = FAR) -> Status:
+    """Do every firing before cycle `until`, and none after. It may return sooner: where it comes by at `pause` or later.
 
     `forward`: without values, count what repeats instead of simulating it. The result is the same.
     """
     if image.marks is not None:
         enable(image.marks, image.tables, forward)
+    image.tables.clock["pause"] = pause
     image.status = Status(native.advance(image.tables, image.marks, image.values, until))
     return image.status
 

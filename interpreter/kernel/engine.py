@@ -72,9 +72,11 @@ def engine(visit, horizon, look):
 
     @njit(**SPLICE)
     def run(tables, values, parts, marks, until):
-        """Do every firing before `until` and none after. The status."""
+        """Do every firing before `until` and none after; or before the end of a window that is not before the pause."""
         clock = tables.clock[0]
         while True:
+            if clock.time >= clock.pause:
+                return RUNNING
             end = horizon(tables, marks, min(clock.time + clock.window, until))
             count, others = summon(tables.due, tables.pending, end)
             if count == 0 and clock.requests == 0 and others == FAR:

@@ -30,6 +30,7 @@ CLOCK = record(
     "served "  # requests that arrive before this cycle have been decided
     "requests "  # tokens under way to a server
     "running "  # actors that are not done
+    "pause "  # a cycle to return at, or at the first window end after it
 )
 ACTOR = record(
     "next "  # the interval of the last firing is over
