@@ -23,7 +23,8 @@ from rdflow.interpreter.collectives import chosen
 from rdflow.interpreter.faults import deadlock
 from rdflow.interpreter.floorplan import Floorplan
 from rdflow.interpreter.forward import Skipped
-from rdflow.interpreter.image import FAR, Image, Status, advance, build, memory_words
+from rdflow.interpreter.image import Image, Status, advance, build, memory_words
+from rdflow.interpreter.kernel.layout import FAR
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.mapping import map_netlist
