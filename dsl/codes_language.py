@@ -1215,7 +1215,8 @@ ENTRIES: tuple[str, ...] = (
 
     A layer is a function from streams and tensors to streams, expanded in place, as hardware is: it ends in
     `return`, and it cannot call itself. Its axes are variables: they are matched against the types of the
-    arguments, place by place, and the same name is the same axis in all of them.
+    arguments, place by place, and the same name is the same axis in all of them; `..` is all loops that the
+    parameters do not name.
 
     wrong:
         axis t = 64, c = 256

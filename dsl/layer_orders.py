@@ -23,7 +23,7 @@ def match_order(scope: Scope, inner: Scope, formal: syntax.Order, text: str, str
     inner.copied = inner.copied | frozenset(stream.order.copies)
     match = _Match(scope, inner, formal, text, stream, span)
     chips = match.sockets()
-    if chips and len(chips) == len(match.terms()):
+    if chips and len(chips) == len([*match.places(), *formal.lanes]):
         return  # an order that names digits on the sockets alone takes any loops and lanes
     match.lanes()
     match.time()
@@ -68,9 +68,11 @@ class _Match:
         for place in reversed(places[others + 1 :]):
             taken = self.take(place.term, runs(self.filled(left)), left, from_end=True)
             del left[len(left) - taken :]
+        order, named = self.stream.order, {d for p in self.formal_terms() for d in self.inner.digits(p)}
+        found = (tuple(left), without(order.copies, named), without(order.sockets, named))
         if others >= 0:
-            self.rest(tuple(left))
-        elif left:
+            self.rest(found)
+        elif any(found):
             raise self.mismatch()
 
     def refined(self, places: Sequence[syntax.Place], digits: tuple[Digit, ...]) -> tuple[Digit, ...]:
@@ -93,7 +95,7 @@ class _Match:
             if tuple(left[len(left) - len(own) :] if from_end else left[: len(own)]) != own:
                 raise self.mismatch()
             return len(own)
-        bound = {d for t in self.terms() for d in self.expected(t)}
+        bound = {d for t in self.formal_terms() for d in self.expected(t)}
         run = groups[-1 if from_end else 0] if groups else ()
         step = -1 if from_end else 1
         free: list[Digit] = []
@@ -104,8 +106,9 @@ class _Match:
         self.bind(term, free[::step])
         return sum(d not in self.copies for d in free)
 
-    def terms(self) -> list[syntax.Term]:
-        return [p.term for p in (*self.places(), *self.formal.lanes)]
+    def formal_terms(self) -> list[syntax.Term]:
+        """The terms of the parameter's order, but for `..`."""
+        return [p.term for p in (*self.places(), *self.formal.lanes) if p.term.axis.text != syntax.OTHERS]
 
     def places(self) -> list[syntax.Place]:
         return [*(self.formal.tile or ()), *self.formal.rest]
@@ -113,11 +116,11 @@ class _Match:
     def filled(self, time: list[Digit]) -> list[Digit]:
         """Time digits with the copies of the same axis around them: a gap filled by copies does not part a run."""
         found: list[Digit] = []
-        for i, digit in enumerate(time):
-            top = (d for d in self.copies if d.root == digit.root and d.stride == digit.stride * digit.extent)
-            found += [] if i else list(top)
+        for digit in time:
+            same = [d for d in self.copies if d.root == digit.root and d not in found]
+            found += [d for d in same if d.stride == digit.stride * digit.extent]
             found.append(digit)
-            found += [d for d in self.copies if d.root == digit.root and d.stride * d.extent == digit.stride]
+            found += [d for d in same if d.stride * d.extent == digit.stride]
         return found
 
     def bind(self, term: syntax.Term, digits: list[Digit]) -> None:
@@ -141,11 +144,8 @@ class _Match:
         axes = [a for a in self.scope.axes.values() if a.root == root and a.stride == base]
         return max((a.length for a in axes), default=self.scope.cuts.lengths[root] // base)
 
-    def rest(self, digits: tuple[Digit, ...]) -> None:
-        """Bind `..`, once a layer: loops, and the copies and sockets that no other place has."""
-        named = {d for t in self.terms() if t.axis.text != syntax.OTHERS for d in self.inner.digits(t)}
-        order = self.stream.order
-        found = (digits, without(order.copies, named), without(order.sockets, named))
+    def rest(self, found: tuple[tuple[Digit, ...], ...]) -> None:
+        """Bind `..`, once a layer: the loops, copies and sockets that no other place has."""
         if self.inner.others is None:
             self.inner.others = found
         elif self.inner.others != found:

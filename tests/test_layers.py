@@ -1,0 +1,151 @@
+"""How calls of layers are matched: axes, dtypes, `..`, copies, defaults, and what a library file keeps to itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rdflow import api
+from rdflow.dsl.check import Checked, check
+from rdflow.dsl.evaluate import evaluate
+from rdflow.dsl.source import Source
+from rdflow.layers import find, first_sentence, layers
+
+HEADER = """
+use std.linear
+use std.softmax
+use std.attention
+axis t = 64, k = 32, n = 16, g = 2, r = 2, e = 16, u = 64
+tensor X: bf16[t, k], W: bf16[n, k], Q: bf16[t, g, r, e], F: f32[t, k] in hbm input
+tensor Y: bf16[t, n], S: f32[t] in hbm output
+"""
+
+
+def checked(lines: str, layer: str = "") -> Checked:
+    body = "".join(f"    {line.strip()}\n" for line in lines.strip().split("\n"))
+    return check(Source("test.rdf", f"{HEADER}{layer}\nkernel k0 {{\n{body}}}\n"), {}, api.library)
+
+
+def errors(lines: str, layer: str = "") -> list[tuple[str, str]]:
+    return [(d.code, d.message) for d in checked(lines, layer).errors]
+
+
+# -- axes and copies ---------------------------------------------------------------------------------------------------
+
+
+def test_an_axis_that_is_half_in_copies_is_found_whole() -> None:
+    """n = 16 as 2 copies of 8 in time: a layer that has never heard of n still reduces all of it."""
+    found = checked(
+        """
+        x = pmu load X as [t/L; k | t%L]
+        y = linear(x, W, P = 2, O = f32)
+        s = softmax(y, O = bf16)
+        z = pmu s as [t/L; t%L, n]
+        l = pcu sum(n) z as f32
+        store l -> S
+        store z -> Y
+        """
+    )
+    assert [d.message for d in found.errors] == []
+    random = np.random.default_rng(0)
+    values = {name: random.standard_normal(found.program.tensors[name].shape).astype(np.float32) for name in "XWQF"}
+    np.testing.assert_allclose(evaluate(found, values)["S"], 1, atol=0.02)
+
+
+@pytest.mark.parametrize("length", [1, 7, 32, 33])
+def test_few_tokens_have_no_loop_and_match_all_the_same(length: int) -> None:
+    text = find("linear").example.replace("t = 64", f"t = {length}")
+    assert check(Source("few.rdf", text), {}, api.library).diagnostics == []
+
+
+def test_a_stream_in_another_order_is_told_with_both_orders() -> None:
+    found = checked("x = load X as [t, k/L | k%L]\ny = linear(x, W)\nz = pmu y as [; t, n]\nstore z -> Y")
+    (told,) = found.errors
+    assert (told.code, told.message) == ("RDF070", "`x` does not travel as this layer expects")
+    assert told.labels[0].text == "[t | k] is given"
+    assert told.notes[0].startswith("the layer takes `[.., k | t]`")
+
+
+def test_copies_that_no_place_names_are_told() -> None:
+    layer = "layer all(a: [c | t]) {\n    y = pcu sum(c) a as f32\n    return y\n}\n"
+    assert errors("x = pmu load X as [t/L @2; k | t%L]\ny = all(x)\nstore y -> S", layer)[0][0] == "RDF070"
+
+
+def test_others_are_the_same_in_all_parameters() -> None:
+    layer = "layer both(a: [.., c | t], b: [.., c | t]) {\n    y = pcu a + b\n    return y\n}\n"
+    lines = "x = pmu load X as [t/L; k | t%L]\nq = pmu load Q(t = 0, g = 0) as [; r, e]\ny = both(x, q)\nstore y -> Y"
+    assert errors(lines, layer)[0][0] == "RDF070"
+
+
+def test_heads_of_one_kind_have_an_axis_of_one() -> None:
+    """[t/L, e | t%L] as keys: g is the axis without digits, not e."""
+    for axes in ("g = 1, r = 3", "g = 3, r = 1", "g = 1, r = 1"):
+        text = find("causal_attention").example.replace("g = 2, r = 2", axes)
+        assert check(Source("heads.rdf", text), {}, api.library).diagnostics == []
+
+
+# -- dtypes, axes and defaults -----------------------------------------------------------------------------------------
+
+
+def test_a_dtype_variable_is_one_dtype() -> None:
+    layer = "layer both(a: E[.. | l], b: E[.. | l]) {\n    y = pcu a + b as E\n    return y\n}\n"
+    lines = "x = load X as [t | k]\nf = load F as [t | k]\ny = both({})\ns = pcu sum(k) y as f32\nstore s -> S"
+    assert errors(lines.format("x, x"), layer) == []
+    assert errors(lines.format("x, f"), layer) == [("RDF070", "bf16 is expected")]
+
+
+def test_a_dtype_may_be_demanded() -> None:
+    layer = "layer only(a: f32[.. | l]) {\n    y = pcu 2 * a\n    return y\n}\n"
+    lines = "x = load X as [t | k]\ny = only(x)\ns = pcu sum(k) y as f32\nstore s -> S"
+    assert errors(lines, layer) == [("RDF070", "f32 is expected")]
+
+
+def test_an_axis_is_given_by_name() -> None:
+    lines = "x = load Q as [t, g, r | e]\nk = pmu load Q(r = 0) as [t/L; g, e | t%L]\nq = pmu x as [t/L; g, r, e | t%L]\ns = scores(q, k, {})\nm = pcu max(u, r, g) s\nstore m -> S"
+    assert errors(lines.format("u")) == []
+    assert errors(lines.format("w")) == [("RDF010", "there is no axis `w`")]
+
+
+def test_a_default_may_use_what_the_arguments_bind() -> None:
+    layer = "layer mean(a: [.., c | t], f = 1/len(c)) {\n    y = pcu sum(c) a * f as f32\n    return y\n}\n"
+    found = checked("x = pmu load X as [t/L; k | t%L]\ny = mean(x)\nstore y -> S", layer)
+    assert found.errors == []
+    values = {"X": np.ones((64, 32), np.float32)}
+    np.testing.assert_array_equal(evaluate(found, values)["S"], np.ones(64))
+
+
+def test_a_default_that_is_no_constant_is_told_in_the_layer() -> None:
+    layer = "layer mean(a: [.., c | t], f = 1/len(d)) {\n    y = pcu sum(c) a * f as f32\n    return y\n}\n"
+    assert errors("x = pmu load X as [t/L; k | t%L]\ny = mean(x)\nstore y -> S", layer) == [
+        ("RDF010", "there is no axis `d`")
+    ]
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_library_file_uses_stays_its_own() -> None:
+    """std.mlp calls linear of std.linear; a program that uses std.mlp may have a linear of its own."""
+    text = find("swiglu").example
+    mine = text.replace("kernel", "layer linear(x: [.. | l]) {\n    y = pcu 2 * x\n    return y\n}\nkernel")
+    mine = mine.replace("x = pmu", "x0 = pmu").replace("    y =", "    x = linear(x0)\n    y =", 1)
+    mine = mine.replace("    x = linear(x0)\n    y = pcu", "    y = pcu").replace(
+        "    y = swiglu", "    x = linear(x0)\n    y = swiglu"
+    )
+    found = check(Source("mine.rdf", mine), {}, api.library)
+    assert [d.message for d in found.diagnostics] == []
+    hidden = text.replace("swiglu(x, Wg, Wu, Wd, P = 2)", "linear(x, Wd)")
+    assert [d.code for d in check(Source("hidden.rdf", hidden), {}, api.library).errors] == ["RDF010"]
+
+
+def test_a_library_is_used_once() -> None:
+    text = "use std.norm\n" + find("rmsnorm").example
+    assert [d.code for d in check(Source("twice.rdf", text), {}, api.library).errors] == ["RDF011"]
+
+
+# -- doc comments ------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_sentence_stands_in_lists() -> None:
+    assert first_sentence("One, 1.5 of\nit. Two.") == "One, 1.5 of it"
+    assert all(0 < len(layer.about) < 150 for layer in layers().values())
