@@ -161,7 +161,7 @@ def _fold(task: Collective, draft: Draft, inner: int) -> Endpoint:
     depth = len(draft.loops)
     mask = ((1 << depth) - 1) & ~((1 << inner) - 1)
     rows = Rows(draft, task.lanes)
-    memory = task.nets.memory(f"{draft.name}.sum", LANES)
+    memory = task.nets.memory(f"{draft.name}.sum", LANES, socket=draft.socket)
     total = Mem(memory, Affine(), tuple(range(rows.width)))
     draft.rows.append(Row(f"fold.{task.op}", total, (In(len(draft.scalars)),), rows.width, ALWAYS, Gate(first=mask)))
     rows.gate = Gate(last=mask)

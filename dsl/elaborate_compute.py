@@ -169,7 +169,7 @@ class _Line:
         """The row of a systolic firing and the memory of its two arrays."""
         line = self.line
         stages = stage_digits(self.line)
-        memory = self.nets.memory(f"{body.name}.array", 2 * self.nets.stages * LANES)
+        memory = self.nets.memory(f"{body.name}.array", 2 * self.nets.stages * LANES, socket=body.socket)
         self.arrays[drain.number] = memory
         rows = Rows(body, line.lanes)
         wide = rows.operand(ports[line.wide], self._source(line.wide).lanes)
@@ -276,7 +276,9 @@ class _Line:
         first = min(loops.index(d) for d in reduction.time)
         inside = without(loops[first:], reduction.time)
         width = 2 * LANES if reduction.op == "argmax" else LANES
-        memory = self.nets.memory(f"{draft.name}.{len(draft.rows)}.sum", width * prod(d.extent for d in inside))
+        memory = self.nets.memory(
+            f"{draft.name}.{len(draft.rows)}.sum", width * prod(d.extent for d in inside), socket=draft.socket
+        )
         weights = strides(inside)
         address = draft.affine(Linear.of(0, {d: w * width for d, w in weights.items()}))
         accumulator = Mem(memory, address, tuple(range(rows.width)))
@@ -291,7 +293,7 @@ class _Line:
 
     def _fold_once(self, draft: Draft, rows: Rows, reduction: Reduction, value: Operand) -> Mem:
         assert reduction.index is not None
-        memory = self.nets.memory(f"{draft.name}.{len(draft.rows)}.best", 2 * LANES)
+        memory = self.nets.memory(f"{draft.name}.{len(draft.rows)}.best", 2 * LANES, socket=draft.socket)
         accumulator = Mem(memory, draft.affine(Linear()), tuple(range(rows.width)))
         args: tuple[Operand, ...] = (value, rows.index(reduction.index))
         draft.rows.append(Row("fold.argmax", accumulator, args, rows.width, ALWAYS, ALWAYS))

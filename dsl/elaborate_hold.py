@@ -72,7 +72,8 @@ class _Hold:
         groups: dict[tuple[int, ...], list[Sink]] = {}
         readers: list[Draft] = []
         for space in self.spaces:
-            memory = nets.memory(f"{hold.stream.name}{label(space)}", self.words * hold.depth)
+            socket = space.get(SOCKET, 0)
+            memory = nets.memory(f"{hold.stream.name}{label(space)}", self.words * hold.depth, socket=socket)
             reader = self._reader(space)
             writers = self._writers(space, memory, groups)
             for writer in writers:

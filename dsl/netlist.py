@@ -265,7 +265,7 @@ class Queue:
 @dataclass(frozen=True, slots=True)
 class Memory:
     """Words of 4 bytes. `tensor`: the tensor whose values fill it at the start (or which it gives at the end): all of
-    it, or the part that is on `socket`."""
+    it, or the part that is on `socket`, where the actors are that touch it."""
 
     name: str
     words: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -78,12 +79,14 @@ class Launched:
 @dataclass
 class Execution:
     """A program under way. `values`: the tensors, float32 or int32 (None: timing only). `collective`: the form of sums
-    over sockets (None: whichever is faster)."""
+    over sockets (None: whichever is faster). `threads`: for the sockets of a kernel (None: with values as many as the
+    computer has cores; without, one, which counts what repeats); results do not depend on them."""
 
     checked: Checked
     machine: Machine
     values: dict[str, Array] | None
     collective: Form | None = None
+    threads: int | None = None
     launched: list[Launched] = field(default_factory=list)
     compiled: dict[LaunchSpec, Compiled] = field(default_factory=dict)
     _calls: list[LaunchCall] = field(default_factory=list)
@@ -163,7 +166,8 @@ class Execution:
             return last
         call = self._calls[len(self.launched)]
         compiled = self.compile(call.spec)
-        image = build(compiled.mapped, self._given(call, compiled))
+        threads = self.threads if self.values is None else self.threads or os.cpu_count() or 1
+        image = build(compiled.mapped, self._given(call, compiled), threads)
         self.launched.append(Launched(call, compiled, image, last.end if last is not None else 0))
         return self.launched[-1]
 

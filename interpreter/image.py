@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdflow.dsl.netlist import Actor, Affine, Gate, Loop, Netlist, Port
+from rdflow.interpreter import parallel
 from rdflow.interpreter.forward import Skipped, enable, marks
 from rdflow.interpreter.kernel import layout, native
 from rdflow.interpreter.kernel.layout import FAR, Tables, Values
 from rdflow.interpreter.kernel.past import Marks
 from rdflow.interpreter.lookahead import lookahead
 from rdflow.interpreter.mapped import Mapped, QueueTiming
+from rdflow.interpreter.parallel import Apart, put_together, take_apart
 from rdflow.interpreter.rows import Store, lower
 
 WINDOW = 16384  # cycles that actors run ahead where no server forbids it: fastest of those tried
@@ -43,6 +45,8 @@ class Image:
     rank: NDArray[np.int64]  # by actor: its place in the tables
     store: Store | None
     marks: Marks | None  # None: with values
+    apart: Apart | None = None
+    """its sockets, where they run apart"""
     status: Status = Status.RUNNING
 
     @property
@@ -315,8 +319,9 @@ def split(gates: list[Gate], depth: int) -> dict[str, int]:
     }
 
 
-def build(mapped: Mapped, values: Mapping[int, NDArray[Any]] | None = None) -> Image:
+def build(mapped: Mapped, values: Mapping[int, NDArray[Any]] | None = None, threads: int | None = None) -> Image:
     """The image of a mapped netlist at cycle 0. `values`: by tensor, what its memory holds; None: timing only.
+    `threads`: several sockets run apart, in so many threads, and simulate all that repeats; None: as one.
 
     Raises ValueError for a ragged netlist without values: they decide how often its loops run.
     """
@@ -325,9 +330,14 @@ def build(mapped: Mapped, values: Mapping[int, NDArray[Any]] | None = None) -> I
     builder = Builder(mapped, 0 if values is None else ROOM)
     tables = builder.build()
     if values is None:
-        return Image(mapped, tables, None, builder.rank, None, marks(mapped, tables, builder.rank))
-    store = lower(mapped.netlist, builder.rank, tables, builder.affine, values)
-    return Image(mapped, tables._replace(affine=builder.affine.array()), store.values, builder.rank, store, None)
+        image = Image(mapped, tables, None, builder.rank, None, marks(mapped, tables, builder.rank))
+    else:
+        store = lower(mapped.netlist, builder.rank, tables, builder.affine, values)
+        tables = tables._replace(affine=builder.affine.array())
+        image = Image(mapped, tables, store.values, builder.rank, store, None)
+    if threads and mapped.netlist.sockets > 1:
+        image.apart = take_apart(mapped, tables, builder.rank, image.store, threads)
+    return image
 
 
 # -- running -----------------------------------------------------------------------------------------------------------
@@ -343,11 +353,28 @@ def advance(image: Image, until: int = FAR, forward: bool = True, pause: int = F
 
     `forward`: without values, count what repeats instead of simulating it. The result is the same.
     """
+    if image.apart is not None:
+        image.status = Status(parallel.advance(image.apart, until))
+        put_together(image.apart, image.tables)
+        return image.status
     if image.marks is not None:
         enable(image.marks, image.tables, forward)
     image.tables.clock["pause"] = pause
     image.status = Status(native.advance(image.tables, image.marks, image.values, until))
     return image.status
+
+
+def changing(image: Image) -> Iterator[NDArray[Any]]:
+    """All arrays that a run changes: with their copies put back, the image stands where it stood."""
+    yield from (*image.tables, *(image.values or ()))
+    if image.apart is not None:
+        yield from parallel.arrays(image.apart)
+
+
+def words_of(image: Image, socket: int) -> NDArray[np.float32]:
+    """The store that has the words of a socket."""
+    assert image.values is not None, "a run without values has no words"
+    return (image.values if image.apart is None else image.apart.values[socket]).words
 
 
 @dataclass(frozen=True)
@@ -392,6 +419,7 @@ def counters(image: Image) -> Counters:
 def tokens(image: Image, queue: int) -> list[tuple[int | None, NDArray[np.float32] | None]]:
     """Tokens in a queue, oldest first: the cycle at which each can be popped (None: not yet served), its lanes."""
     row = image.tables.queues[queue]
+    socket = image.mapped.netlist.actors[image.mapped.netlist.queues[queue].source].socket
     result = []
     for k in range(int(row["popped"]), int(row["pushed"])):
         place = k & int(row["mask"])
@@ -400,7 +428,7 @@ def tokens(image: Image, queue: int) -> list[tuple[int | None, NDArray[np.float3
         words = None
         if image.values is not None and row["width"] > 0:
             start = int(row["word"]) + place * int(row["width"])
-            words = image.values.words[start : start + int(row["width"])].copy()
+            words = words_of(image, socket)[start : start + int(row["width"])].copy()
         result.append((int(image.tables.ready[at]) if decided else None, words))
     return result
 
@@ -472,4 +500,5 @@ def memory_words(image: Image, memory: int) -> NDArray[np.float32]:
     """The words of a memory as float32; `.view(np.int32)` where they are integers."""
     assert image.store is not None and image.values is not None, "a run without values has no words"
     start = image.store.memories[memory]
-    return image.values.words[start : start + image.mapped.netlist.memories[memory].words].copy()
+    own = image.mapped.netlist.memories[memory]
+    return words_of(image, own.socket)[start : start + own.words].copy()

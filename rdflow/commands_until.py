@@ -131,12 +131,14 @@ def _search(session: Session, execution: Execution, launched: Launched, holds: C
 
 
 def _save(image: Image) -> list[NDArray[Any]]:
-    return [array.copy() for array in (*image.tables, *(image.values or ()))]
+    from rdflow.interpreter.image import changing
+
+    return [array.copy() for array in changing(image)]
 
 
 def _restore(image: Image, saved: list[NDArray[Any]]) -> None:
-    from rdflow.interpreter.image import Status
+    from rdflow.interpreter.image import Status, changing
 
-    for array, copy in zip((*image.tables, *(image.values or ())), saved, strict=True):
+    for array, copy in zip(changing(image), saved, strict=True):
         array[...] = copy
     image.status = Status.RUNNING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from functools import cache
 
 import numpy as np
@@ -13,9 +14,11 @@ from rdflow.dsl.coalesce import coalesce
 from rdflow.dsl.collectives import Form, Message
 from rdflow.dsl.elaborate import elaborate
 from rdflow.dsl.evaluate import evaluate
+from rdflow.dsl.netlist import Loop
 from rdflow.interpreter.allocate import unit_table
 from rdflow.interpreter.collectives import chosen, direct_cycles, ring_cycles
-from rdflow.interpreter.image import Status, advance, build, counters, memory_words
+from rdflow.interpreter.image import Status, advance, build, counters, memory_words, tokens
+from rdflow.interpreter.kernel.layout import FAR
 from rdflow.interpreter.machine import Machine, load_machine
 from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.mapping import map_netlist
@@ -208,6 +211,49 @@ PROGRAMS = {
 def test_programs_over_sockets_verify(name: str, sockets: int) -> None:
     result = rdflow.load(name, G=sockets, **PROGRAMS[name]).run(verify=True)
     assert result.verification is not None and result.verification.passed
+
+
+# -- threads -----------------------------------------------------------------------------------------------------------
+
+
+def ended(given: Case, threads: int | None, stops: tuple[int, ...] = ()) -> list[object]:
+    """Status, cycles, all counters and all words at each stop and at the end."""
+    image = build(given.mapped, given.values, threads)
+    found: list[object] = []
+    for until in (*stops, FAR):
+        found += [advance(image, until), image.cycles]
+        counted = counters(image)
+        found += [getattr(counted, field.name).tolist() for field in fields(counted)]
+        found += [memory_words(image, i).tobytes() for i in range(len(given.mapped.netlist.memories))]
+        found += [[ready for ready, _ in tokens(image, q)] for q in range(len(given.mapped.netlist.queues))]
+    return found
+
+
+@forms
+@pytest.mark.parametrize(("text", "params"), CASES)
+def test_sockets_apart_are_sockets_together(text: str, params: dict[str, int | str], form: Form) -> None:
+    """Any number of threads, whole and in slices: as one image does it, bit for bit."""
+    given = case(text, form, **params)
+    together = ended(given, None)
+    assert all(ended(given, threads) == together for threads in (1, 2, 3, 8))
+
+
+def test_sockets_apart_stop_where_they_are_told() -> None:
+    given = case(ALL_REDUCE.replace("OP", "sum"), "direct", N=1000, P=3)
+    stops = (1, 139, 140, 300, 411, 412, 413, 600, 700)
+    together = ended(given, None, stops)
+    assert ended(given, 1, stops) == together == ended(given, 2, stops)
+
+
+def test_a_deadlock_over_sockets_is_told() -> None:
+    """A token too few on one socket: the others wait for it for ever."""
+    given = case(ALL_REDUCE.replace("OP", "sum"), "direct")
+    netlist = given.mapped.netlist
+    number = next(i for i, a in enumerate(netlist.actors) if a.name == "x.request[1@1]")
+    actors = list(netlist.actors)
+    actors[number] = replace(actors[number], loops=(Loop(actors[number].loops[0].size - 1),))
+    short = replace(given.mapped, netlist=replace(netlist, actors=actors))
+    assert advance(build(short, None, 2)) is Status.DEADLOCK is advance(build(short))
 
 
 # -- time --------------------------------------------------------------------------------------------------------------

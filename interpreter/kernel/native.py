@@ -7,8 +7,8 @@ own cache, and goes straight to LLVM's linker. Where that fails there is still n
 import ctypes
 import os
 import re
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Callable, Iterable
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,21 @@ _owners: dict[str, Any] = {}  # what keeps the code of a function in memory
 
 def advance(tables: Tables, marks: Marks | None, values: Values | None, until: int) -> int:
     """Every firing before `until` and none after: with values, or with marks of what repeats. The status."""
+    return stepper(tables, marks, values)(until)
+
+
+def stepper(tables: Tables, marks: Marks | None, values: Values | None) -> Callable[[int], int]:
+    """`advance` on these arrays, which stay where they are. It runs beside other threads."""
     words = flat(tables, TABLES)
     if values is None:
         assert marks is not None
         compile_side_by_side("advance_timing", "look")
-        return call("advance_timing", *words, *flat(marks, MARKS), address("look"), 0, 0, until)
+        words = [*words, *flat(marks, MARKS), address("look"), 0, 0]
+        return partial(call("advance_timing", len(words) + 1), *words)
     compile_side_by_side("compute", "elementwise")
     parts = [word for name in PARTS for word in (address(name), 0, 0)]
-    return call("advance_values", *words, *flat(values, VALUES), *parts, until)
+    words = [*words, *flat(values, VALUES), *parts]
+    return partial(call("advance_values", len(words) + 1), *words)
 
 
 def ready(with_values: bool) -> bool:
@@ -55,9 +62,10 @@ def flat(arrays: Iterable[np.ndarray], examples: Iterable[np.ndarray]) -> list[i
     return words
 
 
-def call(name: str, *words: int) -> int:
-    """By C's rules a struct given by value is its fields one after the other, and all of them are words here."""
-    return ctypes.CFUNCTYPE(WORD, *(WORD,) * len(words))(address(name))(*words)
+def call(name: str, words: int) -> Callable[..., int]:
+    """A function of so many words: by C's rules a struct given by value is its fields one after the other, and all of
+    them are words here."""
+    return ctypes.CFUNCTYPE(WORD, *(WORD,) * words)(address(name))
 
 
 # -- code --------------------------------------------------------------------------------------------------------------

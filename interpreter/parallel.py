@@ -1,0 +1,290 @@
+"""Sockets side by side: each has tables of its own, and runs alone for a window that is no longer than its links.
+
+A token takes at least a window from one socket to the other, and so does the room that its taker gives back. So what one
+socket does in a window changes nothing for the others before the window ends; then they tell each other how many tokens
+have come and gone. Results do not depend on the number of threads, or on whether sockets run apart at all.
+
+What belongs to one actor, queue or server is shared with the image: it is changed by one socket alone. A queue over a
+link has two rows, one for each end, with the same places: the source writes a place and its cycle before the sink is told
+of it, and the sink gives it back before the source is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rdflow.dsl.netlist import Netlist
+from rdflow.interpreter.kernel import layout, native
+from rdflow.interpreter.kernel.layout import FAR, Tables, Values
+from rdflow.interpreter.kernel.past import MARKS, Marks
+from rdflow.interpreter.mapped import Mapped
+from rdflow.interpreter.rows import Store
+from rdflow.interpreter.sockets import is_link
+
+Table = NDArray[Any]
+Index = NDArray[np.int64]
+
+
+@dataclass
+class Apart:
+    """The sockets of an image, at a window's end.
+
+    `actors`, `due`: socket by socket, each with one more that stands for the ends of links on the others; `place`: where
+    the actors of the image's tables are among these. `links`: the numbers of the queues over links, whose other ends are
+    the last rows of `queues`; `source`, `sink`: where their ends are among the actors; `ways`: their sockets.
+    """
+
+    parts: list[Tables]
+    marks: list[Marks]
+    values: list[Values]
+    step: list[Callable[[int], int]]
+    actors: Table
+    due: Index
+    place: Index
+    queues: Table
+    links: Index
+    source: Index
+    sink: Index
+    ways: list[tuple[int, int]]
+    window: int
+    threads: int
+    clock: Index
+    """one number: every firing before it is done"""
+
+    @property
+    def time(self) -> int:
+        return int(self.clock[0])
+
+
+# -- taking apart ------------------------------------------------------------------------------------------------------
+
+
+def take_apart(mapped: Mapped, tables: Tables, rank: Index, store: Store | None, threads: int) -> Apart:
+    """The sockets of an image that stands at its first cycle."""
+    netlist = mapped.netlist
+    socket = np.zeros(len(rank), np.int64)
+    socket[rank] = [actor.socket for actor in netlist.actors]
+    members = [np.flatnonzero(socket == k) for k in range(netlist.sockets)]
+    starts = np.cumsum([0, *(len(m) + 1 for m in members)])
+    place = np.empty(len(rank), np.int64)
+    for start, member in zip(starts, members, strict=False):
+        place[member] = start + np.arange(len(member))
+    links = np.array([q for q, queue in enumerate(netlist.queues) if is_link(queue)], np.int64)
+    queues = _queues(tables.queues, links, socket, place, starts)
+    ports, fan = _ports(netlist, tables, rank, links)
+    actors, due = _actors(tables, place, starts)
+    shared = tables._replace(actors=actors, due=due, queues=queues, ports=ports, fan=fan)
+    parts = [_part(shared, int(a), int(b)) for a, b in pairwise(starts)]
+    words = [_values(netlist, k, store) for k in range(netlist.sockets)] if store else []
+    marks = [_plain() for _ in parts]
+    step = [
+        native.stepper(p, m, words[k] if words else None) for k, (p, m) in enumerate(zip(parts, marks, strict=True))
+    ]
+    ends = [tables.queues[field][links] for field in ("source", "sink")]
+    ways = list(zip(socket[ends[0]].tolist(), socket[ends[1]].tolist(), strict=True))
+    source, sink = place[ends[0]], place[ends[1]]
+    window = _window(mapped, links)
+    return Apart(
+        parts,
+        marks,
+        words,
+        step,
+        actors,
+        due,
+        place,
+        queues,
+        links,
+        source,
+        sink,
+        ways,
+        window,
+        threads,
+        np.zeros(1, np.int64),
+    )
+
+
+def _queues(queues: Table, links: Index, socket: Index, place: Index, starts: Index) -> Table:
+    """Rows with actors by their number on the socket; a row more for the sink's end of each link."""
+    found = np.concatenate([queues, queues[links]])
+    ghost = starts[1:] - 1 - starts[:-1]
+    for field in ("source", "sink"):
+        ends = queues[field]
+        found[field][: len(queues)] = place[ends] - starts[socket[ends]]
+    last = np.arange(len(queues), len(found))
+    found["sink"][last] = found["sink"][links]
+    found["source"][last] = ghost[socket[queues["sink"][links]]]
+    found["sink"][links] = ghost[socket[queues["source"][links]]]
+    return found
+
+
+def _ports(netlist: Netlist, tables: Tables, rank: Index, links: Index) -> tuple[Table, Index]:
+    """Inputs that take from links take from the sink's ends."""
+    other = {int(q): len(tables.queues) + i for i, q in enumerate(links)}
+    ports, fan = tables.ports.copy(), tables.fan.copy()
+    for actor, row in zip(netlist.actors, tables.actors[rank], strict=True):
+        for number, port in enumerate(actor.inputs, int(row["first_in"])):
+            if any(q in other for q in port.queues):
+                own = [other.get(q, q) for q in port.queues]
+                ports[number]["queue"] = ports[number]["current"] = own[0]
+                first = int(ports[number]["fan"])
+                fan[first : first + len(own)] = own
+    return ports, fan
+
+
+def _actors(tables: Tables, place: Index, starts: Index) -> tuple[Table, Index]:
+    actors = np.zeros(int(starts[-1]), layout.ACTOR)
+    actors["waiting"], due = layout.DONE, np.full(len(actors), FAR)
+    actors[place], due[place] = tables.actors, tables.due
+    return actors, due
+
+
+def _part(tables: Tables, start: int, end: int) -> Tables:
+    """The tables of one socket: its own clock, calendar and room to work in."""
+    clock = tables.clock.copy()
+    clock["running"] = end - start - 1
+    return tables._replace(
+        clock=clock,
+        actors=tables.actors[start:end],
+        due=tables.due[start:end],
+        pending=np.zeros(-(-(end - start) // 64), np.uint64),
+        calendar=tables.calendar.copy(),
+        busy=tables.busy.copy(),
+        scratch=tables.scratch.copy(),
+    )
+
+
+def _plain() -> Marks:
+    """Marks of nothing: every firing is simulated."""
+    watches = MARKS.watches.copy()
+    watches["anchor"], watches["cycle"] = -1, FAR
+    return MARKS._replace(control=np.zeros_like(MARKS.control), watches=watches)
+
+
+def _values(netlist: Netlist, socket: int, store: Store) -> Values:
+    """A store of the same addresses with what is on one socket: pages that are never touched take no memory."""
+    values = store.values
+    words = np.zeros_like(values.words)
+    first = min(store.memories, default=0)
+    end = max((s + m.words for s, m in zip(store.memories, netlist.memories, strict=True)), default=0)
+    words[:first], words[end:] = values.words[:first], values.words[end:]
+    for start, memory in zip(store.memories, netlist.memories, strict=True):
+        if memory.tensor is not None and memory.socket == socket:
+            words[start : start + memory.words] = values.words[start : start + memory.words]
+    return values._replace(words=words, ints=words.view(np.int32))
+
+
+def _window(mapped: Mapped, links: Index) -> int:
+    """The least cycles that a token takes over a link, and that room takes back."""
+    found = FAR
+    for number in links:
+        timing, packets = mapped.queues[number], mapped.netlist.queues[number].packets
+        (stage,) = timing.stages
+        server = mapped.servers[stage.server]
+        service = ceil(packets * server.numerator / server.denominator)
+        found = min(found, timing.first + service + stage.after, timing.credit)
+    return found
+
+
+# -- running -----------------------------------------------------------------------------------------------------------
+
+
+def advance(apart: Apart, until: int) -> int:
+    """Every firing before `until` and none after, window by window. The status."""
+    with ThreadPoolExecutor(max(1, apart.threads)) as pool:
+        while True:
+            end = min(apart.time + apart.window, until)
+            found = _run(apart, end, pool)
+            moved = exchange(apart)
+            if all(status == layout.FINISHED for status in found):
+                return layout.FINISHED
+            if not moved and all(status != layout.RUNNING for status in found):
+                return layout.DEADLOCK
+            apart.clock[0] = min(max(end, _next(apart)), until)
+            if apart.time >= until:
+                return layout.RUNNING
+
+
+def _run(apart: Apart, end: int, pool: ThreadPoolExecutor) -> list[int]:
+    """Let every socket run to the end of the window: thread t has sockets t, t + threads, and so on."""
+    if apart.threads <= 1:
+        return [step(end) for step in apart.step]
+    shares = [apart.step[t :: apart.threads] for t in range(apart.threads)]
+    return [status for share in pool.map(lambda steps: [step(end) for step in steps], shares) for status in share]
+
+
+def _next(apart: Apart) -> int:
+    """The first cycle in which anything can happen, as far as it is known: 0 where something is under way to a server."""
+    under_way = any(part.clock["requests"][0] for part in apart.parts)
+    first = FAR if under_way else int(apart.due.min())
+    return 0 if first == FAR else first
+
+
+def exchange(apart: Apart) -> bool:
+    """Tell the ends of every link what the others did. Whether there was anything to tell."""
+    queues, links = apart.queues, apart.links
+    others = np.arange(len(queues) - len(links), len(queues))
+    before, now = queues["available"][others], queues["available"][links]
+    come = np.flatnonzero(now > before)
+    if apart.values:
+        for i in come:
+            _words(apart, int(i), int(before[i]), int(now[i]))
+    queues["pushed"][others] = queues["available"][others] = now
+    first = queues["ring"][others] + (before & queues["mask"][others])
+    _wake(apart, apart.sink[come], others[come], apart.parts[0].ready[first[come]])
+    gone = np.flatnonzero(queues["popped"][others] > queues["popped"][links])
+    queues["popped"][links] = queues["popped"][others]
+    _wake(apart, apart.source[gone], links[gone], 0)
+    return bool(come.size or gone.size)
+
+
+def _wake(apart: Apart, actors: Index, queues: Index, known: Index | int) -> None:
+    """Actors that wait for these queues may fire again, at the cycles that are known."""
+    waiting = apart.actors["waiting"][actors] == queues
+    woken = actors[waiting]
+    apart.actors["waiting"][woken] = layout.READY
+    cycles = known[waiting] if isinstance(known, np.ndarray) else known
+    apart.due[woken] = np.maximum(apart.actors["next"][woken], cycles)
+
+
+def _words(apart: Apart, link: int, first: int, end: int) -> None:
+    """Bring the lanes of new tokens to the other socket."""
+    row = apart.queues[apart.links[link]]
+    width, mask = int(row["width"]), int(row["mask"])
+    source, sink = (apart.values[socket].words for socket in apart.ways[link])
+    for token in range(first, end):
+        at = int(row["word"]) + (token & mask) * width
+        sink[at : at + width] = source[at : at + width]
+
+
+# -- putting together --------------------------------------------------------------------------------------------------
+
+
+def put_together(apart: Apart, tables: Tables) -> None:
+    """Bring the state of the sockets to the tables of the image, for whoever looks at it."""
+    own = len(tables.queues)
+    tables.actors[:] = apart.actors[apart.place]
+    at_link = tables.actors["waiting"] >= own
+    tables.actors["waiting"][at_link] = apart.links[tables.actors["waiting"][at_link] - own]
+    tables.due[:] = apart.due[apart.place]
+    for field in ("pushed", "available", "popped"):
+        tables.queues[field] = apart.queues[field][:own]
+    tables.clock["time"] = apart.time
+    for field in ("requests", "running"):
+        tables.clock[field] = sum(int(part.clock[field][0]) for part in apart.parts)
+
+
+def arrays(apart: Apart) -> Iterator[Table]:
+    """Everything that a run changes beside the tables and values of the image."""
+    yield from (apart.clock, apart.actors, apart.due, apart.queues, apart.parts[0].ports)
+    for part in apart.parts:
+        yield from (part.clock, part.pending, part.calendar, part.busy, part.scratch)
+    for values in apart.values:
+        yield values.words
