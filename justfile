@@ -15,3 +15,5 @@ golden:
 bench:
     python benchmarks/engine_speed.py
     python benchmarks/program_speed.py --cold
+    python benchmarks/arbiter_speed.py
+    python benchmarks/mapping_speed.py
