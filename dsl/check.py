@@ -9,17 +9,13 @@ from dataclasses import dataclass, field
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Axis, Cuts
 from rdflow.dsl.balance import balance
+from rdflow.dsl.check_carry import check_carry, check_feedback
 from rdflow.dsl.check_compute import check_compute
-from rdflow.dsl.check_memory import (
-    check_carry,
-    check_feedback,
-    check_fifo,
-    check_hold,
-    check_load,
-    check_route,
-    check_store,
-)
+from rdflow.dsl.check_hold import check_fifo, check_hold
+from rdflow.dsl.check_load import check_load
+from rdflow.dsl.check_route import check_route
 from rdflow.dsl.check_sockets import check_sockets
+from rdflow.dsl.check_store import check_store
 from rdflow.dsl.checked import Carry, Kernel, Store, Stream, bounds_of, sources_of, streams_of
 from rdflow.dsl.constants import Value
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity

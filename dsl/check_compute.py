@@ -23,7 +23,7 @@ from rdflow.dsl.expressions import (
 )
 from rdflow.dsl.orders import Bound, Order
 from rdflow.dsl.program import dtype
-from rdflow.dsl.report import Abandon
+from rdflow.dsl.report import Abandon, plural
 from rdflow.dsl.scope import Scope
 from rdflow.dsl.source import Span
 from rdflow.dsl.views import stream_view
@@ -752,10 +752,6 @@ class _Line:
                     if linear is not None and set(linear.digits) & set(digits):
                         return name.span
         return self.unit.span
-
-
-def plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def chained(results: Sequence[Result], inputs: Sequence[Input], depth: int) -> int:

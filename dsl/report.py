@@ -81,6 +81,13 @@ class Reporter:
         return any(d.severity is Severity.ERROR for d in self.found)
 
 
+def plural(count: int, noun: str) -> str:
+    """`1 name`, `2 names`, `2 axes`."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {noun[:-2]}es" if noun.endswith("is") else f"{count} {noun}s"
+
+
 def _nearest(name: str, known: Sequence[str]) -> str | None:
     """The known name that was probably meant: one letter apart from nothing is no likeness."""
     near = get_close_matches(name, list(known), n=1)

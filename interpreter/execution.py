@@ -17,7 +17,8 @@ from rdflow.dsl.coalesce import coalesce
 from rdflow.dsl.collectives import Form
 from rdflow.dsl.diagnostics import CompileError
 from rdflow.dsl.elaborate import elaborate
-from rdflow.dsl.launches import LaunchCall, LaunchSpec, TensorArgument, calls
+from rdflow.dsl.launch_arguments import TensorArgument
+from rdflow.dsl.launches import LaunchCall, LaunchSpec, calls
 from rdflow.dsl.netlist import Netlist
 from rdflow.dsl.report import Reporter
 from rdflow.interpreter.collectives import chosen
