@@ -14,9 +14,9 @@ from importlib import resources
 from rdflow.api import loads
 from rdflow.dsl import syntax
 from rdflow.dsl.diagnostics import CompileError, Diagnostic
-from rdflow.dsl.format import Writer
 from rdflow.dsl.parse import parse
 from rdflow.dsl.source import Source
+from rdflow.dsl.writer import Writer
 from rdflow.interpreter.machine import Machine
 from rdflow.units import KernelCost, kernel_costs
 

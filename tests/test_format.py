@@ -15,9 +15,11 @@ from hypothesis.extra.lark import from_lark
 from lark import Lark
 
 from rdflow.dsl import syntax
-from rdflow.dsl.format import SUM, Writer, format_module
+from rdflow.dsl.format import format_module
 from rdflow.dsl.parse import parse
 from rdflow.dsl.source import NOWHERE, Source, Span
+from rdflow.dsl.writer import Writer
+from rdflow.dsl.writer_expressions import SUM
 
 
 def bare(node: Any) -> Any:

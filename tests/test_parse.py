@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from rdflow.dsl import syntax
-from rdflow.dsl.format import Writer
 from rdflow.dsl.parse import is_incomplete, parse, parse_lines
 from rdflow.dsl.source import Source, Span
+from rdflow.dsl.writer import Writer
 
 DESIGN = Path(__file__).parent / "design"
 
