@@ -8,8 +8,8 @@ from itertools import product
 from math import prod
 
 from rdflow.dsl.axes import Digit, Linear, without
-from rdflow.dsl.check_compute import flops
 from rdflow.dsl.checked import Compute, Kernel, Load, Result, Store, TensorView, bounds_of
+from rdflow.dsl.compute_pcus import flops
 from rdflow.dsl.orders import BYTES, Order
 from rdflow.dsl.sockets import count
 
