@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from rdflow.dsl.diagnostics import Diagnostic, Label
 from rdflow.dsl.netlist import Netlist, UnitInfo
 from rdflow.dsl.source import NOWHERE, Span
-from rdflow.interpreter.machine import BURST, Machine, Tier
+from rdflow.interpreter.machine import BURST, Machine
+from rdflow.interpreter.machine_parts import Tier
 from rdflow.interpreter.sockets import received
 
 KINDS = ("pcu", "pmu", "agcu")

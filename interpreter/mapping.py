@@ -8,7 +8,8 @@ from rdflow.dsl.diagnostics import CompileError
 from rdflow.dsl.netlist import Actor, Netlist, Queue
 from rdflow.interpreter.allocate import bases, socket_errors, tier_errors, within_unit
 from rdflow.interpreter.floorplan import Floorplan, floorplan
-from rdflow.interpreter.machine import Machine, Tier
+from rdflow.interpreter.machine import Machine
+from rdflow.interpreter.machine_parts import Tier
 from rdflow.interpreter.mapped import BY_ADDRESS, Mapped, QueueTiming, Server, Stage
 from rdflow.interpreter.network import Meetings, meetings, through_links
 from rdflow.interpreter.route import Route, hops

@@ -91,21 +91,23 @@ def machines(
     """List the machines that ship, or print the file of one: every number and where it comes from."""
     told = Told(as_json)
     with ending(told):
-        from rdflow.interpreter import machine
+        from rdflow.interpreter.machine import load_machine
+        from rdflow.interpreter.machine import machines as shipped
+        from rdflow.interpreter.machine_files import SHIPPED
 
         if name is not None:
-            loaded = machine.load_machine(name)
+            loaded = load_machine(name)
             if as_json:
                 print_json(_numbers(loaded))
             else:
-                path = machine.SHIPPED / f"{name}.toml"
+                path = SHIPPED / f"{name}.toml"
                 print((path if path.is_file() else Path(name)).read_text(encoding="utf-8"), end="")
         elif as_json:
-            print_json([{"name": n, "about": about} for n, about in machine.machines()])
+            print_json([{"name": n, "about": about} for n, about in shipped()])
         else:
             from rdflow.show import listed
 
-            print_rich(listed(machine.machines(), "machine", "about"), wrap=True)
+            print_rich(listed(shipped(), "machine", "about"), wrap=True)
 
 
 def _numbers(value: Any) -> Any:

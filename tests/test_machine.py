@@ -13,7 +13,8 @@ import rdflow
 from rdflow.dsl.codes_machine import MACHINE_CODES
 from rdflow.dsl.diagnostics import CompileError, Diagnostic
 from rdflow.dsl.program import LANES, STAGES
-from rdflow.interpreter.machine import SHIPPED, Machine, load_machine, machines
+from rdflow.interpreter.machine import Machine, load_machine, machines
+from rdflow.interpreter.machine_files import SHIPPED
 from rdflow.units import kernel_costs
 
 

@@ -1,0 +1,109 @@
+"""The sections of a machine file."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from rdflow.interpreter.quantities import Bytes, BytesPerSecond, Count, Cycles, Hertz, Lanes, Seconds, Share
+
+
+class Part(BaseModel):
+    """A section of a machine file. Built at first use, so that importing is quick."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class Node(Part):
+    sockets: Count
+
+
+class Socket(Part):
+    """A grid of tiles, `tiles_across` to a row."""
+
+    clock: Hertz
+    tiles_across: Count
+    tiles_down: Count
+
+    @property
+    def tiles(self) -> int:
+        return self.tiles_across * self.tiles_down
+
+
+class Tile(Part):
+    """A grid of pairs of a PCU and a PMU with switches at the corners; AGCUs on its left and right edge."""
+
+    columns: Count
+    rows: Count
+    agcus: Count
+
+    @property
+    def pairs(self) -> int:
+        return self.columns * self.rows
+
+
+class Pcu(Part):
+    """Lanes of 16 bits, SIMD stages; `tail` and `adder` in cycles; `fifo` and `accumulators` in packets."""
+
+    lanes: Lanes
+    stages: Count
+    tail: Cycles
+    adder: Cycles
+    fifo: Count
+    vector_inputs: Count
+    scalar_inputs: Count
+    vector_outputs: Count
+    accumulators: Count
+
+
+class Pmu(Part):
+    """A scratchpad of `capacity` bytes; latencies in cycles; each write port takes a packet a cycle."""
+
+    capacity: Bytes
+    read_latency: Cycles
+    write_latency: Cycles
+    write_ports: Count
+
+
+class Agcu(Part):
+    """The way to the memories: `latency` of its pipeline, and from the tile's edge `to_memory`, in cycles."""
+
+    latency: Cycles
+    to_memory: Cycles
+
+
+class Network(Part):
+    """The mesh of switches: `hop` cycles from one to the next, a packet of 64 bytes a cycle and link."""
+
+    hop: Cycles
+
+
+class Tier(Part):
+    """A memory of a socket: bytes, bytes a second over all channels at peak, seconds, bursts under way of one AGCU.
+
+    `efficiency`: the part of the peak that is left of a long stream after rows are opened and refreshed.
+    """
+
+    capacity: Bytes
+    bandwidth: BytesPerSecond
+    efficiency: Share
+    channels: Count
+    latency: Seconds
+    outstanding: Count
+
+
+class Links(Part):
+    """Between sockets: `bandwidth` of one port, `latency` from socket to socket."""
+
+    ports: Count
+    bandwidth: BytesPerSecond
+    latency: Seconds
+
+
+class Launch(Part):
+    """What kernels cost beside their cycles: a boundary, `load` more for one that fills the socket, `queued` more where
+    software queues it, and `host_step` for a step of the schedule that the host runs."""
+
+    boundary: Seconds
+    load: Seconds
+    queued: Seconds
+    host_step: Seconds
