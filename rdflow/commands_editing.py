@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from rdflow.registry import command, nearest, none, said
-from rdflow.session import Mistake, Reply, Session, State
+from rdflow.session import Mistake, Reply, Session
+from rdflow.session_state import State
 
 
 @command("[NAME=VALUE]", "param")

@@ -6,7 +6,8 @@ import sys
 from typing import Any
 
 from rdflow.repl import show
-from rdflow.session import Session, statements
+from rdflow.session import Session
+from rdflow.session_state import statements
 
 
 class Cells:

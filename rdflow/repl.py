@@ -15,7 +15,8 @@ from rdflow.console import WRONG, print_rich, show_diagnostics
 from rdflow.dsl.constants import Value
 from rdflow.dsl.diagnostics import CompileError
 from rdflow.dsl.parse import is_incomplete
-from rdflow.session import Reply, Session, statements
+from rdflow.session import Reply, Session
+from rdflow.session_state import statements
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession

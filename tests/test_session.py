@@ -11,7 +11,8 @@ from rdflow.api import find, loads
 from rdflow.dsl.render import render
 from rdflow.interpreter.image import waiting
 from rdflow.interpreter.why import main_actors, why
-from rdflow.session import Reply, Session, statements
+from rdflow.session import Reply, Session
+from rdflow.session_state import statements
 
 HEAD = """\
 param S = 64, D = 32

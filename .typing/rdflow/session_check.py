@@ -1,0 +1,1 @@
+../../rdflow/session_check.py
