@@ -9,7 +9,7 @@ from rdflow.dsl import syntax
 from rdflow.dsl.axes import Linear
 from rdflow.dsl.checked import Kind, Op
 from rdflow.dsl.constants import Value
-from rdflow.dsl.report import Abandon, Reporter
+from rdflow.dsl.report import Abandon, Reporter, plural
 from rdflow.dsl.source import NOWHERE, Span
 
 FLOAT_FUNCTIONS = ("exp", "log", "sqrt", "rsqrt", "sigmoid", "tanh")
@@ -153,7 +153,7 @@ class Builder:
         if len(arguments) != wanted:
             help = f"`{name}(k) x` reduces over axis k; `{name}(a, b)` takes two values" if name in REDUCTIONS else None
             help = help or ("`where(c, a, b)`: a where c holds, else b" if name == "where" else f"`{name}(x)`")
-            message = f"`{name}` takes {wanted} argument{'s' * (wanted > 1)}"
+            message = f"`{name}` takes {plural(wanted, 'argument')}"
             raise self.report.fail("RDF045", message, [(span, f"{len(arguments)} here")], help=help)
         self.span = span
         if name == "len":

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 from rdflow.dsl import syntax
-from rdflow.dsl.axes import Axis
 from rdflow.dsl.checked import Carry, Compute, Hold, Input, Load, Result, Route, Store, Stream, TensorView
-from rdflow.dsl.constants import Value, evaluate
 from rdflow.dsl.diagnostics import Label
-from rdflow.dsl.layer_orders import match_order
-from rdflow.dsl.orders import BYTES
-from rdflow.dsl.program import Tensor
-from rdflow.dsl.report import Abandon
+from rdflow.dsl.layer_arguments import bind
+from rdflow.dsl.report import Abandon, plural
 from rdflow.dsl.scope import Scope
 from rdflow.dsl.source import Source, Span
 
@@ -23,31 +19,56 @@ CheckLines = Callable[[Scope, tuple[syntax.Line, ...]], None]
 
 def expand(scope: Scope, unit: syntax.Unit, call: syntax.LayerCall, check_lines: CheckLines) -> None:
     """Check the layer's lines in a scope of its own and define the call's results."""
-    if call.layer.text in scope.report.silent:
+    layer, source = _called(scope, call)
+    own = source is scope.program.source
+    inner = _inside(scope, unit, call, own)
+    bind(scope, inner, layer, call, source)
+    outside = (scope.report.origin, list(scope.report.callers))
+    scope.report.origin = outside[0] if own else source
+    scope.report.callers.append(Label(call.span, f"in this call of `{layer.name.text}`", outside[0]))
+    first = len(scope.lines)
+    try:
+        check_lines(inner, layer.lines)
+        results = _results(inner, layer)
+    finally:
+        scope.report.origin, scope.report.callers = outside
+    if not own:
+        scope.lines[first:] = [_at_call(line, inner.path, call.span) for line in scope.lines[first:]]
+        results = [_at_call(stream, inner.path, call.span) for stream in results]
+    _define(scope, unit, layer, results, own)
+
+
+def _called(scope: Scope, call: syntax.LayerCall) -> tuple[syntax.Layer, Source]:
+    """The layer that is called, and the file that it stands in."""
+    name = call.layer.text
+    if name in scope.report.silent:
         raise Abandon
     origin = scope.report.origin
     known = scope.program.layers if origin is None else scope.program.libraries[origin.name]
-    if call.layer.text not in known:
+    if name not in known:
         if scope.program.library_missing:
             raise Abandon
-        raise scope.report.unknown("layer or unit", call.layer.text, call.layer.span, [*known, "pcu", "pmu", "load"])
-    if call.layer.text in scope.calls:
+        raise scope.report.unknown("layer or unit", name, call.layer.span, [*known, "pcu", "pmu", "load"])
+    if name in scope.calls:
         raise scope.report.fail(
             "RDF070",
-            f"`{call.layer.text}` calls itself",
+            f"`{name}` calls itself",
             [(call.span, "called here")],
             notes=["a layer is expanded in place, as hardware is: there is no stack"],
             help="use a carry for what repeats over time, and copies for what repeats in space",
         )
-    layer, source = known[call.layer.text]
-    inner = Scope(
+    return known[name]
+
+
+def _inside(scope: Scope, unit: syntax.Unit, call: syntax.LayerCall, own: bool) -> Scope:
+    """The scope of a layer's lines. A layer of the program's `own` file sees its constants, one of a library the machine's."""
+    names = scope.program.names if own else {k: v for k, v in scope.names.items() if k in ("L", "ST", "H")}
+    return Scope(
         scope.program,
         scope.report,
         scope.cuts,
         {},
-        dict(scope.program.names)
-        if source is scope.program.source
-        else {k: v for k, v in scope.names.items() if k in ("L", "ST", "H")},
+        dict(names),
         {},
         lines=scope.lines,
         versions=scope.versions,
@@ -57,26 +78,16 @@ def expand(scope: Scope, unit: syntax.Unit, call: syntax.LayerCall, check_lines:
         copied=scope.copied,
         calls=(*scope.calls, call.layer.text),
     )
-    _bind(scope, inner, layer, call, source)
-    outside = (scope.report.origin, list(scope.report.callers))
-    scope.report.origin = source if source is not scope.program.source else outside[0]
-    scope.report.callers.append(Label(call.span, f"in this call of `{layer.name.text}`", outside[0]))
-    first = len(scope.lines)
-    try:
-        check_lines(inner, layer.lines)
-        results = _results(inner, layer)
-    finally:
-        scope.report.origin, scope.report.callers = outside
-    if source is not scope.program.source:
-        scope.lines[first:] = [_at_call(line, inner.path, call.span) for line in scope.lines[first:]]
-        results = [_at_call(stream, inner.path, call.span) for stream in results]
+
+
+def _define(scope: Scope, unit: syntax.Unit, layer: syntax.Layer, results: list[Stream], own: bool) -> None:
+    """Give the results the names on the left of the call."""
     if len(results) != len(unit.names):
+        returned = [(layer.lines[-1].span, "returned here")] if own else []
         raise scope.report.fail(
             "RDF043",
-            f"`{layer.name.text}` returns {len(results)} stream{'s' * (len(results) != 1)}, {len(unit.names)} are named",
-            [(unit.span, "called here"), (layer.lines[-1].span, "returned here")]
-            if source is scope.program.source
-            else [(unit.span, "called here")],
+            f"`{layer.name.text}` returns {plural(len(results), 'stream')}, {len(unit.names)} are named",
+            [(unit.span, "called here"), *returned],
             help="one name on the left for each stream that it returns",
         )
     for name, stream in zip(unit.names, results, strict=True):
@@ -106,190 +117,3 @@ def _results(inner: Scope, layer: syntax.Layer) -> list[Stream]:
             help="end it in `return` and the names of the streams that it gives back",
         )
     return [inner.stream(name.text, name.span) for name in last.names]
-
-
-def _bind(scope: Scope, inner: Scope, layer: syntax.Layer, call: syntax.LayerCall, source: Source) -> None:
-    """Give every parameter its argument: numbers first, as orders are written with them; then what binds axes."""
-    given = _given(scope, layer, call)
-    names = [p.name.text for p in layer.parameters]
-    for parameter in layer.parameters:
-        if parameter.name.text not in given and parameter.default is None:
-            raise scope.report.fail(
-                "RDF070",
-                f"`{layer.name.text}` needs `{parameter.name.text}`",
-                [(call.span, "not given here")],
-                help=f"`{layer.name.text}({', '.join(names)})`",
-            )
-    binding = _Binding(scope, inner, source)
-    late = [p for p in layer.parameters if p.type is None and p.name.text not in given]
-    for kind in (type(None), syntax.WholeAxis, syntax.TensorType, syntax.StreamType):
-        for parameter in sorted(layer.parameters, key=_places):
-            if isinstance(parameter.type, kind) and parameter not in late:
-                binding.argument(parameter, given[parameter.name.text])
-            elif kind is type(None) and parameter in late:
-                binding.default(parameter, last=False)
-    for parameter in late:
-        binding.default(parameter, last=True)
-
-
-def _places(parameter: syntax.LayerParameter) -> int:
-    """The fewer places an order has, the surer is which axis is which: such streams bind their axes first."""
-    order = parameter.type.order if isinstance(parameter.type, syntax.StreamType) else None
-    return len(order.tile or ()) + len(order.rest) if order else 0
-
-
-def _given(scope: Scope, layer: syntax.Layer, call: syntax.LayerCall) -> dict[str, syntax.Expr]:
-    """The arguments of a call by the names of the parameters."""
-    positional = [a for a in call.arguments if a.name is None]
-    names = [p.name.text for p in layer.parameters]
-    if len(positional) > len(names):
-        raise scope.report.fail(
-            "RDF070",
-            f"`{layer.name.text}` takes {len(names)} arguments",
-            [(call.span, f"{len(call.arguments)} here")],
-            help=f"`{layer.name.text}({', '.join(names)})`",
-        )
-    given = dict(zip(names, (a.value for a in positional), strict=False))
-    for argument in call.arguments:
-        if argument.name is not None:
-            if argument.name.text not in names:
-                message = f"`{layer.name.text}` has no parameter `{argument.name.text}`"
-                raise scope.report.unknown("parameter", argument.name.text, argument.name.span, names, message)
-            if argument.name.text in given:
-                labels = [(argument.span, "given again"), (given[argument.name.text].span, "given here")]
-                message = f"`{argument.name.text}` is given twice"
-                raise scope.report.fail("RDF070", message, labels, help="leave one of them out")
-            given[argument.name.text] = argument.value
-    return given
-
-
-@dataclass
-class _Binding:
-    """Binds the parameters of one call. `source`: of the layer; in another file the program's places mean nothing."""
-
-    scope: Scope
-    inner: Scope
-    source: Source
-
-    @property
-    def foreign(self) -> bool:
-        return self.source is not self.scope.program.source
-
-    def argument(self, parameter: syntax.LayerParameter, value: syntax.Expr) -> None:
-        match parameter.type:
-            case syntax.StreamType() as formal:
-                self.stream(parameter.name, formal, value)
-            case syntax.TensorType() as formal:
-                self.tensor(parameter.name, formal, value)
-            case syntax.WholeAxis():
-                self.axis(parameter.name, value)
-            case None:
-                constant = _constant(self.scope, value)
-                if constant is None:
-                    raise self.scope.report.fail(
-                        "RDF070",
-                        "a constant is expected",
-                        [(value.span, f"for `{parameter.name.text}`")],
-                        notes=["constants of a layer are part of the configuration of its units"],
-                        help=f"give a number or a param: `{parameter.name.text} = 1`",
-                    )
-                self.inner.names[parameter.name.text] = constant
-
-    def default(self, parameter: syntax.LayerParameter, last: bool) -> None:
-        """A constant that the call leaves out; it may be computed from the other parameters."""
-        assert parameter.default is not None
-        constant = _constant(self.inner, parameter.default)
-        if constant is not None:
-            self.inner.names[parameter.name.text] = constant
-        elif last:
-            self.inner.report.origin, outside = self.source if self.foreign else None, self.inner.report.origin
-            try:
-                evaluate(parameter.default, self.inner.names, self.inner.lengths, self.inner.report)
-            finally:
-                self.inner.report.origin = outside
-
-    def stream(self, name: syntax.Name, formal: syntax.StreamType, value: syntax.Expr) -> None:
-        scope = self.scope
-        if not isinstance(value, syntax.Ref):
-            raise scope.report.fail(
-                "RDF070",
-                "a stream is expected",
-                [(value.span, f"an expression, for `{name.text}`")],
-                help=f"give it a line of its own: `{scope.unused(name.text)} = pcu {scope.text(value.span)}`",
-            )
-        stream = scope.stream(value.name, value.span)
-        text = self.source.text[formal.order.span.start : formal.order.span.end]
-        match_order(scope, self.inner, formal.order, text, stream, value.span)
-        self.dtype(formal.dtype, stream, value.span)
-        self.inner.streams[name.text] = replace(stream, span=name.span) if self.foreign else stream
-
-    def dtype(self, formal: syntax.Name | None, given: Stream | Tensor, span: Span) -> None:
-        """Bind a dtype variable, or hold a dtype against what is given."""
-        if formal is None:
-            return
-        wanted = formal.text if formal.text in BYTES else self.inner.names.setdefault(formal.text, given.dtype)
-        if wanted != given.dtype:
-            raise self.scope.report.fail(
-                "RDF070",
-                f"{wanted} is expected",
-                [(span, f"`{given.name}` is {given.dtype}"), (given.span, "defined here")],
-                help=f"convert it: `{self.scope.unused(given.name.lower())} = pcu .. as {wanted}`",
-            )
-
-    def tensor(self, name: syntax.Name, formal: syntax.TensorType, value: syntax.Expr) -> None:
-        scope = self.scope
-        if not isinstance(value, syntax.Ref) or value.name not in scope.tensors:
-            text = getattr(value, "name", "this")
-            if text in scope.streams:
-                raise scope.report.fail(
-                    "RDF070",
-                    "a tensor is expected",
-                    [(value.span, f"`{text}` is a stream"), (scope.streams[str(text)].span, "defined here")],
-                    help=f"`{name.text}` is loaded inside of the layer: give the tensor itself",
-                )
-            raise scope.report.unknown("tensor", str(text), value.span, list(scope.tensors))
-        tensor = scope.tensors[value.name]
-        if len(tensor.axes) != len(formal.places):
-            raise scope.report.fail(
-                "RDF070",
-                f"`{tensor.name}` has {len(tensor.axes)} axes, `{name.text}` has {len(formal.places)}",
-                [(value.span, "given here"), (tensor.span, "declared here")],
-                help="give a tensor with as many axes as the parameter",
-            )
-        shape = f"`{tensor.name}` is [{', '.join(a.name for a in tensor.axes)}]"
-        own = [
-            _bind_axis(scope, self.inner, place.term.axis.text, axis, value.span, shape)
-            for place, axis in zip(formal.places, tensor.axes, strict=True)
-        ]
-        self.dtype(formal.dtype, tensor, value.span)
-        span = name.span if self.foreign else tensor.span
-        self.inner.tensors[name.text] = replace(tensor, axes=tuple(own), span=span)
-
-    def axis(self, name: syntax.Name, value: syntax.Expr) -> None:
-        scope = self.scope
-        if not isinstance(value, syntax.Ref) or value.name not in scope.axes:
-            text = scope.text(value.span)
-            raise scope.report.unknown("axis", text, value.span, list(scope.axes))
-        self.inner.axes[name.text] = replace(scope.axes[value.name], name=name.text)
-
-
-def _constant(scope: Scope, value: syntax.Expr) -> Value | None:
-    """A number, or the name of a dtype."""
-    if isinstance(value, syntax.Ref) and value.name in BYTES and value.name not in scope.names:
-        return value.name
-    return scope.constant(value)
-
-
-def _bind_axis(scope: Scope, inner: Scope, name: str, axis: Axis, span: Span, given: str) -> Axis:
-    known = inner.axes.setdefault(name, replace(axis, name=name))
-    if (known.root, known.stride) != (axis.root, axis.stride):
-        raise scope.report.fail(
-            "RDF070",
-            f"axis `{name}` of the layer would be both `{known.root}` and `{axis.root}`",
-            [(span, given)],
-            notes=[
-                "a layer's axes take their meaning from the arguments: the same name is the same axis in all of them"
-            ],
-            help=f"bring the argument to what the layer expects: `{name}` stands for `{known.root}` already",
-        )
-    return known

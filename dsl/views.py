@@ -9,6 +9,7 @@ from rdflow.dsl.axes import Axis, Digit, Interval, Linear
 from rdflow.dsl.checked import Stream, TensorView
 from rdflow.dsl.orders import BYTES, PACKET_BYTES, Order
 from rdflow.dsl.program import LANES
+from rdflow.dsl.report import Abandon
 from rdflow.dsl.scope import Scope
 
 
@@ -131,50 +132,68 @@ def stream_view(scope: Scope, view: syntax.View, moves_allowed: bool) -> SourceV
     """A stream seen through renames and, for holds, flips and shifts."""
     stream = scope.stream(view.name.text, view.name.span)
     _once(scope, view)
-    order = stream.order
     renames: dict[Digit, Digit] = {}
     roots: dict[str, str] = {}
     moves: list[tuple[Digit, Linear]] = []
     gathers: list[tuple[Digit, Stream]] = []
     for binding in view.bindings:
         axis = scope.axis(binding.axis)
-        digits = scope.cuts.digits(whole_axis(axis, scope))
-        if not set(digits) <= set(order.digits):
-            labels = [
-                (binding.span, f"`{axis.name}` is bound here"),
-                (stream.span, f"`{stream.name}` is {scope.show(order)}"),
-            ]
-            help = "bind an axis that the stream has, or leave the binding out"
-            raise scope.report.fail("RDF036", f"`{stream.name}` has no axis `{axis.name}`", labels, help=help)
+        digits = _bound(scope, stream, axis, binding)
         value = binding.value
         if isinstance(value, syntax.Ref) and value.name in scope.axes and value.name not in scope.streams:
             renames.update(_rename(scope, axis, scope.axes[value.name], digits, binding))
             roots[axis.root] = scope.axes[value.name].root
-            continue
-        if not moves_allowed:
-            raise scope.report.fail(
-                "RDF036",
-                "only renames here",
-                [(binding.span, "this changes addresses")],
-                notes=[
-                    "an operand of a pcu comes in the order in which it travels; a scratchpad has an address pipeline"
-                ],
-                help=f"hold it first: `{scope.unused(view.name.text + 'b')} = pmu {scope.text(view.span)} as {scope.show(order, 0)}`",
-            )
-        if isinstance(value, syntax.Ref) and value.name in scope.streams:
+        elif not moves_allowed:
+            raise _only_renames(scope, view, stream, binding)
+        elif isinstance(value, syntax.Ref) and value.name in scope.streams:
             gathers.extend((d, scope.streams[value.name]) for d in digits)
-            continue
-        linear = scope.linear(value)
-        if linear is None or len(digits) != 1:
-            raise scope.report.fail(
-                "RDF036",
-                f"`{axis.name}` cannot be moved like this",
-                [(binding.span, "not linear in one digit"), (stream.span, f"`{stream.name}` is {scope.show(order)}")],
-                notes=["the address pipeline adds to one counter, or subtracts from it"],
-                help=f"hold it in an order in which `{axis.name}` is one loop, and write `{axis.name} = {axis.name} + ..`",
-            )
-        moves.append((digits[0], linear))
-    return SourceView(stream, order.renamed(renames, roots), tuple(moves), tuple(gathers))
+        else:
+            moves.append(_move(scope, stream, axis, digits, binding))
+    return SourceView(stream, stream.order.renamed(renames, roots), tuple(moves), tuple(gathers))
+
+
+def _bound(scope: Scope, stream: Stream, axis: Axis, binding: syntax.Binding) -> tuple[Digit, ...]:
+    """The digits of the axis that a binding names, which the stream must have."""
+    digits = scope.cuts.digits(whole_axis(axis, scope))
+    if not set(digits) <= set(stream.order.digits):
+        labels = [
+            (binding.span, f"`{axis.name}` is bound here"),
+            (stream.span, f"`{stream.name}` is {scope.show(stream.order)}"),
+        ]
+        help = "bind an axis that the stream has, or leave the binding out"
+        raise scope.report.fail("RDF036", f"`{stream.name}` has no axis `{axis.name}`", labels, help=help)
+    return digits
+
+
+def _only_renames(scope: Scope, view: syntax.View, stream: Stream, binding: syntax.Binding) -> Abandon:
+    """The error of a view that changes addresses where there is no address pipeline."""
+    name, order = scope.unused(view.name.text + "b"), scope.show(stream.order, 0)
+    return scope.report.fail(
+        "RDF036",
+        "only renames here",
+        [(binding.span, "this changes addresses")],
+        notes=["an operand of a pcu comes in the order in which it travels; a scratchpad has an address pipeline"],
+        help=f"hold it first: `{name} = pmu {scope.text(view.span)} as {order}`",
+    )
+
+
+def _move(
+    scope: Scope, stream: Stream, axis: Axis, digits: tuple[Digit, ...], binding: syntax.Binding
+) -> tuple[Digit, Linear]:
+    """The one digit that a flip or a shift moves, and where it is read."""
+    linear = scope.linear(binding.value)
+    if linear is None or len(digits) != 1:
+        raise scope.report.fail(
+            "RDF036",
+            f"`{axis.name}` cannot be moved like this",
+            [
+                (binding.span, "not linear in one digit"),
+                (stream.span, f"`{stream.name}` is {scope.show(stream.order)}"),
+            ],
+            notes=["the address pipeline adds to one counter, or subtracts from it"],
+            help=f"hold it in an order in which `{axis.name}` is one loop, and write `{axis.name} = {axis.name} + ..`",
+        )
+    return digits[0], linear
 
 
 def _rename(
