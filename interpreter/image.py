@@ -354,7 +354,7 @@ def advance(image: Image, until: int = FAR, forward: bool = True, pause: int = F
     `forward`: without values, count what repeats instead of simulating it. The result is the same.
     """
     if image.apart is not None:
-        image.status = Status(parallel.advance(image.apart, until))
+        image.status = Status(parallel.advance(image.apart, until, pause))
         put_together(image.apart, image.tables)
         return image.status
     if image.marks is not None:

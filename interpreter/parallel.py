@@ -149,7 +149,7 @@ def _actors(tables: Tables, place: Index, starts: Index) -> tuple[Table, Index]:
 def _part(tables: Tables, start: int, end: int) -> Tables:
     """The tables of one socket: its own clock, calendar and room to work in."""
     clock = tables.clock.copy()
-    clock["running"] = end - start - 1
+    clock["running"], clock["pause"] = end - start - 1, FAR
     return tables._replace(
         clock=clock,
         actors=tables.actors[start:end],
@@ -196,11 +196,11 @@ def _window(mapped: Mapped, links: Index) -> int:
 # -- running -----------------------------------------------------------------------------------------------------------
 
 
-def advance(apart: Apart, until: int) -> int:
-    """Every firing before `until` and none after, window by window. The status."""
+def advance(apart: Apart, until: int, pause: int = FAR) -> int:
+    """Every firing before `until` and none after, window by window; or only those before the pause. The status."""
     with ThreadPoolExecutor(max(1, apart.threads)) as pool:
         while True:
-            end = min(apart.time + apart.window, until)
+            end = min(apart.time + apart.window, until, max(pause, apart.time + 1))
             found = _run(apart, end, pool)
             moved = exchange(apart)
             if all(status == layout.FINISHED for status in found):
@@ -208,7 +208,7 @@ def advance(apart: Apart, until: int) -> int:
             if not moved and all(status != layout.RUNNING for status in found):
                 return layout.DEADLOCK
             apart.clock[0] = min(max(end, _next(apart)), until)
-            if apart.time >= until:
+            if apart.time >= min(until, pause):
                 return layout.RUNNING
 
 

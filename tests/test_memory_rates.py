@@ -79,3 +79,20 @@ def test_a_walk_across_rows_pays_a_burst_an_element() -> None:
     assert along.tiers["hbm"].read == along.tiers["hbm"].written == across.tiers["hbm"].written == 2 * elements
     assert across.tiers["hbm"].read == 64 * elements
     assert 0.9 * 32 < across.cycles / along.cycles <= 32
+
+
+def test_eight_sockets_move_what_was_measured_on_the_node() -> None:
+    """More than 1 TB/s from DDR to HBM (the paper, section VI-C): 125 GB/s a socket, here but for the first burst's latency."""
+    found = rdflow.load("ddr_to_hbm").profile()
+    moved = found.tiers["ddr"].read
+    assert moved == found.tiers["hbm"].written == 2 << 24
+    assert 0.98e12 <= moved / found.seconds <= 1.0e12
+
+
+def test_sockets_without_links_run_with_values_and_stop_where_they_are_told() -> None:
+    program = rdflow.load("ddr_to_hbm", N=4096)
+    execution = program.execution(program.inputs())
+    execution.advance(100)
+    assert (execution.time, execution.finished) == (100, False)
+    result = program.run(verify=True)
+    assert result.verification is not None and result.verification.passed
