@@ -5,10 +5,11 @@ The run is the exact judge. An error here is a proof that the run would stop; wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rdflow.dsl.axes import Digit, size
+from rdflow.dsl.balance_memory import memory_wait
 from rdflow.dsl.checked import Compute, Hold, Kernel, Line, Load, Store, Stream, sources_of, space_of
 from rdflow.dsl.depths import Shallow, deepen
 from rdflow.dsl.flow import FAR, Channel, Flow, Wait
@@ -19,7 +20,7 @@ from rdflow.dsl.turns import Turn, multicasts, producers, turns, wasted
 
 
 def balance(kernel: Kernel, report: Reporter) -> None:
-    """Report paths that starve each other (RDF050 to RDF053), and deepen holds beside longer paths."""
+    """Report paths that starve each other (RDF050 to RDF053, RDF056), and deepen holds beside longer paths."""
     for shallow in deepen(kernel):
         _shallow(kernel, shallow, report)
     found = list(_deadlocks(kernel))
@@ -69,9 +70,19 @@ class Deadlock:
                 return differ
         return ()
 
+    def space(self, place: int) -> Mapping[Digit, int]:
+        return self.flow.nodes[self.loop[place % len(self.loop)].node].space
+
+    @property
+    def at_memory(self) -> int | None:
+        """The place of a load that waits for a store, or of a store that waits for a load."""
+        return next((i for i in range(len(self.loop)) if self.channel(i).tensor), None)
+
     def tell(self, report: Reporter) -> None:
-        copied = self.copied()
-        if copied:
+        copied, place = self.copied(), self.at_memory
+        if place is not None:
+            memory_wait(self, place, report)
+        elif copied:
             self._coupled(copied[0], report)
         else:
             self._unheld(report)
@@ -83,11 +94,14 @@ class Deadlock:
             channel = self.channel(i)
             what = "room in the queue to" if wait.full else "tokens of"
             other = self._copy(i + 1)
-            if channel.stream:
+            if channel.tensor:
+                done = "read" if isinstance(self.line(i + 1), Load) else "written"
+                parts.append(f"{self._copy(i)} waits until {other} has {done} `{channel.tensor}`")
+            elif channel.stream:
                 parts.append(f"{self._copy(i)} waits for {what} {other}")
         return "the loop of waits: " + "; ".join(parts)
 
-    def _notes(self) -> list[str]:
+    def notes(self) -> list[str]:
         names = ", ".join(f"`{name}`" for name in self.kernel.bounding)
         size = [f"this is so where the loops that {names} bounds run to the end of their axes"] if names else []
         return [self.waits(), *size]
@@ -124,7 +138,7 @@ class Deadlock:
             (stream.span, f"`{source}` is {self.kernel.writer.order(stream.order)}"),
             (_span(self.line(fork - 1)), f"`{waiting}` takes in {needed} tokens of `{source}` first"),
         ]
-        report.add("RDF050", message, labels, self._notes(), self._cure(stream, self.line(fork + 1), tile, needed))
+        report.add("RDF050", message, labels, self.notes(), self.cure(stream, self.line(fork + 1), tile, needed))
 
     def _circular(self, report: Reporter) -> None:
         """A loop of waits without one stream that goes both ways."""
@@ -132,7 +146,7 @@ class Deadlock:
         message = f"deadlock: {', '.join(f'`{n}`' for n in names)} wait for each other"
         labels = [(_span(line), "waits") for line in {id(x): x for x in map(self.line, range(len(self.loop)))}.values()]
         report.add(
-            "RDF050", message, labels, self._notes(), "hold the stream that finds no room: `x = pmu s as [tile; ..]`"
+            "RDF050", message, labels, self.notes(), "hold the stream that finds no room: `x = pmu s as [tile; ..]`"
         )
 
     def _join(self) -> str:
@@ -147,7 +161,7 @@ class Deadlock:
         time = stream.order.time
         return max((t for t in range(len(time)) if size(time[t:]) >= needed), default=0)
 
-    def _cure(self, stream: Stream, reader: Line, tile: int, needed: int) -> str:
+    def cure(self, stream: Stream, reader: Line, tile: int, needed: int) -> str:
         inside = max(1, size(stream.order.time[tile:]))
         if isinstance(reader, Hold):
             return f"let `{_name(reader)}` keep more: a tile of at least {inside} tokens, or `depth {-(-needed // max(1, self._kept(reader))) + 1}`"
@@ -193,7 +207,7 @@ class Deadlock:
         cure = path_cure(self.kernel, digit)
         if longest is not None and isinstance(self.kernel.lines[longest.producer], Load):
             cure = f"load with the copies, on a line of its own: `load .. as [.., {over}, ..]`, and hold that"
-        report.add("RDF051", message, labels, self._notes(), cure)
+        report.add("RDF051", message, labels, self.notes(), cure)
 
 
 def terms(kernel: Kernel, digit: Digit) -> str:
@@ -236,6 +250,8 @@ def _deadlocks(kernel: Kernel) -> Iterator[Deadlock]:
     for deadlock in sorted(found, key=lambda d: len(d.loop)):
         copied = deadlock.copied()
         place = ("copies", copied[0].root) if copied else (deadlock.channel(deadlock.fork).stream, "")
+        if deadlock.at_memory is not None:
+            place = ("memory", deadlock.channel(deadlock.at_memory).tensor)
         if place not in told:
             told.add(place)
             yield deadlock

@@ -1104,6 +1104,39 @@ ENTRIES: tuple[str, ...] = (
         }
     """,
     """
+    RDF056: a load or a store that waits for itself
+
+    Lines below a store read what it stored, lines above it what was there before. So a load waits until the stores
+    above it have written, and a store waits until the loads above it have read for the last time: once, or once in
+    each iteration of the outer loops that both have and that choose the same part of the tensor in both. Here the last
+    row is stored in the place of the first, so no row may be stored before all are read; but what is loaded waits in
+    queues until it is stored. A scratchpad takes it all in. A load above all stores never waits.
+
+    wrong:
+        axis n = 1024, c = 64
+        tensor X: f32[n, c] in hbm
+        tensor Y: f32[n, c] in hbm output
+
+        kernel reverse {
+            x = load X as [n, c/H | c%H]
+            y = pcu x * 2
+            store y -> X(n = 1023 - n)
+            store y -> Y
+        }
+
+    right:
+        axis n = 1024, c = 64
+        tensor X: f32[n, c] in hbm
+        tensor Y: f32[n, c] in hbm output
+
+        kernel reverse {
+            x = pmu load X as [; n, c/H | c%H]
+            y = pcu x * 2
+            store y -> X(n = 1023 - n)
+            store y -> Y
+        }
+    """,
+    """
     RDF060: the arguments of a launch
 
     A kernel takes tensors, slices of tensors and numbers. The axes of its tensor parameters take their lengths from

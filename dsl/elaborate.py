@@ -32,6 +32,7 @@ from rdflow.dsl.orders import BYTES, PACKET_BYTES, PMU_BYTES
 from rdflow.dsl.program import Tensor
 from rdflow.dsl.rows import Rows, lane_values
 from rdflow.dsl.scalars import connect_scalars
+from rdflow.dsl.waits import READ, WRITTEN, Access, wait_level
 
 
 def elaborate(kernel: Kernel, form: Choose = direct) -> Netlist:
@@ -69,7 +70,7 @@ class _Elaboration:
         self.tensors: dict[tuple[str, int, int], int] = {}  # (tensor, version, socket) -> memory
         self.uses: dict[str, int] = {}
         self.feedback: list[tuple[Carry, list[Draft]]] = []
-        self.stored: dict[str, list[tuple[Store, Draft]]] = {}  # the acknowledging actors of a tensor's stores so far
+        self.touched: list[tuple[Access, Draft]] = []  # the actors that end loads and stores, so far
 
     def run(self) -> Netlist:
         for tensor in self.kernel.tensors.values():
@@ -218,7 +219,7 @@ class _Elaboration:
             pairs.append((request, respond))
         self._gathers(view, [d for pair in pairs for d in pair], order.time)
         for request, respond in pairs:
-            self._after_stores(load, request)
+            self._wait(load, request)
             nets.token(request, respond, ALWAYS, ALWAYS, load.stream.name, server="memory")
             rows = Rows(respond, order.lanes, ends(len(time), len(respond.loops)))
             memory = self._memory(view.tensor, view.version, respond.socket)
@@ -227,18 +228,19 @@ class _Elaboration:
             value = rows.add("read", (mem, predicate) if predicate is not None else (mem,))
             endpoints.append(Endpoint(respond, rows.gate, value.index, prod(sizes)))
         nets.define(load.stream, endpoints)
+        self.touched += [(load, respond) for _, respond in pairs]
 
-    def _after_stores(self, load: Load, request: Draft) -> None:
-        """A load waits for the stores above it (A9): once, or once an iteration of the outer loops that index both alike."""
-        for store, acknowledge in self.stored.get(load.view.tensor.name, []):
-            if acknowledge.socket != request.socket:
+    def _wait(self, access: Access, draft: Draft) -> None:
+        """A load waits for the stores above it, a store for the loads above it (A9)."""
+        tensor = access.view.tensor.name
+        for above, done in self.touched:
+            if above.view.tensor.name != tensor or type(above) is type(access) or done.socket != draft.socket:
                 continue
-            level = shared_loops(load, store)
-            turns = prod(d.extent for d in load.stream.order.time[:level])
-            push = ends(level, len(acknowledge.loops))
-            self.nets.token(
-                acknowledge, request, push, plain(level, request), f"{load.view.tensor.name} is stored", slots=turns + 2
-            )
+            level = wait_level(self.nets, above, done.space, access, draft.space)
+            if level is not None:
+                turns = prod(loop.size for loop in done.loops[:level])  # room for all tokens: the one above never waits
+                push, what = ends(level, len(done.loops)), f"{tensor} {WRITTEN if isinstance(above, Store) else READ}"
+                self.nets.token(done, draft, push, plain(level, draft), what, slots=turns)
 
     def _gathers(self, view: TensorView, drafts: Sequence[Draft], time: Sequence[Digit]) -> None:
         """Give the index streams of a view to the actors that address by them."""
@@ -276,9 +278,10 @@ class _Elaboration:
         self._gathers(view, drafts, order.time)
         for draft in drafts:
             self._written(draft, store, source, time)
+            self._wait(store, draft)
             acknowledge = nets.draft(f"{name}.acknowledge", unit, "acknowledge", time, order, draft.space, sizes)
             nets.token(draft, acknowledge, ALWAYS, ALWAYS, name, server="memory")
-            self.stored.setdefault(view.tensor.name, []).append((store, acknowledge))
+            self.touched.append((store, acknowledge))
 
     def _written(self, draft: Draft, store: Store, source: Source, time: Sequence[Digit]) -> None:
         """The rows that write a token's words, those outside of the tensor or its bounds left out."""
@@ -369,19 +372,3 @@ class _Elaboration:
 def sharded_axis(tensor: Tensor) -> int | None:
     """The axis of a tensor of which each socket has one index."""
     return next((i for i, a in enumerate(tensor.axes) if tensor.sharded[i] and a.length > 1), None)
-
-
-def shared_loops(load: Load, store: Store) -> int:
-    """Outer loops that a load and a store have in common and that choose different parts of the tensor."""
-    level = 0
-    times = zip(
-        without(load.stream.order.time, load.streams), without(store.source.order.time, store.streams), strict=False
-    )
-    for a, b in times:
-        alike = a == b and any(
-            a in i.digits and i == j for i, j in zip(load.view.indices, store.view.indices, strict=True)
-        )
-        if not alike:
-            break
-        level += 1
-    return level

@@ -166,6 +166,13 @@ class Channel:
     initial: int
     stream: str
     """empty: credits and blocks inside of a unit"""
+    tensor: str = ""
+    """of tokens by which loads and stores of it wait for each other, which belong to no stream"""
+
+    @property
+    def between(self) -> bool:
+        """Whether it joins two units."""
+        return bool(self.stream or self.tensor)
 
 
 Tie = tuple[int, bool, int, Pulses | Blocks, Pulses | Blocks, int]
@@ -218,10 +225,11 @@ class Flow:
         room: int,
         initial: int = 0,
         stream: str = "",
+        tensor: str = "",
     ) -> None:
         """A new channel."""
         number = len(self.channels)
-        self.channels.append(Channel(source.number, sink.number, push, pop, room, initial, stream))
+        self.channels.append(Channel(source.number, sink.number, push, pop, room, initial, stream, tensor))
         self.ties[source.number].append((number, False, sink.number, push, pop, initial))
         if room < FAR:
             self.ties[sink.number].append((number, True, source.number, pop, push, room))
@@ -237,13 +245,13 @@ class Flow:
     def prune(self) -> None:
         """Take out the channels that no cycle of units passes."""
         kept = self._cyclic()
-        self.ties = [[t for t in ties if t[0] in kept or not self.channels[t[0]].stream] for ties in self.ties]
+        self.ties = [[t for t in ties if t[0] in kept or not self.channels[t[0]].between] for ties in self.ties]
 
     def _cyclic(self) -> set[int]:
         """The channels between units that are left when units with one channel are taken off again and again."""
         unit = self._units()
         left: dict[int, set[int]] = {u: set() for u in unit}
-        between = [i for i, c in enumerate(self.channels) if c.stream and unit[c.source] != unit[c.sink]]
+        between = [i for i, c in enumerate(self.channels) if c.between and unit[c.source] != unit[c.sink]]
         for number in between:
             channel = self.channels[number]
             left[unit[channel.source]].add(number)
@@ -262,7 +270,7 @@ class Flow:
         """A number for the unit of each node: nodes that exchange credits are one."""
         unit = list(range(len(self.nodes)))
         for channel in self.channels:
-            if not channel.stream:
+            if not channel.between:
                 first = min(unit[channel.source], unit[channel.sink])
                 unit[channel.source] = unit[channel.sink] = first
         return unit

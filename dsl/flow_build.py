@@ -15,6 +15,7 @@ from rdflow.dsl.flow import FAR, Blocks, Flow, Node, Ranges
 from rdflow.dsl.joins import Nets, agree
 from rdflow.dsl.orders import Order, packets
 from rdflow.dsl.sockets import Space
+from rdflow.dsl.waits import Access, wait_level
 
 FIFO = 16  # packets of an input queue
 PIPELINE = 16  # packets that a unit's pipeline holds: the longest of a PCU with its tail, a PMU and an AGCU
@@ -74,6 +75,7 @@ class _Builder:
         self.nets = Nets(kernel)
         self.flow = Flow()
         self.ends: dict[str, list[End]] = {}
+        self.touched: list[tuple[Access, End]] = []
         self.line = 0
         self.wires = 2 * self._hops()
 
@@ -146,6 +148,7 @@ class _Builder:
         for gather in load.view.gathers:
             if gather is not None:
                 self._index(gather, ends, order.time)
+        self._wait(load, ends)
         self.ends[load.stream.name] = ends
 
     def _index(self, index: Stream, ends: Sequence[End], time: Sequence[Digit]) -> None:
@@ -164,6 +167,20 @@ class _Builder:
         for gather in store.view.gathers:
             if gather is not None:
                 self._index(gather, ends, order.time)
+        self._wait(store, ends)
+
+    def _wait(self, access: Access, ends: Sequence[End]) -> None:
+        """Loads wait for the stores above them, stores for the loads above them."""
+        tensor = access.view.tensor.name
+        others = [(a, e) for a, e in self.touched if a.view.tensor.name == tensor and type(a) is not type(access)]
+        for above, done in others:
+            for end in ends:
+                level = wait_level(self.nets, above, done.space, access, end.space)
+                if level is not None and agree(done.space, end.space):
+                    push = done.node.pulses(replace(done, ranges=dict.fromkeys(done.digits[level:], LAST)).at({}))
+                    pop = end.node.pulses(self._held(end, level).at({}))
+                    self.flow.channel(done.node, end.node, push, pop, FAR, tensor=tensor)
+        self.touched += [(access, end) for end in ends]
 
     def _carry(self, carry: Carry) -> None:
         order = carry.stream.order

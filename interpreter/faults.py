@@ -63,6 +63,9 @@ def deadlock(image: Image) -> Diagnostic:
 def _wait(netlist: Netlist, image: Image, side: str, queue: int) -> str:
     ends = netlist.queues[queue]
     other = netlist.units[netlist.actors[ends.source if side == "input" else ends.sink].unit].name
+    inside = netlist.actors[ends.source].unit == netlist.actors[ends.sink].unit
+    if not ends.width and not inside:
+        return f"waits for `{other}` until {ends.stream}"
     what = f"`{ends.stream}`" if ends.width else f"the token `{ends.stream}`"
     if side == "input":
         return f"waits for {what} from `{other}`"

@@ -153,6 +153,8 @@ class _Search:
         slots = self.image.mapped.queues[step.queue].slots
         if self.netlist.actors[step.actor].unit == self.netlist.actors[step.other].unit:
             return self.inside(step, slots)
+        if step.side == "input" and not queue.width:
+            return f"`{here}` waits for `{there}` until {queue.stream}"
         if step.side == "input":
             return (
                 f"`{here}` waits for `{queue.stream}` from `{there}`"
@@ -219,6 +221,8 @@ class _Search:
             return f"`{here}` waits for {tensor.tier.upper()}: a burst of `{tensor.name}` is asked for{at or ', and not served yet'}"
         if step.side == "output":
             return f"`{here}` waits for a free place in its queue to `{there}`{at}"
+        if not queue.width:
+            return f"{self.wait(step)}; its token is under way{at}"
         pace = self.pace(step)
         slow = f"; `{there}` is the cause: it gives one in {pace:.3g} cycles" if pace > SLOW else ""
         return f"`{here}` waits for a token of `{queue.stream}` that is under way{at}{slow}"
@@ -248,7 +252,8 @@ class _Search:
             )
         if step.side == "output":
             return f"queue to `{self.unit(step.other)}` is full"
-        return f"waits for `{queue.stream}`" + (f" until {until + self.start:,}" if until is not None else "")
+        what = f"`{queue.stream}`" if queue.width else f"`{self.unit(step.other)}` until {queue.stream}"
+        return f"waits for {what}" + (f" until {until + self.start:,}" if until is not None else "")
 
 
 def _nth(number: int) -> str:

@@ -16,7 +16,7 @@ from rdflow.interpreter.profile import KernelProfile, Profile
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rdflow.units import KernelCost
+    from rdflow.units import KernelCost, Ordered
 
 SCALES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
@@ -80,7 +80,14 @@ def costs(kernel: KernelCost, machine: str, what: str = "kernel") -> list[Any]:
     full = f", where {_names(list(kernel.bounding))} bounds nothing" if kernel.bounding else ""
     least = Text(f"At least {slowest:,} cycles{full}, for {_names(names)}.")
     wires = [Text(_network(kernel.network))] if kernel.network else []
-    return [made, least, *wires, Text(meaning + "\n", "bright_black")]
+    waits = [Text(_ordered(wait)) for wait in kernel.ordered]
+    return [made, least, *wires, *waits, Text(meaning + "\n", "bright_black")]
+
+
+def _ordered(wait: Ordered) -> str:
+    """`store.wb` waits for `wd` until Wd is read, once."""
+    often = "once" if wait.times == 1 else f"{wait.times:,} times"
+    return f"`{wait.unit}` waits for `{wait.on}` until {wait.until}, {often}."
 
 
 def _network(found: Mapping[str, Any]) -> str:

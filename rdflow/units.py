@@ -38,10 +38,22 @@ class UnitCost:
 
 
 @dataclass(frozen=True)
+class Ordered:
+    """A load that waits for a store of its tensor, or a store for a load: `unit` goes on as far as `on` is. `until`: what
+    it waits for; `times`: how often at most, for each of its copies that waits."""
+
+    unit: str
+    on: str
+    until: str
+    times: int
+
+
+@dataclass(frozen=True)
 class KernelCost:
     """The units of a kernel. `rows`: the socket's sites by unit, nodes of trees apart. `bounding`: streams whose values
     decide how often loops run; firings and cycles are those of the full size. `network`: what place and route achieve
-    (nothing where the kernel does not fit), `crowded`: a warning where a link is to carry too much."""
+    (nothing where the kernel does not fit), `crowded`: a warning where a link is to carry too much. `ordered`: who waits
+    for whom at the memory."""
 
     name: str
     units: tuple[UnitCost, ...]
@@ -50,6 +62,7 @@ class KernelCost:
     bounding: tuple[str, ...]
     network: dict[str, Any]
     crowded: tuple[Diagnostic, ...]
+    ordered: tuple[Ordered, ...]
 
     @property
     def cycles(self) -> int:
@@ -73,7 +86,19 @@ def kernel_costs(checked: Checked, machine: Machine) -> Iterator[KernelCost]:
         network = plan.figures(netlist) if plan else {}
         crowded = tuple(plan.warnings(netlist)) if plan else ()
         units, bounding = tuple(_units(netlist, rows)), checked.kernels[spec].bounding
-        yield KernelCost(spec.kernel, units, rows, capacity, bounding, network, crowded)
+        yield KernelCost(spec.kernel, units, rows, capacity, bounding, network, crowded, tuple(_ordered(netlist)))
+
+
+def _ordered(netlist: Netlist) -> Iterator[Ordered]:
+    """From the tokens without data between units, those of all copies as one."""
+    found: dict[tuple[int, int, str], int] = {}
+    for actor in netlist.actors:
+        for queue in (netlist.queues[p.queues[0]] for p in actor.inputs):
+            source = netlist.actors[queue.source]
+            if not queue.width and source.unit != actor.unit:
+                found.setdefault((actor.unit, source.unit, queue.stream), queue.slots or 1)
+    for (unit, on, until), times in found.items():
+        yield Ordered(netlist.units[unit].name, netlist.units[on].name, until, times)
 
 
 def too_large(checked: Checked, machine: Machine) -> list[Diagnostic]:
@@ -96,6 +121,7 @@ def costs_json(cost: KernelCost) -> dict[str, Any]:
         "capacity": dict(zip(names, cost.capacity, strict=True)),
         "network": cost.network,
         "units": [asdict(unit) for unit in cost.units],
+        "waits": [asdict(wait) for wait in cost.ordered],
     }
 
 

@@ -21,7 +21,7 @@ from rdflow.interpreter.image import Status, advance, build
 from rdflow.interpreter.machine import load_machine
 from rdflow.interpreter.mapping import map_netlist
 
-DEADLOCKS = {"RDF050", "RDF051"}
+DEADLOCKS = {"RDF050", "RDF051", "RDF056"}
 MACHINE = load_machine("sn40l")
 
 ATTENTION = """
