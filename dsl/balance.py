@@ -5,7 +5,7 @@ The run is the exact judge. An error here is a proof that the run would stop; wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rdflow.dsl.axes import Digit, size
@@ -15,6 +15,7 @@ from rdflow.dsl.depths import Shallow, deepen
 from rdflow.dsl.flow import FAR, Channel, Flow, Wait
 from rdflow.dsl.flow_build import FIFO, build, neighbours
 from rdflow.dsl.report import Reporter
+from rdflow.dsl.sockets import Space
 from rdflow.dsl.source import Span
 from rdflow.dsl.turns import Turn, multicasts, producers, turns, wasted
 
@@ -70,8 +71,8 @@ class Deadlock:
                 return differ
         return ()
 
-    def space(self, place: int) -> Mapping[Digit, int]:
-        return self.flow.nodes[self.loop[place % len(self.loop)].node].space
+    def space(self, place: int) -> Space:
+        return dict(self.flow.nodes[self.loop[place % len(self.loop)].node].space)
 
     @property
     def at_memory(self) -> int | None:
