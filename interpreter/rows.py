@@ -373,8 +373,10 @@ def _place_queues(lowering: Lowering, tables: Tables) -> None:
 def _enter_ports(
     lowering: Lowering, tables: Tables, row: Any, actor: Actor, operands: Iterable[dict[str, int]]
 ) -> None:
-    """Room for the tokens that inputs hold: those that rows read."""
+    """Room for the tokens that inputs hold: those that rows read, and the indices of gathers."""
+    gathers = actor.burst.gathers if actor.burst is not None else ()
     used = {operand["port"] for operand in operands if operand["kind"] == layout.TOKEN}
+    used |= {int(row["first_in"]) + port for port, _, _ in gathers}
     for place, port in enumerate(actor.inputs, int(row["first_in"])):
         tables.ports[place]["held"] = lowering.reserve(lowering.netlist.queues[port.queues[0]].width)
         tables.ports[place]["holds"] &= place in used

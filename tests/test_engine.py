@@ -323,14 +323,15 @@ def test_bursts_choose_channels_and_waits_for_them_are_counted_apart() -> None:
     assert seen.starved.tolist() == [0, 0]
 
 
-def gather(indices: list[int]) -> Mapped:
-    """Requests for rows of 64 bytes by a stream of indices, over four channels."""
+def gather(indices: list[int], bursts: int = 1) -> Mapped:
+    """Requests for rows of 64 bytes (times the bursts) by a stream of indices, over four channels."""
     count = len(indices)
+    row = Burst(0, Affine(0, (0, 64)), ((0, 64 * bursts, 6),))
     read = Row("read", Temp(0), (Mem(0, Affine(0, (1,)), (0,)),), 1)
     actors = [
         actor((count,), outputs=(port(0, source=0),), rows=(read,)),
-        actor((count,), (port(0),), (port(1),), burst=Burst(0, Affine(), ((0, 64, 6),))),
-        actor((count,), (port(1),)),
+        actor((count, bursts), (port(0, starts(1, 2)),), (port(1),), burst=row),
+        actor((count * bursts,), (port(1),)),
     ]
     asked = QueueTiming(0, 1, 8, 1, (Stage(BY_ADDRESS, 10),))
     queues = [queue(0, 1, width=1), (Queue(1, 2, 0, server="memory"), asked)]
@@ -343,6 +344,12 @@ def test_a_gathered_request_goes_to_the_channel_of_its_row() -> None:
     indices = [3, 1, 1, 5, 3, -7, 100]
     image = finished(gather(indices), {0: np.array(indices, np.int32)})
     assert counters(image).packets.tolist() == [1, 4, 0, 2]
+
+
+def test_the_index_of_a_row_is_held_for_all_of_its_bursts() -> None:
+    """Rows 2 and 1 of three bursts: bursts 6, 7, 8 and 3, 4, 5, on channels 2 3 0 and 3 0 1."""
+    image = finished(gather([2, 1], bursts=3), {0: np.array([2, 1], np.int32)})
+    assert counters(image).packets.tolist() == [2, 1, 1, 2]
 
 
 def test_without_values_the_number_of_the_token_stands_in_for_the_index() -> None:
