@@ -14,6 +14,7 @@ from rdflow.dsl.program import Tensor
 from rdflow.dsl.report import plural
 from rdflow.dsl.scope import Scope
 from rdflow.dsl.source import Source, Span
+from rdflow.dsl.views import whole_axis
 
 
 def bind(scope: Scope, inner: Scope, layer: syntax.Layer, call: syntax.LayerCall, source: Source) -> None:
@@ -169,6 +170,9 @@ class _Binding:
             _bind_axis(scope, self.inner, place.term.axis.text, axis, value.span, shape)
             for place, axis in zip(formal.places, tensor.axes, strict=True)
         ]
+        for place, axis, sharded in zip(formal.places, tensor.axes, tensor.sharded, strict=True):
+            if sharded and place.at is None:
+                self.inner.sharded |= frozenset(scope.cuts.digits(whole_axis(axis, scope)))
         self.dtype(formal.dtype, tensor, value.span)
         span = name.span if self.foreign else tensor.span
         self.inner.tensors[name.text] = replace(tensor, axes=tuple(own), span=span)

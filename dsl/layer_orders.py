@@ -40,6 +40,7 @@ class _Match:
         self.stream = stream
         self.span = span
         self.copies = stream.order.copies
+        self.space = frozenset(stream.order.space)
 
     def lanes(self) -> None:
         left = list(self.refined(self.formal.lanes, self.stream.order.lanes))
@@ -54,6 +55,7 @@ class _Match:
         groups = runs(self.stream.order.sockets)
         if chips and len(groups) != len(chips):
             raise self.mismatch()
+        self.inner.sharded |= frozenset() if chips else frozenset(self.stream.order.sockets)
         for place, run in zip(chips, groups, strict=False):
             self.bind(place.term, list(run))
         return chips
@@ -83,10 +85,10 @@ class _Match:
         return tuple(r for d in digits for r in cuts.digits(Interval(d.root, d.stride, d.stride * d.extent)))
 
     def expected(self, term: syntax.Term) -> tuple[Digit, ...]:
-        """The digits of a term whose axis is bound, copies aside."""
+        """The digits of a term whose axis is bound, those of copies and sockets aside."""
         if term.axis.text not in self.inner.axes:
             return ()
-        return tuple(d for d in self.inner.digits(term) if d not in self.copies)
+        return without(self.inner.digits(term), self.space)
 
     def take(self, term: syntax.Term, groups: list[tuple[Digit, ...]], left: list[Digit], from_end: bool) -> int:
         """How many digits a place takes from one end of those that are left (in runs: `groups`); its axis is bound after it."""
@@ -103,8 +105,15 @@ class _Match:
             if digit in bound:
                 break
             free.append(digit)
-        self.bind(term, free[::step])
-        return sum(d not in self.copies for d in free)
+        self.bind(term, free[::step] or (self.on_sockets() if from_end else []))
+        return len(without(free, self.space))
+
+    def on_sockets(self) -> list[Digit]:
+        """What a place without a loop may stand for: the one run of digits on the sockets that nothing else names."""
+        named = {d for t in self.formal_terms() if t.axis.text in self.inner.axes for d in self.inner.digits(t)}
+        others = any(place.term.axis.text == syntax.OTHERS for place in self.places())
+        groups = [] if others else runs(without(self.stream.order.sockets, named))
+        return list(groups[0]) if len(groups) == 1 else []
 
     def formal_terms(self) -> list[syntax.Term]:
         """The terms of the parameter's order, but for `..`."""

@@ -76,6 +76,7 @@ def _inside(scope: Scope, unit: syntax.Unit, call: syntax.LayerCall, own: bool) 
         settled=scope.settled,
         before=scope.before,
         copied=scope.copied,
+        sharded=scope.sharded,
         calls=(*scope.calls, call.layer.text),
     )
 

@@ -39,6 +39,7 @@ class Scope:
     before: dict[str, Stream] = field(default_factory=dict)  # streams by name as the pass before found them
     calls: tuple[str, ...] = ()  # the layers that are being expanded
     copied: frozenset[Digit] = frozenset()  # digits that a layer's arguments have as copies: so do its lines
+    sharded: frozenset[Digit] = frozenset()  # likewise on the sockets, unless the layer says so itself
     others: tuple[tuple[Digit, ...], ...] | None = None  # what `..` stands for: loops, copies, sockets
 
     @property
@@ -84,7 +85,8 @@ class Scope:
         where = self.interval(place.term)
         if place.at is None:
             digits = self.cuts.digits(where)
-            return without(digits, self.copied), tuple(d for d in digits if d in self.copied), ()
+            time = without(digits, self.copied | self.sharded)
+            return time, tuple(d for d in digits if d in self.copied), tuple(d for d in digits if d in self.sharded)
         if place.at == "socket":
             return (), (), self.cuts.digits(where)
         if isinstance(place.at, bool):

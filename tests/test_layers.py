@@ -149,3 +149,16 @@ def test_a_library_is_used_once() -> None:
 def test_the_first_sentence_stands_in_lists() -> None:
     assert first_sentence("One, 1.5 of\nit. Two.") == "One, 1.5 of it"
     assert all(0 < len(layer.about) < 150 for layer in layers().values())
+
+
+def test_weights_on_the_sockets_put_the_heads_there() -> None:
+    """Axis g of the weights is sharded: queries, keys and attention run on both sockets, `heads` adds over them."""
+    text = find("llama").example
+    shared = text.replace("bf16[g, ", "bf16[g @socket, ").replace("bf16[c, g, ", "bf16[c, g @socket, ")
+    one, two = (check(Source("llama.rdf", each), {}, api.library) for each in (text, shared))
+    assert [d.message for d in two.diagnostics] == []
+    (kernel,) = two.kernels.values()
+    assert any(r.reduction and r.reduction.sockets for line in kernel.lines for r in getattr(line, "results", ()))
+    random = np.random.default_rng(0)
+    values = {n: random.standard_normal(t.shape).astype(np.float32) for n, t in one.program.tensors.items()}
+    np.testing.assert_allclose(evaluate(two, values)["Y"], evaluate(one, values)["Y"], rtol=0.02, atol=0.5)
