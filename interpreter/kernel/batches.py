@@ -1,0 +1,215 @@
+"""Firings of any kind: gathered, run and committed in batches."""
+
+from numba import njit
+from numpy import int64, uintp
+
+from rdflow.interpreter.kernel.counting import count_firings, wake
+from rdflow.interpreter.kernel.layout import BY_ADDRESS, ROW_FIRED, ROW_FREE, ROW_MEMORY, ROW_READY, UNSERVED
+from rdflow.interpreter.kernel.nest import affine_at
+from rdflow.interpreter.kernel.options import HELPER
+from rdflow.interpreter.kernel.servers import request
+
+
+@njit(**HELPER)
+def gather_inputs(port, queue, n, row, scratch, ready):
+    """Raise `scratch[row]` to the cycles at which the tokens of n firings are there."""
+    for j in range(n):
+        latest = scratch[uintp(row), uintp(j)]
+        for k in range(queue.popped + j * port.taken, queue.popped + (j + 1) * port.taken):
+            latest = max(latest, ready[uintp(queue.ring + (k & queue.mask))])
+        scratch[uintp(row), uintp(j)] = latest
+
+
+@njit(**HELPER)
+def gather_outputs(queue, n, scratch, free):
+    """Raise `scratch[ROW_FREE]` to the cycles at which the slots of n firings are free."""
+    for j in range(n):
+        place = queue.ring + ((queue.pushed + j - queue.capacity) & queue.mask)
+        scratch[uintp(ROW_FREE), uintp(j)] = max(scratch[uintp(ROW_FREE), uintp(j)], free[uintp(place)])
+
+
+@njit(**HELPER)
+def gather(actor, n, tables):
+    """When tokens and slots of the next n firings are there."""
+    scratch = tables.scratch
+    for j in range(n):
+        scratch[uintp(ROW_READY), uintp(j)] = 0
+        scratch[uintp(ROW_MEMORY), uintp(j)] = 0
+        scratch[uintp(ROW_FREE), uintp(j)] = 0
+    for p in range(actor.first_in, actor.last_in):
+        port = tables.ports[uintp(p)]
+        if port.taken > 0:
+            queue = tables.queues[uintp(port.current)]
+            gather_inputs(port, queue, n, queue.memory, scratch, tables.ready)
+    for p in range(actor.first_out, actor.last_out):
+        port = tables.ports[uintp(p)]
+        if port.taken > 0:
+            gather_outputs(tables.queues[uintp(port.current)], n, scratch, tables.free)
+
+
+@njit(**HELPER)
+def run(actor, n, end, interval, scratch):
+    """Up to n firings before `end`; their cycles in `scratch[ROW_FIRED]`. How many, and the cycle of the next."""
+    t = actor.next
+    starved = 0
+    memory = 0
+    blocked = 0
+    fired = 0
+    following = 0
+    while fired < n:
+        j = uintp(fired)
+        plain = max(t, scratch[uintp(ROW_READY), j])
+        arrived = max(plain, scratch[uintp(ROW_MEMORY), j])
+        following = max(arrived, scratch[uintp(ROW_FREE), j])
+        if following >= end:
+            break
+        if arrived > plain:
+            memory += arrived - t
+        else:
+            starved += arrived - t
+        blocked += following - arrived
+        scratch[uintp(ROW_FIRED), j] = following
+        t = following + interval
+        fired += 1
+    actor.next = t
+    actor.starved += starved
+    actor.memory += memory
+    actor.blocked += blocked
+    return fired, following
+
+
+@njit(**HELPER)
+def eased(actor, j, tables):
+    """When the tokens of firing j of the batch would have been there, had none queued at a link that flows share."""
+    latest = 0
+    for p in range(actor.first_in, actor.last_in):
+        port = tables.ports[uintp(p)]
+        queue = tables.queues[uintp(port.current)]
+        for k in range(queue.popped + j * port.taken, queue.popped + (j + 1) * port.taken):
+            place = uintp(queue.ring + (k & queue.mask))
+            latest = max(latest, tables.ready[place] - tables.delay[place])
+    return latest
+
+
+@njit(**HELPER)
+def count_links(actor, fired, start, interval, tables):
+    """Take what tokens had queued at links out of what a batch of firings has starved, from `start` on."""
+    scratch = tables.scratch
+    t = start
+    for j in range(fired):
+        plain = max(t, scratch[uintp(ROW_READY), uintp(j)])
+        if plain >= scratch[uintp(ROW_MEMORY), uintp(j)]:
+            spent = plain - max(t, eased(actor, j, tables))
+            actor.link += spent
+            actor.starved -= spent
+        t = scratch[uintp(ROW_FIRED), uintp(j)] + interval
+
+
+@njit(**HELPER)
+def pop(port, queue, q, fired, tables):
+    """Take the tokens of the firings out of the queue."""
+    for j in range(fired):
+        cycle = tables.scratch[uintp(ROW_FIRED), uintp(j)] + queue.credit
+        for k in range(queue.popped + j * port.taken, queue.popped + (j + 1) * port.taken):
+            tables.free[uintp(queue.ring + (k & queue.mask))] = cycle
+    queue.popped += fired * port.taken
+    wake(queue.source, q, tables.actors, tables.pending)
+
+
+@njit(**HELPER)
+def push(queue, q, fired, tables):
+    """Put the tokens of the firings into the queue."""
+    for j in range(fired):
+        place = uintp(queue.ring + ((queue.pushed + j) & queue.mask))
+        tables.ready[place] = tables.scratch[uintp(ROW_FIRED), uintp(j)] + queue.latency
+    queue.pushed += fired
+    queue.available = queue.pushed
+    wake(queue.sink, q, tables.actors, tables.pending)
+
+
+@njit(**HELPER)
+def number_offsets(actor, fired, tables):
+    """What gathers add to the addresses of a batch without values: the number of a token stands in for its index."""
+    for j in range(fired):
+        tables.offset[uintp(j)] = 0
+        for g in range(actor.first_gather, actor.last_gather):
+            gathered = tables.gathers[uintp(g)]
+            port = tables.ports[uintp(gathered.port)]
+            number = tables.queues[uintp(port.current)].popped + (j + 1) * port.taken - 1
+            tables.offset[uintp(j)] += (max(0, number) % gathered.length) * gathered.stride
+
+
+@njit(**HELPER)
+def index_offsets(actor, fired, tables, ints):
+    """The same with values: the index is in the token, in the queue or held."""
+    for j in range(fired):
+        tables.offset[uintp(j)] = 0
+        for g in range(actor.first_gather, actor.last_gather):
+            gathered = tables.gathers[uintp(g)]
+            port = tables.ports[uintp(gathered.port)]
+            index = int64(ints[uintp(port.word + j * port.step)])
+            tables.offset[uintp(j)] += max(0, min(index, gathered.length - 1)) * gathered.stride
+
+
+@njit(**HELPER)
+def push_served(actor, queue, q, fired, tables):
+    """The same for a queue that passes a server: the tokens become requests."""
+    server = tables.stages[uintp(queue.stages)].server
+    addressed = server == BY_ADDRESS
+    address = 0
+    pace = 0
+    if addressed:
+        address = actor.base + affine_at(tables.affine, actor.burst, tables.loops, actor.loop, actor.depth)
+        pace = tables.affine[uintp(actor.burst + actor.depth)]
+    for j in range(fired):
+        if addressed:
+            where = address + tables.offset[uintp(j)] if actor.last_gather > actor.first_gather else address
+            server = actor.channel + (where // 64) % actor.channels
+            address += pace
+        place = queue.ring + ((queue.pushed + j) & queue.mask)
+        tables.stage[uintp(place)] = queue.stages
+        tables.delay[uintp(place)] = 0
+        arrival = tables.scratch[uintp(ROW_FIRED), uintp(j)] + queue.first
+        request(place, arrival, server, tables.ready, tables.link, tables.target, tables.calendar)
+    tables.clock[0].requests += fired
+    queue.pushed += fired
+
+
+@njit(**HELPER)
+def commit(actor, fired, tables):
+    """Move the tokens of the firings."""
+    for p in range(actor.first_in, actor.last_in):
+        port = tables.ports[uintp(p)]
+        if port.taken > 0:
+            pop(port, tables.queues[uintp(port.current)], port.current, fired, tables)
+    for p in range(actor.first_out, actor.last_out):
+        port = tables.ports[uintp(p)]
+        if port.taken > 0:
+            queue = tables.queues[uintp(port.current)]
+            if queue.stages == UNSERVED:
+                push(queue, port.current, fired, tables)
+            else:
+                push_served(actor, queue, port.current, fired, tables)
+
+
+@njit(**HELPER)
+def count_batch(actor, fired, interval, scratch):
+    """Count firings whose cycles are in `scratch[ROW_FIRED]`."""
+    first, last = scratch[uintp(ROW_FIRED), uintp(0)], scratch[uintp(ROW_FIRED), uintp(fired - 1)]
+    count_firings(actor, fired, interval, first, last)
+
+
+@njit(**HELPER)
+def fire_any(actor, n, end, interval, tables):
+    """Firings of any kind, and the cycle of the next."""
+    gather(actor, n, tables)
+    start = actor.next
+    fired, following = run(actor, n, end, interval, tables.scratch)
+    if fired > 0:
+        count_batch(actor, fired, interval, tables.scratch)
+        if actor.linked:
+            count_links(actor, fired, start, interval, tables)
+        if actor.last_gather > actor.first_gather:
+            number_offsets(actor, fired, tables)
+        commit(actor, fired, tables)
+    return fired, following
