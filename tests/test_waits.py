@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import product
+
 import numpy as np
 import pytest
+from random_netlists import Case
 from test_balance import codes, run
 from test_cycles import AGCU, MACHINE, STAGES, answered, on_one_channel, wire
 from test_engine_equals_oracle import check_to_the_end
@@ -19,7 +23,6 @@ from rdflow.interpreter.image import Status, advance, build, counters
 from rdflow.interpreter.mapping import map_netlist
 from rdflow.interpreter.why import why
 from rdflow.units import kernel_costs
-from tests.test_engine_equals_oracle import Case
 
 N = 1024  # tokens of a matrix: 64 rows of 256 f32, 16 a token
 
@@ -279,3 +282,34 @@ def test_a_load_that_waits_for_what_waits_for_it() -> None:
     right = AGAIN.format(hold="zb = pmu z as [; n, c/H | c%H]", held="zb")
     assert codes(right) == []
     assert run(right)[0] is Status.FINISHED
+
+
+HELD = """
+axis a = 3, n = 64, c = 256
+tensor W: f32[a, n, c] in hbm
+tensor O: f32[a, n, c] in hbm output
+kernel k {{
+    w = load W as [{loops} | c%H]
+    h = {hold}
+    y = {turn}
+    store y {streams} -> W{view}
+    v = load W as [a, c/H, n | c%H]
+    vt = pmu v as [a; n, c/H | c%H]
+    store vt -> O
+}}
+schedule {{ launch k }}
+"""
+HOLDS = ("pcu w", "pmu w as [a, n; c/H | c%H]", "pmu w as [a; n, c/H | c%H]", "pmu w as [; a, n, c/H | c%H]")
+TURNS = ("pcu h * 2", "pmu h as [a; c/H, n | c%H]")
+VIEWS = ("", "(n = 63 - n)", "(a = 2 - a)")
+
+
+def test_what_is_refused_stops_and_what_is_not_refused_ends() -> None:
+    """The proof against the run, over what is held, turned and stored where."""
+    found = Counter[bool]()
+    for hold, turn, view, streams in product(HOLDS, TURNS, VIEWS, ("", "@2")):
+        text = HELD.format(loops="a, n, c/H", hold=hold, turn=turn, view=view, streams=streams)
+        refused = "RDF056" in codes(text)
+        assert (run(text)[0] is Status.DEADLOCK) == refused, text
+        found[refused] += 1
+    assert min(found[True], found[False]) >= 8, found
