@@ -55,7 +55,7 @@ class Outcome:
         executed is no mistake of the program: who runs it is told."""
         if self.checked is None or not self.passed or copies(self.checked) > MOST_COPIES:
             return
-        from rdflow.units import too_large
+        from rdflow.fitting import too_large
 
         with suppress(CompileError):
             self.diagnostics += too_large(self.checked, machine)

@@ -50,7 +50,8 @@ def check(
 
 def _unit_tables(results: list[Outcome], target: Machine, told: Told) -> list[dict[str, Any]]:
     """Print the units of every program without mistakes; add to its diagnostics what does not fit the machine."""
-    from rdflow.units import costs_json, kernel_costs, too_large
+    from rdflow.fitting import too_large
+    from rdflow.units import costs_json, kernel_costs
 
     documents = []
     for result in results:

@@ -59,7 +59,7 @@ def _fits(program: Program) -> None:
 
     sizes = (prod(tensor.shape) for tensor in program.checked.program.tensors.values())
     if sum(sizes) > sum(tier.capacity for tier in program.machine.tiers.values()):
-        from rdflow.units import too_large
+        from rdflow.fitting import too_large
 
         raise CompileError(too_large(program.checked, program.machine), program.checked.program.source)
 

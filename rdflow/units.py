@@ -12,7 +12,7 @@ from rdflow.dsl.diagnostics import Diagnostic
 from rdflow.dsl.elaborate import elaborate
 from rdflow.dsl.firings import firings
 from rdflow.dsl.netlist import Netlist
-from rdflow.interpreter.allocate import MAIN, UnitRow, socket_errors, tier_errors, unit_table
+from rdflow.interpreter.allocate import MAIN, UnitRow, socket_errors, unit_table
 from rdflow.interpreter.collectives import chosen
 from rdflow.interpreter.floorplan import floorplan
 from rdflow.interpreter.machine import Machine
@@ -99,16 +99,6 @@ def _ordered(netlist: Netlist) -> Iterator[Ordered]:
                 found.setdefault((actor.unit, source.unit, queue.stream), queue.slots or 1)
     for (unit, on, until), times in found.items():
         yield Ordered(netlist.units[unit].name, netlist.units[on].name, until, times)
-
-
-def too_large(checked: Checked, machine: Machine) -> list[Diagnostic]:
-    """What does not fit a socket or a memory tier (RDF206, RDF207), kernel by kernel."""
-    netlists = (elaborate(checked.kernels[spec], chosen(machine)) for spec in checked.launches)
-    return [
-        d
-        for netlist in netlists
-        for d in (*node_errors(netlist, machine), *socket_errors(netlist, machine), *tier_errors(netlist, machine))
-    ]
 
 
 def costs_json(cost: KernelCost) -> dict[str, Any]:
