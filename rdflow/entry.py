@@ -13,7 +13,7 @@ PLAIN = ("--json", "--quiet", "-q")
 def main() -> None:
     """Run the command line."""
     gc.set_threshold(100_000, 20, 20)  # while modules load, nothing becomes garbage that is worth looking for often
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # to look for some among all that is installed takes time
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for some takes time
     command = plain(sys.argv[1:])
     if command is not None:
         from rdflow.console import ending_quietly
