@@ -39,7 +39,7 @@ def stepper(tables: Tables, marks: Marks | None, values: Values | None) -> Calla
         compile_side_by_side("advance_timing", "look")
         words = [*words, *flat(marks, MARKS), address("look"), 0, 0]
         return partial(call("advance_timing", len(words) + 1), *words)
-    compile_side_by_side("compute", "elementwise")
+    compile_side_by_side("advance_values", *PARTS)
     parts = [word for name in PARTS for word in (address(name), 0, 0)]
     words = [*words, *flat(values, VALUES), *parts]
     return partial(call("advance_values", len(words) + 1), *words)
@@ -127,11 +127,12 @@ def keep(path: Path, symbol: str, code: bytes) -> None:
 
 
 @cache
-def compile_side_by_side(name: str, other: str) -> None:
+def compile_side_by_side(name: str, *others: str) -> None:
     """Half of a first compilation is done by another process, which leaves it where this one finds it."""
-    if holds(other):
+    missing = [other for other in others if not holds(other)]
+    if not missing:
         return
-    process = apart(f"from rdflow.interpreter.kernel.native import address; address({other!r})")
+    process = apart(f"from rdflow.interpreter.kernel.native import address; [address(n) for n in {missing!r}]")
     address(name)
     if process is not None:
         process.wait()
