@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from rdflow.dsl.diagnostics import Diagnostic
 from rdflow.dsl.firings import firings
 from rdflow.dsl.launches import LaunchSpec
 from rdflow.dsl.netlist import Netlist
@@ -128,6 +129,8 @@ class Profile:
     launches_repeated: int
     host_seconds: float
     schedule: tuple[dict[str, object], ...]
+    warnings: tuple[Diagnostic, ...] = ()
+    """of places and routes, which are known when a kernel runs"""
 
     @property
     def intensity(self) -> float:
@@ -161,6 +164,7 @@ def profile(execution: Execution) -> Profile:
         sum(l.repeats for l in execution.launched),
         sum(l.host_seconds for l in execution.launched),
         tuple(_entry(l, machine) for l in execution.launched),
+        tuple(d for kernel in execution.compiled.values() for d in kernel.floorplan.warnings(kernel.netlist)),
     )
 
 

@@ -53,6 +53,12 @@ def announce_compilation(with_values: bool, told: Told) -> None:
         note("compiling the engine, which happens once and takes some 20 s ...", told)
 
 
+def _tell_warnings(program: Program, profile: Profile, told: Told) -> None:
+    """What the mapping warns of, once it is known."""
+    if not (told.quiet or told.as_json):
+        show_diagnostics(profile.warnings, program.checked.program.source)
+
+
 def _fits(program: Program) -> None:
     """Refuse tensors that no memory tier holds before values are made for them. Raises CompileError."""
     from math import prod
@@ -88,6 +94,7 @@ def run(
         announce_compilation(True, told)
         with Meter(told) as meter:
             result = program.run_on(values, verify, meter)
+        _tell_warnings(program, result.profile, told)
         files = _write(program, result.outputs, folder) if folder else {}
         if told.as_json:
             from rdflow.document import document
@@ -171,6 +178,7 @@ def profile(
             found = profile_of(execution)
             if asked.paths:
                 _write_files(program, execution, found, doubled, asked, meter)
+        _tell_warnings(program, found, told)
         if told.as_json:
             from rdflow.document import document
 

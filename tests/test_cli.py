@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from rdflow import __version__
 from rdflow.cli import app
 from rdflow.console import Told, ending
+from rdflow.dsl.codes import CODES
 
 SCALE = """\
 # scale: twice the values
@@ -486,3 +487,12 @@ def test_check_imports_neither_numba_nor_rich_nor_numpy(folder: Path) -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert found.stdout.splitlines()[1:] == [""], found.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "profile"])
+def test_a_link_that_is_to_carry_too_much_is_warned_of_where_the_program_runs(command: str, folder: Path) -> None:
+    (folder / "seven.rdf").write_text(CODES["RDF210"].wrong)
+    result = call(command, "seven.rdf")
+    assert result.exit_code == 0
+    assert "warning[RDF210]" in result.stderr
+    assert "RDF210" not in call(command, "seven.rdf", "--quiet").stderr
