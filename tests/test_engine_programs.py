@@ -103,6 +103,7 @@ def test_launches_of_one_kernel_with_several_sizes(dtype: str) -> None:
 # -- the oracle --------------------------------------------------------------------------------------------------------
 
 SMALL: dict[str, list[Sizes]] = {
+    "ddr_to_hbm": [{"N": 600, "P": 2, "SOCKETS": 2}],
     "hello": [{"N": 1000, "P": 4}],
     "gemm": [{"M": 20, "N": 17, "K": 9, "P": 2}, {"M": 33, "N": 16, "K": 40}],
     "transpose": [{"M": 40, "N": 20, "P": 3}],

@@ -243,6 +243,9 @@ DECODERS = [
 ]
 
 CASES = {
+    "ddr_to_hbm": Case(
+        lambda x, p: {"Y": x["X"]}, [{"N": 4096}, {"N": 1000, "P": 2, "SOCKETS": 4}, {"N": 2, "SOCKETS": 2}]
+    ),
     "hello": Case(lambda x, p: {"Y": 2 * x["X"]}, [{"N": 1024}, {"N": 1000, "P": 4}, {"N": 1}, {"N": 33, "P": 2}]),
     "gemm": Case(lambda x, p: {"C": x["A"] @ x["B"]}, MATRICES),
     "transpose": Case(
