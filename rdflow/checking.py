@@ -85,7 +85,7 @@ class Outcome:
 
 def copies(checked: Checked) -> int:
     """Copies of all lines of the kernels that are launched."""
-    return sum(size(space_of(line)) for spec in set(checked.launches) for line in checked.kernels[spec].lines)
+    return sum(size(space_of(line)) for spec in checked.launches for line in checked.kernels[spec].lines)
 
 
 def outcome(file: str, settings: Mapping[str, Value], machine: Machine) -> Outcome:
