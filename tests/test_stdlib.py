@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import gradients
 import numpy as np
 import pytest
 
@@ -189,6 +190,16 @@ def fourier(order: int, filtered: bool = False) -> Callable[[Sizes], dict[str, A
     return given
 
 
+def attended(n: Sizes) -> dict[str, Any]:
+    """Queries, keys, values, and what attention made of them."""
+    random, shape = np.random.default_rng(4), (n["t"], n["g"], n["e"])
+    q, k, v = (random.standard_normal(s).astype(np.float32) for s in ((*shape[:2], n["r"], n["e"]), shape, shape))
+    score = np.einsum("tgre,uge->tgru", q, k) / np.sqrt(n["e"])
+    score = np.where(np.tril(np.ones((n["t"], n["t"]), bool))[:, None, None], score, -np.inf)
+    weight = np.exp(score - score.max(-1, keepdims=True))
+    return {"Q": q, "K": k, "V": v, "O": np.einsum("tgru,uge->tgre", weight / weight.sum(-1, keepdims=True), v)}
+
+
 def axes(names: str, length: int) -> Sizes:
     return dict.fromkeys(names.split(), length)
 
@@ -302,6 +313,24 @@ CASES = {
         fourier(4, True),
         2,
     ),
+}
+GRADIENT_SIZES: dict[str, tuple[Sizes, ...]] = {
+    "swiglu_back": ({"n": 45},),
+    "adamw": ({"n": 45},),
+    "causal_attention_back": HEADS,
+    "queries_back": ({"t": 45, "c": 33, "r": 1},),
+    "heads_grad": ({"t": 45, "n": 7, "g": 1},),
+    "linear_grad": ({"t": 45, "k": 33, "n": 7}, {"t": 7}),
+}
+GRADIENT_INPUTS: dict[str, Callable[[Sizes], dict[str, Any]]] = {
+    "rope_back": angles,
+    "adamw": lambda n: {"V": np.random.default_rng(2).random(n["n"])},
+    "causal_attention_back": attended,
+}
+
+CASES |= {
+    name: Case(reference, GRADIENT_SIZES.get(name, ({"t": 45},)), GRADIENT_INPUTS.get(name, lambda n: {}))
+    for name, reference in gradients.REFERENCES.items()
 }
 SAMPLED = {"sample"}  # chance: held against a distribution below
 
