@@ -29,7 +29,7 @@ def check_store(scope: Scope, store: syntax.Store) -> Store:
             f"`{view.tensor.name}` is an input",
             [(store.span, "stored here"), (view.tensor.span, "declared input")],
             notes=["inputs are what a user gives; they are not changed"],
-            help=f"store into an output, or declare `{view.tensor.name}` without `input`",
+            help=f"store into an output, or declare `{view.tensor.name}` as `input output`: given, and changed in place",
         )
     across(scope, view, source.order, store.span, store.source.text)
     scope.versions[view.tensor.name] = scope.versions.get(view.tensor.name, 0) + 1

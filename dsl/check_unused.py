@@ -61,10 +61,10 @@ def unused(program: Program, kernels: Mapping[LaunchSpec, Kernel], report: Repor
         if _takes_tensors(program.kernels[spec.kernel]):
             written.update(t for t in program.tensors)
     for tensor in program.tensors.values():
-        if tensor.direction == "output" and kernels and tensor.name not in written:
+        if tensor.direction in ("output", "input output") and kernels and tensor.name not in written:
             report.warn(
                 "RDF055",
                 f"no kernel writes the output `{tensor.name}`",
-                [(tensor.span, "it stays zero")],
+                [(tensor.span, "it stays as it is given" if tensor.given else "it stays zero")],
                 help=f"`store .. -> {tensor.name}`",
             )

@@ -158,24 +158,32 @@ class _Binding:
                 )
             raise scope.report.unknown("tensor", str(text), value.span, list(scope.tensors))
         tensor = scope.tensors[value.name]
+        self.dtype(formal.dtype, tensor, value.span)
+        self.inner.tensors[name.text] = replace(
+            tensor, axes=self.axes_of(name, formal, tensor, value.span), span=name.span if self.foreign else tensor.span
+        )
+
+    def axes_of(self, name: syntax.Name, formal: syntax.TensorType, tensor: Tensor, given: Span) -> tuple[Axis, ...]:
+        """The tensor's axes as the layer calls them; `tensor[..]` takes a tensor of any shape, and calls none."""
+        scope = self.scope
+        if [place.term.axis.text for place in formal.places] == [syntax.OTHERS]:
+            return tensor.axes
         if len(tensor.axes) != len(formal.places):
             raise scope.report.fail(
                 "RDF070",
                 f"`{tensor.name}` has {plural(len(tensor.axes), 'axis')}, `{name.text}` has {len(formal.places)}",
-                [(value.span, "given here"), (tensor.span, "declared here")],
+                [(given, "given here"), (tensor.span, "declared here")],
                 help="give a tensor with as many axes as the parameter",
             )
         shape = f"`{tensor.name}` is [{', '.join(a.name for a in tensor.axes)}]"
         own = [
-            _bind_axis(scope, self.inner, place.term.axis.text, axis, value.span, shape)
+            _bind_axis(scope, self.inner, place.term.axis.text, axis, given, shape)
             for place, axis in zip(formal.places, tensor.axes, strict=True)
         ]
         for place, axis, sharded in zip(formal.places, tensor.axes, tensor.sharded, strict=True):
             if sharded and place.at is None:
                 self.inner.sharded |= frozenset(scope.cuts.digits(whole_axis(axis, scope)))
-        self.dtype(formal.dtype, tensor, value.span)
-        span = name.span if self.foreign else tensor.span
-        self.inner.tensors[name.text] = replace(tensor, axes=tuple(own), span=span)
+        return tuple(own)
 
     def axis(self, name: syntax.Name, value: syntax.Expr) -> None:
         scope = self.scope

@@ -39,6 +39,11 @@ class Tensor:
     def shape(self) -> tuple[int, ...]:
         return tuple(a.length for a in self.axes)
 
+    @property
+    def given(self) -> bool:
+        """Whether a user gives it: where nobody does, it is random."""
+        return self.direction in ("input", "input output")
+
 
 @dataclass
 class Program:

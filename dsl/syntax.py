@@ -272,7 +272,7 @@ class TensorType:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """`Q: bf16[q, d] in hbm input`. `direction` is "input", "output" or None."""
+    """`Q: bf16[q, d] in hbm input`. `direction` is "input", "output", "input output" or None."""
 
     name: Name
     type: TensorType

@@ -75,8 +75,8 @@ class Build:
         return *children, _span(meta)
 
     def on_tensors(self, meta: Meta, children: list[Any]) -> Group:
-        *declared, tier, direction = children
-        word = None if direction is None else str(direction)
+        *declared, tier, given, kept = children
+        word = " ".join(str(direction) for direction in (given, kept) if direction is not None) or None
         return Group(tuple(syntax.Tensor(name, kind, tier, word, at) for name, kind, at in declared), _span(meta))
 
     def on_tensor_type(self, meta: Meta, children: list[Any]) -> syntax.TensorType:

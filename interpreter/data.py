@@ -30,9 +30,7 @@ def prepared(program: Program, inputs: Mapping[str, Any], seed: int = SEED) -> d
         given = inputs.get(tensor.name)
         if given is None or isinstance(given, int):
             own = seed if given is None else given
-            found[tensor.name] = (
-                random(tensor, own) if tensor.direction == "input" or given is not None else zeros(tensor)
-            )
+            found[tensor.name] = random(tensor, own) if tensor.given or given is not None else zeros(tensor)
             continue
         array = np.asarray(given)
         mistake = _mistake(tensor, array)

@@ -81,7 +81,7 @@ def inputs(texts: Iterable[str] | None, program: Program, default: int) -> dict[
 
 def random_inputs(program: Program, given: Mapping[str, Any], seed: int) -> dict[str, int]:
     """The inputs that are random, and their seeds."""
-    names = [t.name for t in program.tensors.values() if t.direction == "input"]
+    names = [t.name for t in program.tensors.values() if t.given]
     seeds = {name: given.get(name, seed) for name in names}
     return {name: own for name, own in seeds.items() if isinstance(own, int)}
 

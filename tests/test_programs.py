@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from rdflow import api
 from rdflow.dsl.check import Checked, check
 from rdflow.dsl.checked import Load, Store
 from rdflow.dsl.evaluate import evaluate
@@ -334,7 +335,7 @@ def source(name: str) -> Source:
 
 @cache
 def checked(name: str, settings: tuple[tuple[str, int | str], ...] = ()) -> Checked:
-    return check(source(name), dict(settings))
+    return check(source(name), dict(settings), api.library)
 
 
 def errors(found: Checked) -> list[str]:
