@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Axis, Cuts
@@ -16,9 +16,10 @@ from rdflow.dsl.check_sockets import check_sockets
 from rdflow.dsl.check_unused import unlaunched, unused
 from rdflow.dsl.checked import Carry, Kernel, Stream, streams_of
 from rdflow.dsl.constants import Value
-from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
-from rdflow.dsl.launches import LaunchSpec, launches
+from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label, Severity
+from rdflow.dsl.launches import LaunchSpec, signatures, steps
 from rdflow.dsl.parse import parse
+from rdflow.dsl.pools import homes
 from rdflow.dsl.program import STAGES, Program, Resolve, Tensor, declare, dtype
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.scope import Scope
@@ -37,6 +38,16 @@ class Checked:
     launches: list[LaunchSpec]
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
+    def kernel(self, spec: LaunchSpec) -> Kernel:
+        """A kernel by signature: one that a value decides is checked when it is launched. Raises CompileError."""
+        if spec not in self.kernels:
+            report = Reporter()
+            found = check_home(self.program, spec, report)
+            if found is None:
+                raise CompileError(report.found, self.program.source)
+            self.kernels[spec] = found
+        return self.kernels[spec]
+
     @property
     def errors(self) -> list[Diagnostic]:
         return [d for d in self.diagnostics if d.severity is Severity.ERROR]
@@ -52,15 +63,16 @@ def check(
     module, found = parse(source)
     report = Reporter(list(found), silent=set(_lost(source, found)), unread=tuple(d.labels[0].span for d in found))
     program = declare(module, settings or {}, report, library, stages)
-    specs = launches(program, report)
+    walked = steps(program, report)
+    specs = signatures(walked)
     kernels: dict[LaunchSpec, Kernel] = {}
     for spec in dict.fromkeys(specs):
-        kernel = check_kernel(program, spec, report)
+        kernel = check_home(program, spec, report)
         if kernel is not None:
             kernels[spec] = kernel
     if not report.failed:
-        unused(program, kernels, report)
-        unlaunched(program, specs, report)
+        unused(program, kernels, walked, report)
+        unlaunched(program, walked, report)
     return Checked(program, kernels, specs, report.found)
 
 
@@ -93,6 +105,17 @@ def checked(
     return result
 
 
+def check_home(program: Program, spec: LaunchSpec, report: Reporter) -> Kernel | None:
+    """`check_kernel` of the program that the kernel is in: this one, or an expert's, whose mistakes name the pool."""
+    if not spec.home:
+        return check_kernel(program, spec, report)
+    pool, kind = next((pool, kind) for pool, kind in homes(program.pools) if kind.home == spec.home)
+    inner = Reporter(origin=kind.program.source, callers=[Label(pool.span, "an expert of this pool", program.source)])
+    kernel = check_kernel(kind.program, spec, inner)
+    report.found.extend(d for d in inner.found if d.severity is Severity.ERROR and d not in report.found)
+    return kernel
+
+
 def check_kernel(program: Program, spec: LaunchSpec, report: Reporter) -> Kernel | None:
     """One kernel with the lengths and scalars of a launch; None if it has mistakes (reported)."""
     tree = program.kernels[spec.kernel]
@@ -105,7 +128,9 @@ def check_kernel(program: Program, spec: LaunchSpec, report: Reporter) -> Kernel
     before: dict[str, Stream] = {}
     for _ in range(PASSES):
         cuts.grown = False
-        trial = Reporter(silent=set(report.silent), unread=report.unread)
+        trial = Reporter(
+            origin=report.origin, callers=list(report.callers), silent=set(report.silent), unread=report.unread
+        )
         scope = _pass(program, tree, spec, axes, cuts, tensors, trial, settled, before)
         cuts.share()
         found = {s.name: s for line in scope.lines for s in streams_of(line)}
@@ -148,6 +173,8 @@ def _arguments(
         element = dtype(parameter.type.dtype, program.names, report)
         name = parameter.name.text
         tensors[name] = Tensor(name, element, tuple(own), sharded, "hbm", None, parameter.name.span)
+    for name, tier in spec.tiers:
+        tensors[name] = replace(tensors[name], tier=tier)
     return axes, roots, tensors
 
 

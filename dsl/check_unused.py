@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from rdflow.dsl import syntax
 from rdflow.dsl.checked import Carry, Kernel, Store, bounds_of, sources_of, streams_of
-from rdflow.dsl.launches import LaunchSpec
 from rdflow.dsl.program import Program
 from rdflow.dsl.report import Reporter
+from rdflow.dsl.steps import CopyCall, LaunchCall, LaunchSpec, Step
 
 
 def _takes_tensors(kernel: syntax.Kernel) -> bool:
@@ -16,9 +16,9 @@ def _takes_tensors(kernel: syntax.Kernel) -> bool:
     return any(isinstance(parameter.type, syntax.TensorType) for parameter in kernel.parameters)
 
 
-def unlaunched(program: Program, specs: list[LaunchSpec], report: Reporter) -> None:
+def unlaunched(program: Program, walked: Iterable[Step], report: Reporter) -> None:
     """Warn about kernels that were not checked, because nothing says with which arguments they run."""
-    launched = {spec.kernel for spec in specs}
+    launched = {step.spec.kernel for step in walked if isinstance(step, LaunchCall) and not step.spec.home}
     for name, kernel in program.kernels.items():
         if name not in launched:
             call = (
@@ -37,10 +37,22 @@ def unlaunched(program: Program, specs: list[LaunchSpec], report: Reporter) -> N
             )
 
 
-def unused(program: Program, kernels: Mapping[LaunchSpec, Kernel], report: Reporter) -> None:
+def _given(walked: Iterable[Step]) -> Iterator[str]:
+    """Tensors that experts are given, or that are copied to: who writes them is not to be seen here."""
+    for step in walked:
+        if isinstance(step, LaunchCall):
+            yield from (argument.tensor for _, argument in step.bound)
+            if step.spec.home:
+                yield from (argument.tensor for argument in step.arguments if argument is not None)
+        elif isinstance(step, CopyCall):
+            yield step.target.tensor
+
+
+def unused(program: Program, kernels: Mapping[LaunchSpec, Kernel], walked: Iterable[Step], report: Reporter) -> None:
     """Warn about streams that nobody reads and outputs that nobody writes."""
-    written = set()
-    for spec, kernel in kernels.items():
+    written = set(_given(walked))
+    own = {spec: kernel for spec, kernel in kernels.items() if not spec.home}
+    for spec, kernel in own.items():
         read = {s.name for line in kernel.lines for s in sources_of(line)}
         read |= {line.feedback for line in kernel.lines if isinstance(line, Carry)}
         read |= {name for line in kernel.lines for name in bounds_of(line)}

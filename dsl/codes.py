@@ -10,7 +10,7 @@ import re
 import textwrap
 from dataclasses import dataclass
 
-from rdflow.dsl import codes_language, codes_running, codes_sockets
+from rdflow.dsl import codes_language, codes_running, codes_schedules, codes_sockets
 from rdflow.dsl.codes_machine import MACHINE_CODES
 
 
@@ -151,7 +151,8 @@ def read_entry(text: str) -> Code:
 
 
 def _all() -> dict[str, Code]:
-    texts = (*ENTRIES, *codes_language.ENTRIES, *codes_sockets.ENTRIES, *codes_running.ENTRIES)
+    groups = (codes_language, codes_sockets, codes_schedules, codes_running)
+    texts = (*ENTRIES, *(entry for group in groups for entry in group.ENTRIES))
     entries = [*map(read_entry, texts), *(Code(*entry) for entry in MACHINE_CODES)]
     return {entry.code: entry for entry in sorted(entries, key=lambda entry: entry.code)}
 

@@ -1287,43 +1287,4 @@ ENTRIES: tuple[str, ...] = (
             store y -> Y
         }
     """,
-    """
-    RDF080: not executed in this version
-
-    Values that a schedule reads back (`let`), copies between tiers, and pools of experts are parsed and formatted,
-    but not run yet.
-
-    wrong:
-        axis t = 64, c = 256, l = 4
-        tensor X: bf16[t, c] in hbm input
-        tensor W: bf16[l, c] in hbm input
-        tensor Y: bf16[t, c] in hbm output
-
-        kernel scale(x: bf16[t, c], w: bf16[c], y: bf16[t, c], f: f32) {
-            a = load x as [t, c/L | c%L]
-            b = pmu load w as [; t, c/L | c%L]
-            p = pcu a * b * f
-            store p -> y
-        }
-
-        schedule {
-            copy X -> Y
-            launch scale(X, W(l = 1), Y, 0.5)
-        }
-
-    right:
-        axis t = 64, c = 256, l = 4
-        tensor X: bf16[t, c] in hbm input
-        tensor W: bf16[l, c] in hbm input
-        tensor Y: bf16[t, c] in hbm output
-
-        kernel scale(x: bf16[t, c], w: bf16[c], y: bf16[t, c], f: f32) {
-            a = load x as [t, c/L | c%L]
-            b = pmu load w as [; t, c/L | c%L]
-            p = pcu a * b * f
-            store p -> y
-        }
-
-        schedule { launch scale(X, W(l = 1), Y, 0.5) }
-    """,
 )

@@ -36,32 +36,39 @@ from rdflow.dsl.evaluate_frame import Frame
 from rdflow.dsl.evaluate_memory import hold, load, store
 from rdflow.dsl.evaluate_operations import rounded
 from rdflow.dsl.evaluate_route import route
-from rdflow.dsl.launches import LaunchCall, calls
 from rdflow.dsl.program import Tensor
 from rdflow.dsl.report import Reporter
+from rdflow.dsl.schedule import Walk
+from rdflow.dsl.slices import number, sliced, view_of
+from rdflow.dsl.steps import Activation, CopyCall, LaunchCall, Pause, Read
 
 
 def evaluate(checked: Checked, inputs: Mapping[str, ArrayLike]) -> dict[str, Numbers]:
     """All tensors after the launches of a program; a tensor that is not given starts as zeros."""
-    tensors = checked.program.tensors
+    tensors = checked.program.held
     unknown = set(inputs) - set(tensors)
     if unknown:
         raise ValueError(f"no tensor {', '.join(sorted(unknown))}")
     memory = {name: stored(tensor, inputs.get(name)) for name, tensor in tensors.items()}
-    for call in calls(checked.program, Reporter()):
-        _launch(checked, call, memory)
+    program = checked.program
+    walk = Walk(program, lambda read: number(program, read, memory), Reporter(), running=True)
+    for step in walk.steps():
+        match step:
+            case LaunchCall():
+                _launch(checked, step, memory)
+            case CopyCall(source, target):
+                sliced(program, target, memory)[...] = sliced(program, source, memory)
+            case Activation() | Read() | Pause():
+                pass  # they take time and change no value
+            case _:
+                assert_never(step)
     return memory
 
 
 def _launch(checked: Checked, call: LaunchCall, memory: dict[str, Numbers]) -> None:
     """Run a kernel on its arguments, slices of tensors that it reads and writes through."""
-    kernel = checked.kernels[call.spec]
-    views = dict(memory)
-    for parameter, argument in zip(checked.program.kernels[call.spec.kernel].parameters, call.arguments, strict=False):
-        if argument is not None:
-            fixed = dict(argument.fixed)
-            axes = checked.program.tensors[argument.tensor].axes
-            views[parameter.name.text] = memory[argument.tensor][(*(fixed.get(a.name, slice(None)) for a in axes), ...)]
+    kernel = checked.kernel(call.spec)
+    views = {name: view_of(checked.program, call, name, memory) for name in kernel.tensors}
     results = evaluate_kernel(kernel, views)
     for name in {line.view.tensor.name for line in kernel.lines if isinstance(line, Store)}:
         views[name][...] = results[name]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Axis
 from rdflow.dsl.constants import Value, evaluate
+from rdflow.dsl.diagnostics import Label
 from rdflow.dsl.program import Program, Tensor, dtype
-from rdflow.dsl.report import Reporter, plural
+from rdflow.dsl.report import At, Reporter, plural
 from rdflow.dsl.source import Span
 
 
@@ -35,28 +36,32 @@ def integer(value: Value, span: Span, report: Reporter) -> int:
 
 def scalar_argument(
     program: Program,
+    home: Program,
     parameter: syntax.KernelParameter,
     formal: syntax.Name,
     expr: syntax.Expr,
     names: dict[str, Value],
     report: Reporter,
 ) -> Value:
-    """A scalar argument: a number of the parameter's dtype."""
+    """A scalar argument: a number of the dtype of the parameter, which is declared in `home`."""
+    declared = Label(parameter.span, "declared here", home.source)
+    labels: list[At]
     if isinstance(expr, syntax.Ref | syntax.View):
         name = expr.name if isinstance(expr, syntax.Ref) else expr.name.text
         if name in program.tensors and name not in names:
-            labels = [(expr.span, f"`{name}` is a tensor"), (parameter.span, "declared here")]
+            labels = [(expr.span, f"`{name}` is a tensor"), declared]
             raise report.fail("RDF060", "a number is expected here", labels, help="give a number or a param")
     value = evaluate(expr, names, program.lengths, report)
     whole = isinstance(value, int) and not isinstance(value, bool)
-    if isinstance(value, str) or dtype(formal, names, report) == "int32" and not whole:
-        labels = [(expr.span, f"this is {value}"), (parameter.span, "declared here")]
+    if isinstance(value, str) or dtype(formal, home.names, report) == "int32" and not whole:
+        labels = [(expr.span, f"this is {value}"), declared]
         raise report.fail("RDF060", f"`{parameter.name.text}` is {formal.text}", labels, help="give a whole number")
     return value
 
 
 def tensor_argument(
     program: Program,
+    home: Program,
     parameter: syntax.KernelParameter,
     formal: syntax.TensorType,
     expr: syntax.Expr,
@@ -64,28 +69,113 @@ def tensor_argument(
     lengths: dict[str, tuple[int, Span]],
     report: Reporter,
 ) -> tuple[TensorArgument, tuple[int, ...]]:
-    """A tensor argument with the axes that its view leaves free, matched against the parameter's."""
-    view = _view(program, parameter, expr, report)
+    """A tensor argument with the axes that its view leaves free, matched against the parameter's, declared in `home`."""
+    view = _view(program, home, parameter, expr, report)
+    argument, tensor, free = _sliced(program, view, names, report)
+    declared = Label(parameter.span, "declared here", home.source)
+    wanted = None if formal.dtype is None else dtype(formal.dtype, home.names, report)
+    _fits(parameter.name.text, declared, wanted, len(formal.places), expr, tensor, free, report)
+    sharded = [place.at == "socket" for place in formal.places]
+    _same_sockets(parameter.name.text, declared, sharded, expr, tensor, argument, report)
+    for place, axis in zip(formal.places, free, strict=True):
+        _same_length(declared, place.term.axis.text, expr, axis, lengths, report)
+    return argument, tuple(a.length for a in free)
+
+
+def bound_tensor(
+    program: Program, home: Program, binding: syntax.Binding, names: dict[str, Value], report: Reporter
+) -> tuple[str, TensorArgument]:
+    """A tensor of an expert's program, and what stands for it."""
+    name = binding.axis.text
+    if name not in home.tensors:
+        raise report.unknown("tensor of the expert", name, binding.axis.span, list(home.tensors))
+    own = home.tensors[name]
+    declared = Label(own.span, "declared here", home.source)
+    view = _as_view(binding.value)
+    if view is None or view.name.text not in program.tensors:
+        labels: list[At] = [(binding.value.span, "not a tensor of this program"), declared]
+        raise report.fail(
+            "RDF060", "a tensor is expected here", labels, help=f"`{name} = {next(iter(program.tensors), 'X')}`"
+        )
+    argument, tensor, free = _sliced(program, view, names, report)
+    _fits(name, declared, own.dtype, len(own.axes), binding.value, tensor, free, report)
+    _same_sockets(name, declared, own.sharded, binding.value, tensor, argument, report)
+    lengths = {axis.name: (axis.length, own.span) for axis in own.axes}
+    for mine, axis in zip(own.axes, free, strict=True):
+        if mine.length != axis.length:
+            labels = [(binding.value.span, f"`{axis.name}` has {axis.length}"), declared]
+            message = f"`{mine.name}` of `{name}` has {lengths[mine.name][0]} values"
+            raise report.fail("RDF060", message, labels, help="set the params of both programs so that they agree")
+    return name, argument
+
+
+def slice_of(program: Program, view: syntax.View, names: dict[str, Value], report: Reporter) -> TensorArgument:
+    """A tensor of the program with some axes fixed."""
+    if view.name.text not in program.tensors:
+        raise report.unknown("tensor", view.name.text, view.name.span, list(program.tensors))
+    return _sliced(program, view, names, report)[0]
+
+
+def element(program: Program, view: syntax.View, names: dict[str, Value], report: Reporter) -> TensorArgument:
+    """One element of a tensor: all axes are fixed."""
+    found = slice_of(program, view, names, report)
+    tensor = program.tensors[view.name.text]
+    free = [axis.name for axis in tensor.axes if axis.name not in dict(found.fixed)]
+    if free:
+        labels = [
+            (view.span, "one value is read here"),
+            (tensor.span, f"`{tensor.name}` has {plural(len(tensor.axes), 'axis')}"),
+        ]
+        message = f"which {', '.join(f'`{name}`' for name in free)} of `{tensor.name}`?"
+        raise report.fail(
+            "RDF060", message, labels, help=f"`{tensor.name}({', '.join(f'{a.name} = 0' for a in tensor.axes)})`"
+        )
+    return found
+
+
+def same_shape(
+    program: Program, statement: syntax.Copy, source: TensorArgument, target: TensorArgument, report: Reporter
+) -> None:
+    """Both ends of a copy have the same dtype, lengths and sockets."""
+    kinds = []
+    for argument in (source, target):
+        tensor, fixed = program.tensors[argument.tensor], dict(argument.fixed)
+        free = [(a.length, s) for a, s in zip(tensor.axes, tensor.sharded, strict=True) if a.name not in fixed]
+        kinds.append((tensor.dtype, free))
+    if kinds[0] != kinds[1]:
+        shapes = [", ".join(f"{n} @socket" if s else str(n) for n, s in free) for _, free in kinds]
+        told = [f"{dtype}[{shape}]" for (dtype, _), shape in zip(kinds, shapes, strict=True)]
+        labels = [(statement.source.span, told[0]), (statement.target.span, told[1])]
+        notes = ["a copy moves bytes as they are, on every socket its own"]
+        help = "fix or free axes with a view until both have the same lengths"
+        raise report.fail("RDF060", "the ends of this copy differ", labels, notes, help)
+
+
+def _sliced(
+    program: Program, view: syntax.View, names: dict[str, Value], report: Reporter
+) -> tuple[TensorArgument, Tensor, list[Axis]]:
+    """A view of a tensor: the axes that it fixes, and those that it leaves free."""
     tensor = program.tensors[view.name.text]
     fixed = dict(_fixed(program, tensor, binding, names, report) for binding in view.bindings)
-    free = [a for a in tensor.axes if a.name not in fixed]
-    _fits(parameter, formal, expr, tensor, free, names, report)
-    _same_sockets(parameter, formal, expr, tensor, fixed, report)
-    for place, axis in zip(formal.places, free, strict=True):
-        _same_length(parameter, place.term.axis.text, expr, axis, lengths, report)
-    return TensorArgument(tensor.name, tuple(fixed.items())), tuple(a.length for a in free)
+    return TensorArgument(tensor.name, tuple(fixed.items())), tensor, [a for a in tensor.axes if a.name not in fixed]
 
 
-def _view(program: Program, parameter: syntax.KernelParameter, expr: syntax.Expr, report: Reporter) -> syntax.View:
-    """The argument as a view of a tensor."""
-    view = expr if isinstance(expr, syntax.View) else None
+def _as_view(expr: syntax.Expr) -> syntax.View | None:
     if isinstance(expr, syntax.Ref):
-        view = syntax.View(syntax.Name(expr.name, expr.span), (), expr.span)
+        return syntax.View(syntax.Name(expr.name, expr.span), (), expr.span)
+    return expr if isinstance(expr, syntax.View) else None
+
+
+def _view(
+    program: Program, home: Program, parameter: syntax.KernelParameter, expr: syntax.Expr, report: Reporter
+) -> syntax.View:
+    """The argument as a view of a tensor."""
+    view = _as_view(expr)
     if view is None:
         raise report.fail(
             "RDF060",
             "a tensor is expected here",
-            [(expr.span, "an expression"), (parameter.span, "for this")],
+            [(expr.span, "an expression"), Label(parameter.span, "for this", home.source)],
             help="give a tensor by name, or a slice of one, as `W(l = 0)`",
         )
     if view.name.text not in program.tensors:
@@ -114,39 +204,38 @@ def _fixed(
 
 
 def _fits(
-    parameter: syntax.KernelParameter,
-    formal: syntax.TensorType,
+    name: str,
+    declared: Label,
+    wanted: str | None,
+    axes: int,
     expr: syntax.Expr,
     tensor: Tensor,
     free: Sequence[Axis],
-    names: dict[str, Value],
     report: Reporter,
 ) -> None:
     """The argument has the dtype of the parameter and as many free axes."""
-    converts = formal.dtype is not None and dtype(formal.dtype, names, report) != tensor.dtype
-    if len(free) == len(formal.places) and not converts:
+    converts = wanted is not None and wanted != tensor.dtype
+    if len(free) == axes and not converts:
         return
     shape = ", ".join(a.name for a in free)
     cures = []
-    if formal.dtype is not None and converts:
-        cures.append(
-            f"declare the parameter `{parameter.name.text}: {tensor.dtype}[..]`, or give a tensor of {formal.dtype.text}"
-        )
-    if len(free) > len(formal.places):
-        slice_ = ", ".join(f"{a.name} = 0" for a in free[: len(free) - len(formal.places)])
+    if converts:
+        cures.append(f"declare the parameter `{name}: {tensor.dtype}[..]`, or give a tensor of {wanted}")
+    if len(free) > axes:
+        slice_ = ", ".join(f"{a.name} = 0" for a in free[: len(free) - axes])
         cures.append(f"fix what is too much with a view: `{tensor.name}({slice_})`")
-    if len(free) < len(formal.places):
-        cures.append(f"give a tensor with {plural(len(formal.places), 'axis')}")
+    if len(free) < axes:
+        cures.append(f"give a tensor with {plural(axes, 'axis')}")
     raise report.fail(
         "RDF060",
-        f"`{tensor.name}` does not fit parameter `{parameter.name.text}`",
-        [(expr.span, f"{tensor.dtype}[{shape}]"), (parameter.span, "declared here"), (tensor.span, "the tensor")],
+        f"`{tensor.name}` does not fit parameter `{name}`",
+        [(expr.span, f"{tensor.dtype}[{shape}]"), declared, (tensor.span, "the tensor")],
         help="; ".join(cures),
     )
 
 
 def _same_length(
-    parameter: syntax.KernelParameter,
+    declared: Label,
     name: str,
     expr: syntax.Expr,
     axis: Axis,
@@ -162,30 +251,31 @@ def _same_length(
             [
                 (expr.span, f"`{axis.name}` has {axis.length}"),
                 (given, f"{length} from here"),
-                (parameter.span, "declared here"),
+                declared,
             ],
             help="the axes of a kernel's parameters take their lengths from the arguments: they must agree",
         )
 
 
 def _same_sockets(
-    parameter: syntax.KernelParameter,
-    formal: syntax.TensorType,
+    name: str,
+    declared: Label,
+    formal: Sequence[bool],
     expr: syntax.Expr,
     tensor: Tensor,
-    fixed: Mapping[str, int],
+    argument: TensorArgument,
     report: Reporter,
 ) -> None:
     """The argument is sharded where the parameter is: a kernel finds each index of such an axis on a socket of its own."""
-    places = iter(formal.places)
+    places, fixed = iter(formal), dict(argument.fixed)
     for axis, sharded in zip(tensor.axes, tensor.sharded, strict=True):
-        wanted = next(places).at == "socket" if axis.name not in fixed else False
+        wanted = next(places) if axis.name not in fixed else False
         if axis.length > 1 and sharded != wanted:
             there = f"`{axis.name} @socket`" if sharded else f"`{axis.name}` whole on every socket"
             raise report.fail(
                 "RDF060",
-                f"`{tensor.name}` does not lie on the sockets as parameter `{parameter.name.text}` says",
-                [(expr.span, there), (parameter.span, "declared here"), (tensor.span, "the tensor")],
+                f"`{tensor.name}` does not lie on the sockets as parameter `{name}` says",
+                [(expr.span, there), declared, (tensor.span, "the tensor")],
                 notes=["a launch passes addresses: it moves nothing from socket to socket"],
                 help="write `@socket` on the same axis of the tensor and of the parameter, or on neither",
             )

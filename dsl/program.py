@@ -9,6 +9,8 @@ from rdflow.dsl import syntax
 from rdflow.dsl.axes import Axis
 from rdflow.dsl.constants import Value, evaluate, whole
 from rdflow.dsl.orders import BYTES
+from rdflow.dsl.pools import Pool, homes
+from rdflow.dsl.pools import pool as declare_pool
 from rdflow.dsl.report import Abandon, Reporter
 from rdflow.dsl.source import NOWHERE, Source, Span
 
@@ -60,7 +62,7 @@ class Program:
     kernels: dict[str, syntax.Kernel] = field(default_factory=dict)
     layers: Layers = field(default_factory=dict)
     libraries: dict[str, Layers] = field(default_factory=dict)  # what the lines of a library file may call
-    pools: dict[str, syntax.Pool] = field(default_factory=dict)
+    pools: dict[str, Pool] = field(default_factory=dict)
     schedule: syntax.Schedule | None = None
     spans: dict[str, Span] = field(default_factory=dict)
     stages: int = STAGES  # of a unit: rows of a systolic array, operations without a chain
@@ -70,6 +72,16 @@ class Program:
     def lengths(self) -> dict[str, int]:
         """Lengths of all axes by name."""
         return {name: axis.length for name, axis in self.axes.items()}
+
+    @property
+    def held(self) -> dict[str, Tensor]:
+        """All that has values: the tensors, and those of the experts of each kind as one (`expert.Wq`)."""
+        stacked = [kind.stacked(name) for _, kind in homes(self.pools) for name in kind.program.tensors]
+        return {**self.tensors, **{tensor.name: tensor for tensor in stacked}}
+
+    def home(self, name: str) -> Program:
+        """The program of a launch: this one, or that of an expert."""
+        return self if not name else next(kind.program for _, kind in homes(self.pools) if kind.home == name)
 
 
 def declare(
@@ -113,8 +125,9 @@ def _declare(
             _claim(program, item.name, report)
             program.layers[item.name.text] = (item, program.source)
         case syntax.Pool():
+            pool = declare_pool(program, item, report, library)
             _claim(program, item.name, report)
-            program.pools[item.name.text] = item
+            program.pools[item.name.text] = pool
         case syntax.Use():
             _use(program, item, report, library)
         case syntax.Schedule():

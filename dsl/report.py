@@ -9,6 +9,8 @@ from difflib import get_close_matches
 from rdflow.dsl.diagnostics import Diagnostic, Label, Severity
 from rdflow.dsl.source import Source, Span
 
+At = tuple[Span, str] | Label  # a label in the file that is checked, or in any
+
 
 class Abandon(Exception):
     """A line cannot be given a type; what was wrong has been reported."""
@@ -33,12 +35,13 @@ class Reporter:
         self,
         code: str,
         message: str,
-        labels: Sequence[tuple[Span, str]],
+        labels: Sequence[At],
         notes: Sequence[str] = (),
         help: str | None = None,
         severity: Severity = Severity.ERROR,
     ) -> None:
-        placed = tuple(Label(span, text, self.origin) for span, text in labels) + tuple(reversed(self.callers))
+        own = tuple(l if isinstance(l, Label) else Label(*l, self.origin) for l in labels)
+        placed = own + tuple(reversed(self.callers))
         diagnostic = Diagnostic(code, message, placed, tuple(notes), help, severity)
         if not any(d.code == code and d.labels[:1] == placed[:1] and d.severity is severity for d in self.found):
             self.found.append(diagnostic)
@@ -57,7 +60,7 @@ class Reporter:
         self,
         code: str,
         message: str,
-        labels: Sequence[tuple[Span, str]],
+        labels: Sequence[At],
         notes: Sequence[str] = (),
         help: str | None = None,
     ) -> Abandon:

@@ -341,12 +341,21 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """`llama(NL = 2, C = 64)[150]`: so many copies of a program, with these params."""
+
+    program: Name
+    settings: tuple[Param, ...]
+    count: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Pool:
-    """`pool expert: llama2_7b[150] in ddr cached in hbm evict lru`."""
+    """`pool expert: llama(NL = 2)[100], mistral[50] in ddr cached in hbm evict lru`."""
 
     name: Name
-    program: Name
-    count: Expr
+    members: tuple[Member, ...]
     tier: Name
     cache: Name | None
     policy: Name | None
@@ -368,12 +377,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """`launch k(X, W(l = i), 3) by hardware`. Arguments are None when there are no brackets."""
+    """`launch k(X, W(l = i), 3, OUT = Y(b = k)) by hardware`. Arguments are None when there are no brackets; those with a
+    name stand for a tensor of an expert's program."""
 
     target: Target
     arguments: tuple[Expr, ...] | None
     by: str | None
     span: Span
+    bindings: tuple[Binding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,6 +404,14 @@ class Copy:
 class Let:
     name: Name
     value: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """`wait ARRIVAL(r = i)`: until so many seconds after the start."""
+
+    until: Expr
     span: Span
 
 
@@ -421,7 +440,7 @@ class Async:
     span: Span
 
 
-Statement = Launch | Activate | Copy | Let | For | If | Async
+Statement = Launch | Activate | Copy | Let | Wait | For | If | Async
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ class Build:
         return _given(children)
 
     on_module = on_session = on_lines = on_statements = on_names = on_places = on_values = _tuple
-    on_kernel_parameters = on_layer_parameters = _tuple
+    on_kernel_parameters = on_layer_parameters = on_members = _tuple
 
     # declarations
 
@@ -70,6 +70,10 @@ class Build:
     def on_axis(self, meta: Meta, children: list[Any]) -> syntax.Axis:
         name, length, ragged = children
         return syntax.Axis(name, length, ragged is not None, _span(meta))
+
+    def on_member(self, meta: Meta, children: list[Any]) -> syntax.Member:
+        program, *settings, count = children
+        return syntax.Member(program, _given(settings), count, _span(meta))
 
     def on_tensor(self, meta: Meta, children: list[Any]) -> tuple[Any, ...]:
         return *children, _span(meta)
@@ -135,8 +139,11 @@ class Build:
     # schedules
 
     def on_launch(self, meta: Meta, children: list[Any]) -> syntax.Launch:
-        target, arguments, by = children
-        return syntax.Launch(target, arguments, None if by is None else str(by), _span(meta))
+        target, values, by = children
+        given: tuple[syntax.Argument, ...] = values or ()
+        arguments = None if values is None else tuple(a.value for a in given if a.name is None)
+        bindings = tuple(syntax.Binding(a.name, a.value, a.span) for a in given if a.name is not None)
+        return syntax.Launch(target, arguments, None if by is None else str(by), _span(meta), bindings)
 
     def on_if(self, meta: Meta, children: list[Any]) -> syntax.If:
         condition, then, otherwise = children

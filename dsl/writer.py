@@ -28,14 +28,19 @@ class Writer:
                 return f"{name.text}: {self.tensor_type(kind)}"
             case syntax.Use(path):
                 return "use " + ".".join(name.text for name in path)
-            case syntax.Pool(name, program, count, tier, cache, policy):
+            case syntax.Pool(name, members, tier, cache, policy):
                 cached = f" cached in {cache.text}" if cache else ""
                 evict = f" evict {policy.text}" if policy else ""
-                return f"pool {name.text}: {program.text}[{self.tight(count)}] in {tier.text}{cached}{evict}"
+                copies = ", ".join(map(self.member, members))
+                return f"pool {name.text}: {copies} in {tier.text}{cached}{evict}"
             case syntax.Kernel() | syntax.Layer() | syntax.Schedule():
                 raise AssertionError("a block is not one line")
             case _:
                 assert_never(item)
+
+    def member(self, member: syntax.Member) -> str:
+        settings = ", ".join(map(self.declaration, member.settings))
+        return member.program.text + (f"({settings})" if settings else "") + f"[{self.tight(member.count)}]"
 
     def whereabouts(self, item: syntax.Item) -> str:
         """What the tensors of one statement have in common: ` in hbm input`."""
@@ -171,8 +176,9 @@ class Writer:
     def statement(self, statement: syntax.Statement) -> str | None:
         """A statement on one line; None for one with a block."""
         match statement:
-            case syntax.Launch(target, arguments, by):
-                given = "" if arguments is None else f"({', '.join(map(self.tight, arguments))})"
+            case syntax.Launch(target, arguments, by, bindings=bindings):
+                named = [f"{b.axis.text} = {self.tight(b.value)}" for b in bindings]
+                given = "" if arguments is None else f"({', '.join([*map(self.tight, arguments), *named])})"
                 return f"launch {self.target(target)}{given}" + (f" by {by}" if by else "")
             case syntax.Activate(target):
                 return f"activate {self.target(target)}"
@@ -180,6 +186,8 @@ class Writer:
                 return f"copy {self.view(source)} -> {self.view(into)}"
             case syntax.Let(name, value):
                 return f"let {name.text} = {self.tight(value)}"
+            case syntax.Wait(until):
+                return f"wait {self.tight(until)}"
             case syntax.Async(inner):
                 text = self.statement(inner)
                 return None if text is None else f"async {text}"

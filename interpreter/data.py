@@ -24,9 +24,10 @@ def prepared(program: Program, inputs: Mapping[str, Any], seed: int = SEED) -> d
 
     Raises CompileError with every input that has a wrong name, shape or dtype (RDF301 to RDF303).
     """
-    mistakes = [_unknown(program, name) for name in inputs if name not in program.tensors]
+    tensors = program.held
+    mistakes = [_unknown(program, name) for name in inputs if name not in tensors]
     found: dict[str, Array] = {}
-    for tensor in program.tensors.values():
+    for tensor in tensors.values():
         given = inputs.get(tensor.name)
         if given is None or isinstance(given, int):
             own = seed if given is None else given
@@ -66,8 +67,8 @@ def zeros(tensor: Tensor) -> Array:
 def _unknown(program: Program, name: str) -> Diagnostic:
     from difflib import get_close_matches
 
-    near = get_close_matches(name, list(program.tensors), n=1)
-    help = f"did you mean `{near[0]}`?" if near else f"tensors of this program: {', '.join(program.tensors)}"
+    near = get_close_matches(name, list(program.held), n=1)
+    help = f"did you mean `{near[0]}`?" if near else f"tensors of this program: {', '.join(program.held)}"
     return Diagnostic("RDF301", f"the program has no tensor `{name}`", (), (), help)
 
 

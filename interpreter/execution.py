@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -15,12 +15,14 @@ from rdflow.dsl.check import Checked
 from rdflow.dsl.checked import Kernel
 from rdflow.dsl.coalesce import coalesce
 from rdflow.dsl.collectives import Form
+from rdflow.dsl.constants import Value
 from rdflow.dsl.diagnostics import CompileError
 from rdflow.dsl.elaborate import elaborate
-from rdflow.dsl.launch_arguments import TensorArgument
-from rdflow.dsl.launches import LaunchCall, LaunchSpec, calls
 from rdflow.dsl.netlist import Netlist
 from rdflow.dsl.report import Reporter
+from rdflow.dsl.schedule import Walk
+from rdflow.dsl.slices import number, sliced, view_of
+from rdflow.dsl.steps import CopyCall, LaunchCall, LaunchSpec, Read, Step
 from rdflow.interpreter.collectives import chosen
 from rdflow.interpreter.faults import deadlock
 from rdflow.interpreter.floorplan import Floorplan
@@ -33,6 +35,7 @@ from rdflow.interpreter.mapping import map_netlist
 from rdflow.interpreter.sockets import shard
 
 Array = NDArray[Any]
+Choices = Callable[[Read], Value]
 LOOK = 0.1  # seconds between two looks at the progress of a long launch, about
 FIRST_SLICE, LAST_SLICE = 100_000, 1 << 48  # cycles of the first slice, and of any; the next ones as LOOK wants
 
@@ -90,19 +93,26 @@ class Execution:
     threads: int | None = None
     launched: list[Launched] = field(default_factory=list)
     compiled: dict[LaunchSpec, Compiled] = field(default_factory=dict)
-    _calls: list[LaunchCall] = field(default_factory=list)
+    choices: Choices | None = None
+    """what the schedule reads, in a run without values"""
+    _steps: Iterator[Step] = field(default_factory=lambda: iter(()))
+    _next: LaunchCall | None = None
+    """the launch after the current one; None: there is none"""
+    _seen: dict[LaunchSpec, Launched] = field(default_factory=dict)
+    _read: list[Value] = field(default_factory=list)
     _first: dict[str, Array] | None = None
     """the values at cycle 0, where the cycles depend on them"""
 
     def __post_init__(self) -> None:
         if self.values is not None and any(kernel.bounding for kernel in self.checked.kernels.values()):
             self._first = {name: array.copy() for name, array in self.values.items()}
-        self._calls = calls(self.checked.program, Reporter())
+        self._steps = Walk(self.checked.program, self._value, Reporter(), running=True).steps()
+        self._proceed()
 
     @property
     def finished(self) -> bool:
         done = not self.launched or self.launched[-1].image.status is Status.FINISHED
-        return done and len(self.launched) == len(self._calls)
+        return done and self._next is None
 
     @property
     def current(self) -> Launched | None:
@@ -134,16 +144,21 @@ class Execution:
             launched.host_seconds += spent
             piece = max(1, min(16 * piece, int(piece * LOOK / spent), LAST_SLICE))
             if status is Status.DEADLOCK:
-                raise CompileError([deadlock(launched.image)], self.checked.program.source)
+                raise CompileError([deadlock(launched.image)], launched.compiled.kernel.program.source)
             if status is Status.FINISHED:
                 self._collect(launched)
+                self._proceed()
             if progress is not None:
                 progress(self)
 
     def again(self, compiled: dict[LaunchSpec, Compiled]) -> Execution:
-        """The same program at cycle 0 with these mapped kernels: timing only, but where the cycles depend on values."""
+        """The same program at cycle 0 with these mapped kernels: timing only, but where the cycles depend on values. Its
+        schedule reads what this one's read."""
         values = None if self._first is None else {name: array.copy() for name, array in self._first.items()}
-        return Execution(self.checked, self.machine, values, self.collective, compiled=compiled)
+        read = iter(list(self._read))
+        return Execution(
+            self.checked, self.machine, values, self.collective, compiled=compiled, choices=lambda _: next(read)
+        )
 
     def begin(self) -> Launched:
         """The launch that runs, or the next one, which then stands at its first cycle. There must be one."""
@@ -152,12 +167,12 @@ class Execution:
     def compile(self, spec: LaunchSpec) -> Compiled:
         """The mapped kernel of a launch, made once for each signature."""
         if spec not in self.compiled:
-            kernel = self.checked.kernels[spec]
+            kernel = self.checked.kernel(spec)
             netlist = coalesce(elaborate(kernel, chosen(self.machine, self.collective)))
             try:
                 mapped, floorplan = map_netlist(netlist, self.machine)
             except CompileError as error:
-                raise CompileError(error.diagnostics, self.checked.program.source) from None
+                raise CompileError(error.diagnostics, kernel.program.source) from None
             self.compiled[spec] = Compiled(kernel, mapped, floorplan)
         return self.compiled[spec]
 
@@ -165,11 +180,13 @@ class Execution:
         last = self.current
         if last is not None and last.image.status is not Status.FINISHED:
             return last
-        call = self._calls[len(self.launched)]
+        call = self._next
+        assert call is not None, "there is no launch left"
         compiled = self.compile(call.spec)
         threads = self.threads if self.values is None else self.threads or os.cpu_count() or 1
         image = build(compiled.mapped, self._given(call, compiled), threads)
         self.launched.append(Launched(call, compiled, image, last.end if last is not None else 0))
+        self._seen.setdefault(call.spec, self.launched[-1])
         return self.launched[-1]
 
     def _repeated(self, until: int | None) -> Launched | None:
@@ -181,12 +198,36 @@ class Execution:
         last = self.current
         if self.values is not None or last is None or last.image.status is not Status.FINISHED:
             return None
-        call = self._calls[len(self.launched)]
-        same = next((l for l in self.launched if l.call.spec == call.spec), None)
-        if same is None or (until is not None and until < last.end + same.image.cycles):
+        call = self._next
+        same = None if call is None else self._seen.get(call.spec)
+        if call is None or same is None or (until is not None and until < last.end + same.image.cycles):
             return None
         self.launched.append(Launched(call, same.compiled, same.image, last.end, repeats=True))
         return self.launched[-1]
+
+    # -- the schedule --------------------------------------------------------------------------------------------------
+
+    def _proceed(self) -> None:
+        """Do what the schedule says up to its next launch."""
+        self._next = None
+        for step in self._steps:
+            match step:
+                case LaunchCall():
+                    self._next = step
+                    return
+                case CopyCall(source, target) if self.values is not None:
+                    program = self.checked.program
+                    sliced(program, target, self.values)[...] = sliced(program, source, self.values)
+
+    def _value(self, read: Read) -> Value:
+        """What the schedule reads: of the values, or as `choices` say."""
+        if self.choices is not None:
+            value = self.choices(read)
+        else:
+            assert self.values is not None, "a schedule that reads values has some, or choices"
+            value = number(self.checked.program, read, self.values)
+        self._read.append(value)
+        return value
 
     # -- tensors -------------------------------------------------------------------------------------------------------
 
@@ -197,19 +238,10 @@ class Execution:
         return {i: np.array(self._slice(call, use.name), order="C") for i, use in enumerate(compiled.netlist.tensors)}
 
     def _slice(self, call: LaunchCall, name: str) -> Array:
-        """What a kernel's tensor is in the program: itself, or the part of the argument that its view leaves free."""
+        """What a kernel's tensor is in the program: itself, an expert's, or the part of what is given for it that its
+        view leaves free."""
         assert self.values is not None
-        argument = self._argument(call, name)
-        if argument is None:
-            return self.values[name]
-        axes = self.checked.program.tensors[argument.tensor].axes
-        fixed = dict(argument.fixed)
-        return self.values[argument.tensor][tuple(fixed.get(a.name, slice(None)) for a in axes)]
-
-    def _argument(self, call: LaunchCall, name: str) -> TensorArgument | None:
-        parameters = self.checked.program.kernels[call.spec.kernel].parameters
-        found = (a for p, a in zip(parameters, call.arguments, strict=True) if p.name.text == name)
-        return next(found, None)
+        return view_of(self.checked.program, call, name, self.values)
 
     def _collect(self, launched: Launched) -> None:
         """Bring what the kernel stored back to the program's tensors: the last version of each, from the socket that has
@@ -217,13 +249,13 @@ class Execution:
         if self.values is None:
             return
         netlist = launched.compiled.netlist
-        for number, memory in enumerate(netlist.memories):
+        for i, memory in enumerate(netlist.memories):
             if memory.tensor is None or "#" not in memory.name:
                 continue
             use = netlist.tensors[memory.tensor]
             if use.sharded is None and memory.socket:
                 continue
-            words = memory_words(launched.image, number)
+            words = memory_words(launched.image, i)
             array = words if use.dtype in ("bf16", "f32") else words.view(np.int32)
             target = shard(use, self._slice(launched.call, use.name), memory.socket)
             target[...] = array[: max(1, target.size)].reshape(target.shape)

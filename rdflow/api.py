@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,10 @@ from rdflow.dsl.check import Checked
 from rdflow.dsl.check import checked as check_all
 from rdflow.dsl.constants import Value
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
+from rdflow.dsl.launches import Step, steps
+from rdflow.dsl.report import Reporter
 from rdflow.dsl.source import Source
+from rdflow.dsl.steps import Read
 
 if TYPE_CHECKING:  # what runs things takes numba along, which takes time to import
     from numpy.typing import NDArray
@@ -115,7 +119,7 @@ class Program:
 
     def timed(self, given: Mapping[str, Any] | None = None, seed: int = 0) -> Execution:
         """The program at cycle 0 without values, or with them where they decide how often loops run."""
-        return self.execution(self.inputs(given, seed) if self.bounding else None)
+        return self.execution(self.inputs(given, seed) if self.bounding or self.reading else None)
 
     def run(self, verify: bool = False, seed: int = 0, progress: Progress | None = None, **given: Any) -> Result:
         """Execute with values, cycle by cycle. `verify` holds the outputs against the NumPy evaluator."""
@@ -130,8 +134,9 @@ class Program:
         execution = self.execution(values)
         execution.advance(progress=progress)
         assert execution.values is not None
-        outputs = {n: execution.values[n] for n, t in self.checked.program.tensors.items() if t.direction != "input"}
-        verification = self.verified(values, outputs) if verify else None
+        made = {n: execution.values[n] for n, t in self.checked.program.held.items() if t.direction != "input"}
+        verification = self.verified(values, made) if verify else None
+        outputs = {name: array for name, array in made.items() if name in self.checked.program.tensors}
         return Result(outputs, profile(execution), verification)
 
     @property
@@ -139,6 +144,15 @@ class Program:
         """The streams whose values decide how often loops run, and so the cycles."""
         kernels = self.checked.kernels.values()
         return tuple(dict.fromkeys(name for kernel in kernels for name in kernel.bounding))
+
+    @property
+    def reading(self) -> tuple[str, ...]:
+        """The tensors whose values the schedule reads, and which decide what is launched."""
+        return tuple(dict.fromkeys(step.element.tensor for step in self._steps if isinstance(step, Read)))
+
+    @cached_property
+    def _steps(self) -> list[Step]:
+        return steps(self.checked.program, Reporter())
 
     def profile(self, progress: Progress | None = None, seed: int = 0, **given: Any) -> Profile:
         """Execute without values: the same cycles, faster. Where values decide how often loops run, execute with
@@ -234,12 +248,22 @@ def read(path: Path) -> Source:
 
 
 def library(path: str) -> Source | None:
-    """A file of the standard library: `std.norm` is stdlib/norm.rdf."""
+    """A file of the standard library, `std.norm` is stdlib/norm.rdf; or a program, by its path or as it ships."""
+    if path.endswith(".rdf"):
+        return _program_text(Path(path))
     parts = path.split(".")
     if len(parts) != 2 or parts[0] != "std":
         return None
     entry = resources.files("rdflow.stdlib") / f"{parts[1]}.rdf"
     return Source(f"std/{parts[1]}.rdf", entry.read_text(encoding="utf-8")) if entry.is_file() else None
+
+
+def _program_text(path: Path) -> Source | None:
+    """A program of a pool: a file, or one that ships."""
+    if path.is_file():
+        return read(path)
+    shipped = resources.files("rdflow.programs") / path.name
+    return Source(path.name, shipped.read_text(encoding="utf-8")) if shipped.is_file() else None
 
 
 def loads(text: str, name: str = "<text>", **params: Value) -> Program:

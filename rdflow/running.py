@@ -63,7 +63,7 @@ def _fits(program: Program) -> None:
     """Refuse tensors that no memory tier holds before values are made for them. Raises CompileError."""
     from math import prod
 
-    sizes = (prod(tensor.shape) for tensor in program.checked.program.tensors.values())
+    sizes = (prod(tensor.shape) for tensor in program.checked.program.held.values())
     if sum(sizes) > sum(tier.capacity for tier in program.machine.tiers.values()):
         from rdflow.fitting import too_large
 

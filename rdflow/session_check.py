@@ -8,7 +8,7 @@ from typing import Any
 
 from rdflow.api import library
 from rdflow.dsl import syntax
-from rdflow.dsl.check import Checked, check_kernel
+from rdflow.dsl.check import Checked, check_home
 from rdflow.dsl.checked import Kernel
 from rdflow.dsl.diagnostics import Diagnostic
 from rdflow.dsl.launches import LaunchSpec, launches
@@ -47,7 +47,7 @@ def examine(state: State) -> Examined:
     kernels: dict[LaunchSpec, Kernel] = {}
     if not report.failed:
         for spec in specs:
-            kernel = check_kernel(program, spec, report)
+            kernel = check_home(program, spec, report)
             if kernel is not None:
                 kernels[spec] = kernel
     return Examined(source, Checked(program, kernels, specs, report.found), parts, current, pending)
