@@ -8,8 +8,10 @@ points (`Cuts`), so two orders can be compared digit by digit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
+
+from rdflow.dsl.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

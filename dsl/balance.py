@@ -6,7 +6,6 @@ The run is the exact judge. An error here is a proof that the run would stop; wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from rdflow.dsl.axes import Digit, size
 from rdflow.dsl.balance_memory import memory_wait
@@ -14,6 +13,7 @@ from rdflow.dsl.checked import Compute, Hold, Kernel, Line, Load, Store, Stream,
 from rdflow.dsl.depths import Shallow, deepen
 from rdflow.dsl.flow import FAR, Channel, Flow, Wait
 from rdflow.dsl.flow_build import FIFO, build, neighbours
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.sockets import Space
 from rdflow.dsl.source import Span

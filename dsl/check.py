@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Axis, Cuts
@@ -21,6 +21,7 @@ from rdflow.dsl.launches import LaunchSpec, signatures, steps
 from rdflow.dsl.parse import parse
 from rdflow.dsl.pools import homes
 from rdflow.dsl.program import STAGES, Program, Resolve, Tensor, declare, dtype
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.scope import Scope
 from rdflow.dsl.source import Source

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import lcm
 from typing import Literal
 
 from rdflow.dsl.axes import Cuts, Digit, Linear
 from rdflow.dsl.orders import Order, Writer
 from rdflow.dsl.program import Program, Tensor
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import Source, Span
 
 Kind = Literal["f", "i", "b"]  # float32, int32, bool

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import textwrap
-from dataclasses import dataclass
 
 from rdflow.dsl import codes_language, codes_running, codes_schedules, codes_sockets
 from rdflow.dsl.codes_machine import MACHINE_CODES
+from rdflow.dsl.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ All forms add in the order of the sockets, starting from the identity, so their 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from rdflow.dsl.axes import Digit, strides
@@ -22,6 +21,7 @@ from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
 from rdflow.dsl.joins import Draft, Endpoint, Nets, Source, kept, passed, sender
 from rdflow.dsl.netlist import ALWAYS, LANES, Affine, Const, Gate, In, Loop, Mem, Operand, Port, Row, Temp, UnitInfo
 from rdflow.dsl.orders import packets
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.rows import Rows
 from rdflow.dsl.sockets import SOCKET, Space
 

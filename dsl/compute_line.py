@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Digit
@@ -11,6 +11,7 @@ from rdflow.dsl.checked import Result, Stream
 from rdflow.dsl.expressions import names_in
 from rdflow.dsl.orders import Order
 from rdflow.dsl.program import dtype
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.scope import Scope
 from rdflow.dsl.source import Span
 from rdflow.dsl.views import stream_view

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from math import ceil
 
 from rdflow.dsl.axes import Digit, size, without
 from rdflow.dsl.checked import Compute, Hold, Kernel, Line, sources_of, space_of, streams_of
 from rdflow.dsl.orders import packets
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.turns import producers
 
 ABSENT = -1.0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import Source, Span
 
 

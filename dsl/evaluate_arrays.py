@@ -7,13 +7,13 @@ whole number of strides; what stands there has no meaning, and reductions and st
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rdflow.dsl.axes import Digit, Linear
+from rdflow.dsl.records import dataclass
 
 Numbers = NDArray[Any]
 """float32, int32 (bools are 0 and 1), and where they are masks or addresses bool and intp"""

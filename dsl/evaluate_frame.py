@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from rdflow.dsl.axes import Digit, Linear
 from rdflow.dsl.checked import Kernel, Stream
@@ -11,6 +11,7 @@ from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
 from rdflow.dsl.evaluate_arrays import Array, Fixed, Numbers, Tokens, affine, below, constant, every
 from rdflow.dsl.orders import Bound, Order
 from rdflow.dsl.program import Tensor
+from rdflow.dsl.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from rdflow.dsl import numerics
 from rdflow.dsl.checked import Kind
 from rdflow.dsl.evaluate_arrays import Numbers
+from rdflow.dsl.records import dataclass
 
 Function = Callable[..., Numbers]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Linear
 from rdflow.dsl.checked import Kind, Op
 from rdflow.dsl.constants import Value
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Abandon, Reporter, plural
 from rdflow.dsl.source import NOWHERE, Span
 

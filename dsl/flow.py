@@ -12,11 +12,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import accumulate
 
 from rdflow.dsl.axes import Digit
 from rdflow.dsl.netlist import Loop
+from rdflow.dsl.records import dataclass
 
 FAR = 1 << 62
 """no bound"""

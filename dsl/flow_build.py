@@ -6,7 +6,7 @@ Rooms are at least those of any machine that is not stranger than its defaults, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import isqrt
 
 from rdflow.dsl.axes import Digit, Linear, size, without
@@ -14,6 +14,7 @@ from rdflow.dsl.checked import Carry, Compute, Hold, Kernel, Line, Load, Store, 
 from rdflow.dsl.flow import FAR, Blocks, Flow, Node, Ranges
 from rdflow.dsl.joins import Nets, agree
 from rdflow.dsl.orders import Order, packets
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.sockets import Space
 from rdflow.dsl.waits import Access, wait_level
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from rdflow.dsl.records import dataclass
 
 WIDEST_NAME = 12  # longer names do not push the others of their kernel to the right
 WIDEST_BODY = 48  # likewise, for the column of `as`

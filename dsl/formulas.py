@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import product
 from math import prod
 
@@ -11,6 +10,7 @@ from rdflow.dsl.axes import Digit, Linear, without
 from rdflow.dsl.checked import Compute, Kernel, Load, Result, Store, TensorView, bounds_of
 from rdflow.dsl.compute_pcus import flops
 from rdflow.dsl.orders import BYTES, Order
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.sockets import count
 
 Factor = tuple[str, int]  # an axis (or digits of one) as it is written, and how many values it has

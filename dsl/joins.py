@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import product
 from math import prod
 
@@ -28,6 +28,7 @@ from rdflow.dsl.netlist import (
     starts,
 )
 from rdflow.dsl.orders import Bound, Order, Scalar, packets
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.sockets import SOCKET, Space, count, label, spaces
 from rdflow.dsl.source import NOWHERE, Span
 

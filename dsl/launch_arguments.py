@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Axis
 from rdflow.dsl.constants import Value, evaluate
 from rdflow.dsl.diagnostics import Label
 from rdflow.dsl.program import Program, Tensor, dtype
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import At, Reporter, plural
 from rdflow.dsl.source import Span
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Axis
@@ -11,6 +11,7 @@ from rdflow.dsl.constants import Value, evaluate
 from rdflow.dsl.layer_orders import match_order
 from rdflow.dsl.orders import BYTES
 from rdflow.dsl.program import Tensor
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import plural
 from rdflow.dsl.scope import Scope
 from rdflow.dsl.source import Source, Span

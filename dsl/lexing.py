@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
@@ -39,7 +40,8 @@ class Layout:
 
 @cache
 def grammar() -> Lark:
-    """The parser, built at first use. Its tables are kept in the user's cache folder: 20 ms instead of 300."""
+    """The parser, built at first use. Its tables are kept in the user's cache folder: 20 ms instead of 300. Grammars
+    of other versions have files of their own, or two versions in use would build tables at every start."""
     text = (files("rdflow.grammar") / "rdf.lark").read_text(encoding="utf-8")
     return Lark(
         text,
@@ -49,13 +51,15 @@ def grammar() -> Lark:
         propagate_positions=True,
         maybe_placeholders=True,
         postlex=Layout(),
-        cache=_table_cache() or False,
+        cache=_table_cache(text) or False,
     )
 
 
-def _table_cache() -> str | None:
+def _table_cache(text: str) -> str | None:
+    """The file for the tables of a grammar; None where there can be none."""
+    name = f"grammar.{sha256(text.encode()).hexdigest()[:16]}"
     try:
-        return str(Path(user_cache_path("rdflow", ensure_exists=True)) / "grammar.cache")
+        return str(Path(user_cache_path("rdflow", ensure_exists=True)) / name)
     except OSError:
         return None
 

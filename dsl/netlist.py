@@ -12,8 +12,9 @@ max(`Actor.interval`, the packets of the widest port that takes part).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import Span
 
 LANES = 32  # lanes of a token: the widest vector there is

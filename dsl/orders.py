@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rdflow.dsl.axes import Axis, Digit, Linear, runs, without
+from rdflow.dsl.records import dataclass
 
 BYTES = {"bf16": 2, "f32": 4, "int32": 4, "int8": 1, "bool": 1}
 PACKET_BYTES = 64

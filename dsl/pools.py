@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from rdflow.dsl.axes import Axis
 from rdflow.dsl.constants import Value, evaluate, whole
 from rdflow.dsl.diagnostics import Label, Severity
 from rdflow.dsl.orders import BYTES
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.source import Span
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Axis
@@ -11,6 +11,7 @@ from rdflow.dsl.constants import Value, evaluate, whole
 from rdflow.dsl.orders import BYTES
 from rdflow.dsl.pools import Pool, homes
 from rdflow.dsl.pools import pool as declare_pool
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Abandon, Reporter
 from rdflow.dsl.source import NOWHERE, Source, Span
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from lark import Token, Tree, UnexpectedToken
@@ -10,6 +9,7 @@ from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from rdflow.dsl.diagnostics import Diagnostic, Label
 from rdflow.dsl.lexing import DECLARATIONS, STATEMENTS, grammar, token_span
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import Source
 from rdflow.dsl.syntax_errors import Diagnosis
 

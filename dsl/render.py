@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from rdflow.dsl.diagnostics import Diagnostic, Label, Severity
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import Source, Span
 
 RESET, BOLD, RED, YELLOW, BLUE, CYAN = "\033[0m", "\033[1m", "\033[1;31m", "\033[1;33m", "\033[1;34m", "\033[1;36m"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 
 from rdflow.dsl.diagnostics import Diagnostic, Label, Severity
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import Source, Span
 
 At = tuple[Span, str] | Label  # a label in the file that is checked, or in any

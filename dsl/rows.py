@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from rdflow.dsl.axes import Digit, Linear
 from rdflow.dsl.checked import Op
 from rdflow.dsl.joins import Draft, lane_table
 from rdflow.dsl.netlist import ALWAYS, Const, Gate, In, Index, Operand, Row, Temp
 from rdflow.dsl.orders import Bound, Scalar
+from rdflow.dsl.records import dataclass
 
 
 @dataclass

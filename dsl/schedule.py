@@ -8,7 +8,7 @@ not known: then all branches are walked, and a loop of unknown length once.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rdflow.dsl import syntax
 from rdflow.dsl.constants import Value, evaluate
@@ -17,6 +17,7 @@ from rdflow.dsl.launch_arguments import TensorArgument, element, integer, same_s
 from rdflow.dsl.launch_statement import launch
 from rdflow.dsl.pools import Expert, Pool
 from rdflow.dsl.program import Program
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Abandon, Reporter, plural
 from rdflow.dsl.steps import Activation, CopyCall, LaunchCall, LaunchSpec, Pause, Read, Step
 from rdflow.dsl.unknown import UNKNOWN, Unknown, reads, unknown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Axis, Cuts, Digit, Interval, Linear, interval, size, without
@@ -12,6 +12,7 @@ from rdflow.dsl.checked import Line, Stream
 from rdflow.dsl.constants import Value, constant, whole
 from rdflow.dsl.orders import Bound, Order, Scalar, Writer
 from rdflow.dsl.program import LANES, Program, Tensor
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Abandon, Reporter
 from rdflow.dsl.source import Span
 

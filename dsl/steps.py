@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rdflow.dsl.constants import Value
 from rdflow.dsl.launch_arguments import TensorArgument
 from rdflow.dsl.pools import Expert
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import Span
 
 

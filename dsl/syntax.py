@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import Source, Span
 
 # -- names and expressions ---------------------------------------------------------------------------------------------

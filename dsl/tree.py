@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from lark import Token, Tree
@@ -12,6 +11,7 @@ from lark.tree import Meta
 
 from rdflow.dsl import syntax
 from rdflow.dsl.diagnostics import Diagnostic, Label
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import NOWHERE, Span
 
 

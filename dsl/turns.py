@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rdflow.dsl.axes import Digit, size, without
 from rdflow.dsl.checked import Carry, Compute, Hold, Kernel, Line, Load, Store, Stream, space_of, streams_of
 from rdflow.dsl.orders import Order, packets
+from rdflow.dsl.records import dataclass
 
 QUEUE = 16 + 8  # packets: what a queue and the pipeline before it hold
 WORTH = 0.8  # a speed-up that is at least this share of what the copies promise is not worth a word

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Axis, Digit, Interval, Linear
 from rdflow.dsl.checked import Stream, TensorView
 from rdflow.dsl.orders import BYTES, PACKET_BYTES, Order
 from rdflow.dsl.program import LANES
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Abandon
 from rdflow.dsl.scope import Scope
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from rdflow.dsl import syntax
+from rdflow.dsl.records import dataclass
 
 if TYPE_CHECKING:
     from rdflow.dsl.writer import Writer

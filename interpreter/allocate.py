@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from rdflow.dsl.diagnostics import Diagnostic, Label
 from rdflow.dsl.netlist import Netlist, UnitInfo
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import NOWHERE, Span
 from rdflow.interpreter.machine import BURST, Machine
 from rdflow.interpreter.machine_parts import Tier

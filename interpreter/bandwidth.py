@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rdflow.dsl.netlist import Netlist, Port
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter.image import Counters
 from rdflow.interpreter.machine import BURST
 from rdflow.interpreter.mapped import Mapped

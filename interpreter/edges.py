@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from math import isqrt
 
 from rdflow.dsl.netlist import Netlist
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter.allocate import KINDS, UnitCopy
 from rdflow.interpreter.flows import Wires, flows, wires
 from rdflow.interpreter.rates import Rates

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from time import perf_counter
 from typing import Any
 
@@ -19,6 +19,7 @@ from rdflow.dsl.constants import Value
 from rdflow.dsl.diagnostics import CompileError
 from rdflow.dsl.elaborate import elaborate
 from rdflow.dsl.netlist import Netlist
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.schedule import Walk
 from rdflow.dsl.slices import number, sliced, view_of

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from rdflow.dsl.diagnostics import Diagnostic
 from rdflow.dsl.netlist import Netlist
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter import kept
 from rdflow.interpreter.allocate import UnitCopy, unit_copies, within_unit
 from rdflow.interpreter.edges import Cells, cells

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import gcd, lcm, prod
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdflow.dsl.netlist import Actor, Affine, Loop
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter.kernel import past
 from rdflow.interpreter.kernel.layout import FAR, Tables, table
 from rdflow.interpreter.kernel.past import Marks

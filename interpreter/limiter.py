@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rdflow.dsl.netlist import Netlist
+from rdflow.dsl.records import dataclass
 
 if TYPE_CHECKING:
     from rdflow.interpreter.bandwidth import Carrier

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rdflow.dsl.diagnostics import Diagnostic, Label, Severity
 from rdflow.dsl.netlist import Actor, Netlist
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter.flows import flows
 from rdflow.interpreter.network import Link, links, traffic
 from rdflow.interpreter.rates import Rates

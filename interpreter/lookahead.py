@@ -11,9 +11,9 @@ The engine knows one: the times of a group are moved on by the difference, and b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil
 
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter.mapped import BY_ADDRESS, Mapped, QueueTiming, Stage
 
 

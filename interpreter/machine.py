@@ -9,30 +9,33 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from dataclasses import field, replace
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
 from typing import Any
 
-from pydantic import PrivateAttr, ValidationError
-
 from rdflow.dsl.diagnostics import CompileError
 from rdflow.dsl.program import LANES
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import Source, Span
 from rdflow.interpreter.machine_files import SHIPPED, Layer, find_file, literal, merged, nested, read_layers, read_value
 from rdflow.interpreter.machine_mistakes import at_fault, contradiction, sets_nothing
-from rdflow.interpreter.machine_parts import Agcu, Launch, Links, Network, Node, Part, Pcu, Pmu, Socket, Tier, Tile
+from rdflow.interpreter.machine_parts import Agcu, Launch, Links, Network, Node, Pcu, Pmu, Socket, Tier, Tile
+from rdflow.interpreter.machine_sections import Fault, hints, keys, read
+from rdflow.interpreter.quantities import Words
 
 BURST = 64  # bytes that a memory channel moves at once, and of a packet
 LARGEST_DENOMINATOR = 16  # of cycles a burst: with larger ones the phase of a busy channel hardly ever recurs
 LARGEST_ROUNDING = Fraction(1, 16)  # how far cycles a burst may be from what the bandwidth asks for
 
 
-class Machine(Part):
+@dataclass(frozen=True)
+class Machine:
     """A node of equal sockets. Counts and capacities are those of one socket."""
 
-    name: str
-    about: str
+    name: Words
+    about: Words
     node: Node
     socket: Socket
     tile: Tile
@@ -44,7 +47,7 @@ class Machine(Part):
     ddr: Tier
     links: Links
     launch: Launch
-    _layers: tuple[Layer, ...] = PrivateAttr(default=())
+    _layers: tuple[Layer, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def pcus(self) -> int:
@@ -117,15 +120,14 @@ def _build(layers: tuple[Layer, ...]) -> Machine:
     data: dict[str, Any] = {}
     for layer in layers:
         data = merged(data, layer.data)
-    try:
-        machine = Machine.model_validate(data)
-    except ValidationError as error:
-        raise CompileError([at_fault(e, layers, _keys) for e in error.errors()], layers[-1].source) from None
+    faults: list[Fault] = []
+    machine = read(Machine, data, faults)
+    if machine is None:
+        raise CompileError([at_fault(fault, layers, _keys) for fault in faults], layers[-1].source)
     mistakes = [contradiction(path, why, layers) for path, why in _contradictions(machine)]
     if mistakes:
         raise CompileError(mistakes, layers[-1].source)
-    machine._layers = layers
-    return machine
+    return replace(machine, _layers=layers)
 
 
 def _contradictions(machine: Machine) -> Iterator[tuple[str, str]]:
@@ -142,7 +144,5 @@ def _contradictions(machine: Machine) -> Iterator[tuple[str, str]]:
 def _keys(section: str) -> list[str]:
     """The keys of a section, or, of none, the sections."""
     if not section:
-        return ["base", *Machine.model_fields]
-    part = Machine.model_fields[section].annotation
-    assert isinstance(part, type) and issubclass(part, Part)
-    return list(part.model_fields)
+        return ["base", *keys(Machine)]
+    return keys(hints(Machine)[section])

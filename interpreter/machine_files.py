@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import NOWHERE, Source, Span
 
 SHIPPED = Path(__file__).parent / "machines"

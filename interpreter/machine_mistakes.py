@@ -5,31 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from pydantic_core import ErrorDetails
-
 from rdflow.dsl.diagnostics import Diagnostic, Label
 from rdflow.dsl.source import NOWHERE, Source, Span
 from rdflow.interpreter.machine_files import Layer, meant, places
-from rdflow.interpreter.quantities import Kind
+from rdflow.interpreter.machine_sections import Fault, Missing, Unknown
+from rdflow.interpreter.quantities import Impossible, Kind, NoQuantity, Unfit
 
 
-def at_fault(error: ErrorDetails, layers: tuple[Layer, ...], keys: Callable[[str], list[str]]) -> Diagnostic:
-    """What pydantic found, in the words of a machine file. `keys`: those of a section."""
-    path, context = ".".join(map(str, error["loc"])), error.get("ctx", {})
-    match error["type"]:
-        case "extra_forbidden":
-            return _unknown(path, layers, keys)
-        case "missing":
-            return _missing(path, layers)
-        case "quantity":
-            return _wrong_unit(path, context["kind"], error["input"], layers)
-        case "impossible":
-            return contradiction(path, context["why"], layers)
-        case "greater_than_equal":
-            return contradiction(path, f"must be at least {context['ge']}", layers)
-        case "less_than_equal":
-            return contradiction(path, f"must be at most {context['le']}", layers)
-    return _wrong_type(path, error, layers)
+def at_fault(fault: Fault, layers: tuple[Layer, ...], keys: Callable[[str], list[str]]) -> Diagnostic:
+    """What is wrong, in the words of a machine file. `keys`: those of a section."""
+    match fault.why:
+        case Unknown():
+            return _unknown(fault.path, layers, keys)
+        case Missing():
+            return _missing(fault.path, layers)
+        case Impossible() as why:
+            return contradiction(fault.path, str(why), layers)
+        case NoQuantity() as why:
+            return _wrong_unit(fault.path, why.kind, fault.given, layers)
+        case Unfit() as why:
+            return _wrong_type(fault.path, why.expected, str(fault.given), layers)
 
 
 def _locate(path: str, layers: tuple[Layer, ...]) -> tuple[Source, Span, Span]:
@@ -86,17 +81,10 @@ def _with_unit(path: str, kind: Kind, given: object) -> str:
     return f'write `{path.rpartition(".")[2]} = "{number[0] if number else kind.example.removesuffix(unit)}{unit}"`'
 
 
-def _wrong_type(path: str, error: ErrorDetails, layers: tuple[Layer, ...]) -> Diagnostic:
-    kinds = {
-        "int_type": "a whole number",
-        "string_type": "a text in quotes",
-        "share": "a number",
-        "model_type": "a section",
-    }
-    expected = kinds.get(error["type"], error["msg"])
+def _wrong_type(path: str, expected: str, given: str, layers: tuple[Layer, ...]) -> Diagnostic:
     label = _at_value(path, f"expected {expected}", layers)
-    key, given = path.rpartition(".")[2], str(error["input"])
-    help = f"write `{key} = {given}`" if error["type"] == "int_type" and given.isdigit() else None
+    whole = expected == "a whole number" and given.isdigit()
+    help = f"write `{path.rpartition('.')[2]} = {given}`" if whole else None
     return Diagnostic("RDF202", f"`{path}` is not {expected}", (label,), help=help)
 
 

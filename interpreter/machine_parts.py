@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter.quantities import Bytes, BytesPerSecond, Count, Cycles, Hertz, Lanes, Seconds, Share
 
 
-class Part(BaseModel):
-    """A section of a machine file. Built at first use, so that importing is quick."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-class Node(Part):
+@dataclass(frozen=True, slots=True)
+class Node:
     sockets: Count
 
 
-class Socket(Part):
+@dataclass(frozen=True, slots=True)
+class Socket:
     """A grid of tiles, `tiles_across` to a row."""
 
     clock: Hertz
@@ -29,7 +24,8 @@ class Socket(Part):
         return self.tiles_across * self.tiles_down
 
 
-class Tile(Part):
+@dataclass(frozen=True, slots=True)
+class Tile:
     """A grid of pairs of a PCU and a PMU with switches at the corners; AGCUs on its left and right edge."""
 
     columns: Count
@@ -41,7 +37,8 @@ class Tile(Part):
         return self.columns * self.rows
 
 
-class Pcu(Part):
+@dataclass(frozen=True, slots=True)
+class Pcu:
     """Lanes of 16 bits, SIMD stages; `tail` and `adder` in cycles; `fifo` and `accumulators` in packets."""
 
     lanes: Lanes
@@ -55,7 +52,8 @@ class Pcu(Part):
     accumulators: Count
 
 
-class Pmu(Part):
+@dataclass(frozen=True, slots=True)
+class Pmu:
     """A scratchpad of `capacity` bytes; latencies in cycles; each write port takes a packet a cycle."""
 
     capacity: Bytes
@@ -64,20 +62,23 @@ class Pmu(Part):
     write_ports: Count
 
 
-class Agcu(Part):
+@dataclass(frozen=True, slots=True)
+class Agcu:
     """The way to the memories: `latency` of its pipeline, and from the tile's edge `to_memory`, in cycles."""
 
     latency: Cycles
     to_memory: Cycles
 
 
-class Network(Part):
+@dataclass(frozen=True, slots=True)
+class Network:
     """The mesh of switches: `hop` cycles from one to the next, a packet of 64 bytes a cycle and link."""
 
     hop: Cycles
 
 
-class Tier(Part):
+@dataclass(frozen=True, slots=True)
+class Tier:
     """A memory of a socket: bytes, bytes a second over all channels at peak, seconds, bursts under way of one AGCU.
 
     `efficiency`: the part of the peak that is left of a long stream after rows are opened and refreshed.
@@ -91,7 +92,8 @@ class Tier(Part):
     outstanding: Count
 
 
-class Links(Part):
+@dataclass(frozen=True, slots=True)
+class Links:
     """Between sockets: `bandwidth` of one port, `latency` from socket to socket."""
 
     ports: Count
@@ -99,7 +101,8 @@ class Links(Part):
     latency: Seconds
 
 
-class Launch(Part):
+@dataclass(frozen=True, slots=True)
+class Launch:
     """What kernels cost beside their cycles: a boundary, `load` more for one that fills the socket, `queued` more where
     software queues it, and `host_step` for a step of the schedule that the host runs."""
 

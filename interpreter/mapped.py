@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rdflow.dsl.netlist import Netlist
+from rdflow.dsl.records import dataclass
 
 BY_ADDRESS = -2
 """`Stage.server`: the memory channel that the burst's address selects. Only as the first stage of a queue."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from rdflow.dsl.netlist import ALWAYS, Gate
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter.mapper.grow import HOP, Mesh, grow
 
 MOST_ROUNDS, PATIENCE = 30, 6

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from rdflow.dsl.netlist import Gate, Netlist
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter.flows import Wires, flows, wires
 from rdflow.interpreter.mapped import Stage
 from rdflow.interpreter.route import Route, Switch

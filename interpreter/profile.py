@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
 from rdflow.dsl.diagnostics import Diagnostic
 from rdflow.dsl.firings import firings
 from rdflow.dsl.launches import LaunchSpec
 from rdflow.dsl.netlist import Netlist
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter.allocate import MAIN, unit_table
 from rdflow.interpreter.bandwidth import Carrier, carriers
 from rdflow.interpreter.execution import Compiled, Execution, Launched

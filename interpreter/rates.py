@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, prod
 
 from rdflow.dsl.firings import firings, moments
 from rdflow.dsl.netlist import Actor, Netlist, Port
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter.machine import Machine
 
 

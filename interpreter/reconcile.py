@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from rdflow.dsl.checked import Kernel
 from rdflow.dsl.formulas import Traffic, Work, traffic, work
 from rdflow.dsl.netlist import Netlist
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter.image import Counters
 from rdflow.interpreter.machine import BURST
 

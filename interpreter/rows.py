@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdflow.dsl.netlist import Actor, Affine, Const, Gate, In, Index, Mem, Netlist, Operand, Port, Row, Temp
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter.kernel import layout
 from rdflow.interpreter.kernel.layout import VALUE_BATCH, VECTOR, Tables, Values
 from rdflow.interpreter.kernel.opcodes import COMBINE, NUMBER

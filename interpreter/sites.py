@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter.allocate import KINDS
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.route import Switch

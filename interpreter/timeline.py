@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rdflow.dsl.netlist import Netlist
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter.allocate import MAIN
 from rdflow.interpreter.execution import Compiled, Execution
 from rdflow.interpreter.image import Image, advance, build

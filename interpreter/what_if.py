@@ -8,11 +8,12 @@ as they are, in seconds; so do firings, tokens and bytes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil
 
 from rdflow.dsl.netlist import Actor, Netlist, Port
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter.allocate import unit_table
 from rdflow.interpreter.execution import Compiled, Execution
 from rdflow.interpreter.mapped import Mapped, QueueTiming, Server

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
 import numpy as np
 
 from rdflow.dsl.netlist import Actor, Port
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter.allocate import MAIN
 from rdflow.interpreter.image import Image, Status, counters, counters_of, waiting
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, floor, log10
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter.states import STATES
 from rdflow.interpreter.timeline import Stretch, Timeline
 from rdflow.show import scaled, time_text

@@ -112,12 +112,13 @@ def machines(
 
 def _numbers(value: Any) -> Any:
     """A part of a machine for JSON. Seconds are kept as fractions; here they are numbers."""
+    from dataclasses import is_dataclass
     from fractions import Fraction
 
-    from pydantic import BaseModel
+    from rdflow.interpreter.machine_sections import keys
 
-    if isinstance(value, BaseModel):
-        return {key: _numbers(part) for key, part in value}
+    if is_dataclass(value):
+        return {key: _numbers(getattr(value, key)) for key in keys(type(value))}
     return float(value) if isinstance(value, Fraction) else value
 
 

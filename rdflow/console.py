@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import NOWHERE, Source
 
 if TYPE_CHECKING:

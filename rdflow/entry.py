@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from collections.abc import Callable
 
@@ -13,7 +12,6 @@ PLAIN = ("--json", "--quiet", "-q")
 def main() -> None:
     """Run the command line."""
     gc.set_threshold(100_000, 20, 20)  # while modules load, nothing becomes garbage that is worth looking for often
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for some takes time
     command = plain(sys.argv[1:])
     if command is not None:
         from rdflow.console import ending_quietly

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from rdflow.dsl.netlist import Netlist
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter.floorplan import Floorplan
 from rdflow.interpreter.links import streams
 from rdflow.interpreter.machine import Machine

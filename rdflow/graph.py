@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from colorsys import hls_to_rgb
-from dataclasses import dataclass
 
 from rdflow.api import Program
 from rdflow.dsl.netlist import Netlist, UnitInfo
+from rdflow.dsl.records import dataclass
 from rdflow.floor import Drawing, floor
 from rdflow.interpreter.allocate import size_text
 from rdflow.interpreter.execution import Compiled, Execution

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from rdflow.dsl.records import dataclass
 
 SWEEPS = 24  # rounds of ordering, and of moving nodes to the middle of their neighbours
 LANE = 14.0  # width of an edge that passes a layer

@@ -7,7 +7,7 @@ by four more spaces. The first sentence is what a list shows.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 
@@ -15,6 +15,7 @@ from rdflow.api import loads
 from rdflow.dsl import syntax
 from rdflow.dsl.diagnostics import CompileError, Diagnostic
 from rdflow.dsl.parse import parse
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import Source
 from rdflow.dsl.writer import Writer
 from rdflow.interpreter.machine import Machine

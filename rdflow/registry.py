@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from rdflow.dsl.records import dataclass
 from rdflow.session import Mistake, Reply, Session
 
 Run = Callable[[Session, str], Reply]

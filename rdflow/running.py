@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rdflow.console import Meter, Told, ending, note, print_json, print_rich, show_diagnostics, write_whole
 from rdflow.dsl.diagnostics import CompileError
+from rdflow.dsl.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

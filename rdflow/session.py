@@ -7,13 +7,14 @@ session as it was.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rdflow.api import MACHINE, Program
 from rdflow.dsl.checked import Kernel
 from rdflow.dsl.constants import Value
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import Source
 from rdflow.session_check import Examined, examine, redefined, with_known_settings
 from rdflow.session_state import JOINS, State

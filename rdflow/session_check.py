@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from rdflow.api import library
@@ -14,6 +14,7 @@ from rdflow.dsl.diagnostics import Diagnostic
 from rdflow.dsl.launches import LaunchSpec, launches
 from rdflow.dsl.parse import parse_lines
 from rdflow.dsl.program import STAGES, declare
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.source import NOWHERE, Source, Span
 from rdflow.session_state import DECLARES, KERNEL, Parsed, State, parsed

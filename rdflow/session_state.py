@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from rdflow.dsl import syntax
 from rdflow.dsl.constants import Value
 from rdflow.dsl.diagnostics import Diagnostic
 from rdflow.dsl.parse import is_incomplete, parse_lines
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import Source
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rdflow.api import Program
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter.allocate import size_text
 from rdflow.interpreter.profile import KernelProfile, Profile, UnitProfile
 from rdflow.show import limit, percent, scaled, table, time_text

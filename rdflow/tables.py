@@ -6,8 +6,9 @@ float32 arrays, to be given as inputs: `program.run(**dict(zip(("COS", "SIN"), r
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from rdflow.dsl.records import dataclass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

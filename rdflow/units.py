@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from rdflow.dsl.check import Checked
@@ -12,6 +12,7 @@ from rdflow.dsl.diagnostics import Diagnostic
 from rdflow.dsl.elaborate import elaborate
 from rdflow.dsl.firings import firings
 from rdflow.dsl.netlist import Netlist
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter.allocate import MAIN, UnitRow, socket_errors, unit_table
 from rdflow.interpreter.collectives import chosen
 from rdflow.interpreter.floorplan import floorplan

@@ -480,15 +480,6 @@ def test_a_reader_that_goes_away_is_no_mistake(folder: Path) -> None:
     assert found.stderr == "" and found.returncode in (0, 141)
 
 
-def test_check_imports_neither_numba_nor_rich_nor_numpy(folder: Path) -> None:
-    code = (
-        "import sys; from rdflow.cli import app; app(['check', 'scale.rdf'], standalone_mode=False); "
-        "print(*({'numba', 'rich', 'numpy'} & set(sys.modules)))"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert found.stdout.splitlines()[1:] == [""], found.stderr
-
-
 @pytest.mark.parametrize("command", ["run", "profile"])
 def test_a_link_that_is_to_carry_too_much_is_warned_of_where_the_program_runs(command: str, folder: Path) -> None:
     (folder / "seven.rdf").write_text(CODES["RDF210"].wrong)

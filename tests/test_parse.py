@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rdflow.dsl import syntax
+from rdflow.dsl import lexing, syntax
 from rdflow.dsl.parse import is_incomplete, parse, parse_lines
 from rdflow.dsl.source import Source, Span
 from rdflow.dsl.writer import Writer
@@ -310,3 +310,21 @@ def test_a_session_takes_declarations_and_lines() -> None:
 )
 def test_what_is_incomplete(text: str, more: bool) -> None:
     assert is_incomplete(text) is more
+
+
+def test_a_grammar_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second start takes its tables from a file of this very grammar."""
+    monkeypatch.setattr(lexing, "user_cache_path", lambda *_, **__: tmp_path)
+    lexing.grammar.__wrapped__()
+    assert len(list(tmp_path.iterdir())) == 1
+    assert lexing._table_cache("a grammar") != lexing._table_cache("another")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("the grammar was read again")
+
+    monkeypatch.setattr("lark.lark.load_grammar", refuse)
+    again = lexing.grammar.__wrapped__()
+    assert again.parse("axis n = 8\n", start="module").data == "module"
+    with pytest.raises(AssertionError, match="again"):
+        monkeypatch.setattr(lexing, "_table_cache", lambda _: None)
+        lexing.grammar.__wrapped__()
