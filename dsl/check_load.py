@@ -11,7 +11,7 @@ from rdflow.dsl.orders import Order
 from rdflow.dsl.program import dtype
 from rdflow.dsl.scope import Scope
 from rdflow.dsl.source import Span
-from rdflow.dsl.views import digits_of, memory_order, tensor_view
+from rdflow.dsl.views import digits_of, gathered, memory_order, tensor_view
 
 
 def annotated(scope: Scope, unit: syntax.Unit) -> tuple[str | None, Order | None, int | None]:
@@ -31,7 +31,7 @@ def check_load(scope: Scope, unit: syntax.Unit, body: syntax.Load) -> Load:
     element, order, _ = annotated(scope, unit)
     view = tensor_view(scope, body.view)
     order = order or memory_order(scope, view)
-    covers(scope, order, digits_of(view), view, unit.span)
+    covers(scope, order, (*digits_of(view), *gathered(view)), view, unit.span)
     same_dtype(scope, element, view, unit)
     across(scope, view, order, unit.span)
     stream = Stream(scope.full(unit.names[0].text), view.tensor.dtype, order, unit.names[0].span)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rdflow.dsl import syntax
-from rdflow.dsl.axes import Axis, Digit, Interval, Linear
+from rdflow.dsl.axes import Axis, Digit, Interval, Linear, without
 from rdflow.dsl.checked import Stream, TensorView
 from rdflow.dsl.orders import BYTES, PACKET_BYTES, Order
 from rdflow.dsl.program import LANES
@@ -96,12 +96,19 @@ def digits_of(view: TensorView) -> tuple[Digit, ...]:
     return tuple(found)
 
 
+def gathered(view: TensorView) -> tuple[Digit, ...]:
+    """The loops of the indices that a view gathers by."""
+    return tuple(dict.fromkeys(d for stream in view.gathers if stream is not None for d in stream.order.time))
+
+
 def memory_order(scope: Scope, view: TensorView) -> Order:
-    """The order in which a tensor lies in memory: its free axes, 64 bytes of the last one (32 lanes at most) on the lanes."""
+    """The order in which a tensor lies in memory: its free axes, 64 bytes of the last one (32 lanes at most) on the lanes.
+
+    What a view gathers comes index by index, so the loops of the indices are outside."""
     width = min(LANES, PACKET_BYTES // BYTES[view.tensor.dtype])
     free = [i for i, index in enumerate(view.indices) if index.terms]
     if not free:
-        return Order()
+        return Order(gathered(view))
     last = view.tensor.axes[free[-1]]
     low = min(d.stride for d in view.indices[free[-1]].digits)
     root = view.indices[free[-1]].digits[0].root
@@ -112,7 +119,7 @@ def memory_order(scope: Scope, view: TensorView) -> Order:
     lanes = tuple(
         d for d in digits if d.root == root and low <= d.stride < low * width and d in view.indices[free[-1]].digits
     )
-    time = tuple(d for d in digits if d not in lanes)
+    time = (*without(gathered(view), digits), *without(digits, lanes))
     sockets = tuple(d for i in free if view.tensor.sharded[i] for d in view.indices[i].digits if d in time)
     return Order(tuple(d for d in time if d not in sockets), (), sockets, lanes)
 

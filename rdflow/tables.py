@@ -1,6 +1,6 @@
-"""Tables that layers of the standard library read: rotary angles, ALiBi slopes, and what a Fourier transform needs.
+"""Tables that layers of the standard library read: rotary angles, ALiBi slopes, what a Fourier transform needs, patterns.
 
-float32 arrays, to be given as inputs: `program.run(**dict(zip(("COS", "SIN"), rope(64, 16))))`.
+float32 or int32 arrays, to be given as inputs: `program.run(**dict(zip(("COS", "SIN"), rope(64, 16))))`.
 """
 
 from __future__ import annotations
@@ -83,3 +83,21 @@ def spectrum(taps: NDArray[Any], points: int, order: int) -> dict[str, NDArray[A
     found = np.fft.fft(taps) / taps.size
     digits = found.reshape((points,) * order).transpose(*reversed(range(order)))
     return {"HR": digits.real.astype(np.float32), "HI": digits.imag.astype(np.float32)}
+
+
+def balanced(outputs: int, inputs: int, kept: int, seed: int = 0) -> dict[str, NDArray[Any]]:
+    """A random balanced pattern of blocks: `INDEX` [outputs, kept], the input blocks that each output block reads, all
+    different; `ROWS` and `PLACES` [inputs, outputs * kept / inputs], its transpose: who reads an input block, and as
+    which of its inputs. int32. Raises ValueError where the blocks cannot be shared out evenly."""
+    import numpy as np
+
+    if kept > inputs or outputs * kept % inputs:
+        raise ValueError(
+            f"{outputs} blocks of outputs with {kept} inputs each do not share out {inputs} blocks of inputs"
+        )
+    random = np.random.default_rng(seed)
+    reads = np.arange(outputs * kept).reshape(outputs, kept) % inputs
+    index = random.permutation(inputs)[reads][random.permutation(outputs)]
+    readers = np.argsort(index.ravel(), kind="stable").reshape(inputs, -1)
+    found = {"INDEX": index, "ROWS": readers // kept, "PLACES": readers % kept}
+    return {name: table.astype(np.int32) for name, table in found.items()}

@@ -83,10 +83,10 @@ def attention(x: Tensors) -> Tensors:
     return dict(zip("YZA", back(attend, x["D"], x["Q"], x["K"], x["V"]), strict=True))
 
 
-def adamw(x: Tensors) -> Tensors:
+def adamw(x: Tensors, rate: float = 0.01) -> Tensors:
     """The third step, from moments that two steps left."""
     weight = torch().nn.Parameter(x["W"].clone())
-    optimizer = torch().optim.AdamW([weight], lr=0.01, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01)
+    optimizer = torch().optim.AdamW([weight], lr=rate, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01)
     optimizer.state[weight] = {
         "step": torch().tensor(2.0),
         "exp_avg": x["M"].clone(),
@@ -96,6 +96,43 @@ def adamw(x: Tensors) -> Tensors:
     optimizer.step()
     state = optimizer.state[weight]
     return {"Y": weight.detach(), "M2": state["exp_avg"], "V2": state["exp_avg_sq"]}
+
+
+def dense(w: Any, index: Any, inputs: int) -> Any:
+    """A weight of kept blocks [nb, m, j, b] as the matrix that it stands for."""
+    outputs, m, _, b = w.shape
+    full = torch().zeros(outputs, inputs, m, b, dtype=w.dtype)
+    full = full.index_put((torch().arange(outputs)[:, None], index), w.transpose(1, 2))
+    return full.transpose(1, 2).reshape(outputs * m, inputs * b)
+
+
+def sparse_linear(x: Tensors) -> Any:
+    return functional().linear(x["X"], dense(x["W"], x["INDEX"], x["X"].shape[1] // x["W"].shape[-1]))
+
+
+def sparse_back(x: Tensors) -> Any:
+    """The index that has the given transpose."""
+    w = x["W"]
+    index = torch().zeros(w.shape[0], w.shape[2], dtype=torch().long)
+    index[x["ROWS"], x["PLACES"]] = torch().arange(len(x["ROWS"]))[:, None].expand(x["ROWS"].shape)
+    return x["D"].float() @ dense(w.float(), index, len(x["ROWS"]))
+
+
+def sparse_grad(x: Tensors) -> Any:
+    """Through the dense matrix, whose gradient is kept at the blocks of the pattern."""
+    (outputs, kept), inputs = x["INDEX"].shape, x["X"].shape[1] // 8
+    shape = (outputs, x["D"].shape[1] // outputs, kept, 8)
+
+    def forward(w: Any) -> Any:
+        return functional().linear(x["X"].float(), dense(w, x["INDEX"], inputs))
+
+    return back(forward, x["D"], torch().zeros(shape))[0]
+
+
+def trained(x: Tensors) -> Tensors:
+    """Weights and moments change in place."""
+    found = adamw(x | {"W": x["P"]}, rate=0.001)
+    return {"Y": found["Y"], "P": found["Y"], "M": found["M2"], "V": found["V2"]}
 
 
 REFERENCES: dict[str, Callable[[Tensors], Any]] = {
@@ -112,4 +149,8 @@ REFERENCES: dict[str, Callable[[Tensors], Any]] = {
     "heads_grad": lambda x: into(x, 3),
     "causal_attention_back": attention,
     "adamw": adamw,
+    "trained": trained,
+    "sparse_linear": sparse_linear,
+    "sparse_back": sparse_back,
+    "sparse_grad": sparse_grad,
 }

@@ -200,6 +200,11 @@ def attended(n: Sizes) -> dict[str, Any]:
     return {"Q": q, "K": k, "V": v, "O": np.einsum("tgru,uge->tgre", weight / weight.sum(-1, keepdims=True), v)}
 
 
+def pattern(n: Sizes, *names: str) -> dict[str, Any]:
+    found = tables.balanced(n["nb"], n["kb"], n["j"])
+    return {name: found[name] for name in names}
+
+
 def axes(names: str, length: int) -> Sizes:
     return dict.fromkeys(names.split(), length)
 
@@ -317,6 +322,10 @@ CASES = {
 GRADIENT_SIZES: dict[str, tuple[Sizes, ...]] = {
     "swiglu_back": ({"n": 45},),
     "adamw": ({"n": 45},),
+    "trained": ({"n": 7, "k": 33},),
+    "sparse_linear": ({"t": 45, "m": 32}, {"t": 7, "m": 8, "nb": 6, "kb": 4}),
+    "sparse_back": ({"t": 45, "m": 32}, {"t": 7, "m": 8, "kb": 4, "i": 2}),
+    "sparse_grad": ({"t": 45, "m": 32},),
     "causal_attention_back": HEADS,
     "queries_back": ({"t": 45, "c": 33, "r": 1},),
     "heads_grad": ({"t": 45, "n": 7, "g": 1},),
@@ -325,6 +334,10 @@ GRADIENT_SIZES: dict[str, tuple[Sizes, ...]] = {
 GRADIENT_INPUTS: dict[str, Callable[[Sizes], dict[str, Any]]] = {
     "rope_back": angles,
     "adamw": lambda n: {"V": np.random.default_rng(2).random(n["n"])},
+    "trained": lambda n: {m: np.random.default_rng(2).random((n["n"], n["k"])) for m in "MV"},
+    "sparse_linear": lambda n: pattern(n, "INDEX"),
+    "sparse_back": lambda n: pattern(n, "ROWS", "PLACES"),
+    "sparse_grad": lambda n: pattern(n, "INDEX"),
     "causal_attention_back": attended,
 }
 

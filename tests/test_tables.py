@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from rdflow.tables import Llama3, alibi, fourier, rope, spectrum
+from rdflow.tables import Llama3, alibi, balanced, fourier, rope, spectrum
 
 
 def test_rotary_angles_of_llama() -> None:
@@ -71,3 +71,19 @@ def test_twiddles_and_spectra_make_a_transform(points: int, order: int) -> None:
             x = x * (tables[f"A{name}"] + 1j * tables[f"B{name}"])
     found = spectrum(taps, points, order)
     np.testing.assert_allclose(found["HR"] + 1j * found["HI"], x / points**order, atol=1e-5)
+
+
+@pytest.mark.parametrize(("outputs", "inputs", "kept"), [(4, 8, 2), (6, 4, 2), (5, 5, 1), (3, 3, 3)])
+def test_a_pattern_is_balanced_and_its_transpose_is_its_transpose(outputs: int, inputs: int, kept: int) -> None:
+    found = balanced(outputs, inputs, kept, seed=3)
+    index, rows, places = (found[n] for n in ("INDEX", "ROWS", "PLACES"))
+    assert all(len(set(row)) == kept for row in index.tolist())
+    assert np.bincount(index.ravel(), minlength=inputs).tolist() == [outputs * kept // inputs] * inputs
+    for block, (readers, at) in enumerate(zip(rows, places, strict=True)):
+        assert (index[readers, at] == block).all()
+        assert len(set(zip(readers.tolist(), at.tolist(), strict=True))) == len(readers)
+
+
+def test_a_pattern_that_cannot_be_balanced_is_refused() -> None:
+    with pytest.raises(ValueError, match="do not share out 8"):
+        balanced(3, 8, 3)
