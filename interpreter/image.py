@@ -177,7 +177,7 @@ class Builder:
             | {"choices": len(port.queues), "fan": self.fan.add(port.queues), "varies": int(moving or counting)}
             | {"select": self.affine.affine(port.select, depth)}
             | {"counts": self.counts.add(port.counts) if port.counts else -1, "counted": first_loop + port.counted}
-            | {"holds": int(port.gate != Gate() or bool(port.counts))}
+            | {"plain": int(port.gate == Gate()), "holds": int(port.gate != Gate() or bool(port.counts))}
         )
 
     def add_actor(self, actor: Actor) -> None:
@@ -195,7 +195,8 @@ class Builder:
             {"interval": actor.interval, "depth": depth, "loop": start, "inner": start + depth - 1}
             | {"ragged": int(any(loop.port >= 0 for loop in loops))}
             | {"first_in": first_in, "last_in": first_out, "first_out": first_out, "last_out": len(self.ports)}
-            | split(gates, depth)
+            | (split(gates, depth) if self.room else {})
+            | {"even": int(not any(port.counts for port in actor.inputs))}
             | {"at_first": (1 << depth) - 1, "at_last": ended}
             | {
                 "waiting": layout.READY,
@@ -249,6 +250,11 @@ class Builder:
         stages = self.mapped.queues[queue].stages
         return any(s.server >= 0 and self.mapped.servers[s.server].shared for s in stages)
 
+    @staticmethod
+    def pop_pace(sink: Actor) -> int:
+        """Cycles between two pops, at least: none where several tokens are popped at once."""
+        return 0 if any(port.counts for port in sink.inputs) else sink.interval
+
     def queues(self) -> Table:
         rows = []
         places = 0
@@ -259,6 +265,8 @@ class Builder:
                 | {"ring": places, "latency": timing.latency, "credit": timing.credit, "width": queue.width}
                 | {"source": int(self.rank[queue.source]), "sink": int(self.rank[queue.sink])}
                 | {"packets": queue.packets}
+                | {"push_pace": 0 if timing.stages else self.netlist.actors[queue.source].interval}
+                | {"pop_pace": self.pop_pace(self.netlist.actors[queue.sink])}
                 | self.add_stages(timing, self.ahead.shifts[number])
                 | {"flow": timing.flow if timing.flow >= 0 else number}
                 | {"memory": int(queue.server == "memory"), "linked": int(self.shares_link(number))}
@@ -292,8 +300,8 @@ class Builder:
             stages=layout.table(layout.STAGE, self.stages),
             gathers=layout.table(layout.GATHER, self.gathers),
             servers=layout.table(layout.SERVER, servers),
-            ready=np.zeros(places + 2, np.int64),
-            free=np.zeros(places + 2, np.int64),
+            ready=np.zeros(places + layout.OVER, np.int64),
+            free=np.zeros(places + layout.OVER, np.int64),
             due=np.zeros(len(self.actors), np.int64),
             pending=np.zeros(-(-len(self.actors) // 64), np.uint64),
             calendar=np.full(calendar, -1, np.int64),

@@ -13,18 +13,20 @@ from rdflow.interpreter.kernel.servers import request
 @njit(**HELPER)
 def gather_inputs(port, queue, n, row, scratch, ready):
     """Raise `scratch[row]` to the cycles at which the tokens of n firings are there."""
-    for j in range(n):
+    k = queue.popped
+    for j in range(port.begin, min(port.stop, n)):
         latest = scratch[uintp(row), uintp(j)]
-        for k in range(queue.popped + j * port.taken, queue.popped + (j + 1) * port.taken):
+        for _ in range(port.taken):
             latest = max(latest, ready[uintp(queue.ring + (k & queue.mask))])
+            k += 1
         scratch[uintp(row), uintp(j)] = latest
 
 
 @njit(**HELPER)
-def gather_outputs(queue, n, scratch, free):
+def gather_outputs(port, queue, n, scratch, free):
     """Raise `scratch[ROW_FREE]` to the cycles at which the slots of n firings are free."""
-    for j in range(n):
-        place = queue.ring + ((queue.pushed + j - queue.capacity) & queue.mask)
+    for j in range(port.begin, min(port.stop, n)):
+        place = queue.ring + ((queue.pushed + j - port.begin - queue.capacity) & queue.mask)
         scratch[uintp(ROW_FREE), uintp(j)] = max(scratch[uintp(ROW_FREE), uintp(j)], free[uintp(place)])
 
 
@@ -44,7 +46,7 @@ def gather(actor, n, tables):
     for p in range(actor.first_out, actor.last_out):
         port = tables.ports[uintp(p)]
         if port.taken > 0:
-            gather_outputs(tables.queues[uintp(port.current)], n, scratch, tables.free)
+            gather_outputs(port, tables.queues[uintp(port.current)], n, scratch, tables.free)
 
 
 @njit(**HELPER)
@@ -79,13 +81,19 @@ def run(actor, n, end, interval, scratch):
 
 
 @njit(**HELPER)
+def popped_at(port, queue, j):
+    """Tokens of the queue that are popped before firing j of the batch."""
+    return queue.popped + (max(port.begin, min(j, port.stop)) - port.begin) * port.taken
+
+
+@njit(**HELPER)
 def eased(actor, j, tables):
     """When the tokens of firing j of the batch would have been there, had none queued at a link that flows share."""
     latest = 0
     for p in range(actor.first_in, actor.last_in):
         port = tables.ports[uintp(p)]
         queue = tables.queues[uintp(port.current)]
-        for k in range(queue.popped + j * port.taken, queue.popped + (j + 1) * port.taken):
+        for k in range(popped_at(port, queue, j), popped_at(port, queue, j + 1)):
             place = uintp(queue.ring + (k & queue.mask))
             latest = max(latest, tables.ready[place] - tables.delay[place])
     return latest
@@ -108,21 +116,25 @@ def count_links(actor, fired, start, interval, tables):
 @njit(**HELPER)
 def pop(port, queue, q, fired, tables):
     """Take the tokens of the firings out of the queue."""
-    for j in range(fired):
+    k = queue.popped
+    for j in range(port.begin, min(port.stop, fired)):
         cycle = tables.scratch[uintp(ROW_FIRED), uintp(j)] + queue.credit
-        for k in range(queue.popped + j * port.taken, queue.popped + (j + 1) * port.taken):
+        for _ in range(port.taken):
             tables.free[uintp(queue.ring + (k & queue.mask))] = cycle
-    queue.popped += fired * port.taken
+            k += 1
+    queue.popped = k
     wake(queue.source, q, tables.actors, tables.pending)
 
 
 @njit(**HELPER)
-def push(queue, q, fired, tables):
+def push(port, queue, q, fired, tables):
     """Put the tokens of the firings into the queue."""
-    for j in range(fired):
-        place = uintp(queue.ring + ((queue.pushed + j) & queue.mask))
+    k = queue.pushed
+    for j in range(port.begin, min(port.stop, fired)):
+        place = uintp(queue.ring + (k & queue.mask))
         tables.ready[place] = tables.scratch[uintp(ROW_FIRED), uintp(j)] + queue.latency
-    queue.pushed += fired
+        k += 1
+    queue.pushed = k
     queue.available = queue.pushed
     wake(queue.sink, q, tables.actors, tables.pending)
 
@@ -135,7 +147,7 @@ def number_offsets(actor, fired, tables):
         for g in range(actor.first_gather, actor.last_gather):
             gathered = tables.gathers[uintp(g)]
             port = tables.ports[uintp(gathered.port)]
-            number = tables.queues[uintp(port.current)].popped + (j + 1) * port.taken - 1
+            number = popped_at(port, tables.queues[uintp(port.current)], j + 1) - 1
             tables.offset[uintp(j)] += (max(0, number) % gathered.length) * gathered.stride
 
 
@@ -152,7 +164,7 @@ def index_offsets(actor, fired, tables, ints):
 
 
 @njit(**HELPER)
-def push_served(actor, queue, q, fired, tables):
+def push_served(actor, port, queue, fired, tables):
     """The same for a queue that passes a server: the tokens become requests."""
     server = tables.stages[uintp(queue.stages)].server
     addressed = server == BY_ADDRESS
@@ -161,18 +173,19 @@ def push_served(actor, queue, q, fired, tables):
     if addressed:
         address = actor.base + affine_at(tables.affine, actor.burst, tables.loops, actor.loop, actor.depth)
         pace = tables.affine[uintp(actor.burst + actor.depth)]
-    for j in range(fired):
+        address += port.begin * pace
+    for j in range(port.begin, min(port.stop, fired)):
         if addressed:
             where = address + tables.offset[uintp(j)] if actor.last_gather > actor.first_gather else address
             server = actor.channel + (where // 64) % actor.channels
             address += pace
-        place = queue.ring + ((queue.pushed + j) & queue.mask)
+        place = queue.ring + (queue.pushed & queue.mask)
         tables.stage[uintp(place)] = queue.stages
         tables.delay[uintp(place)] = 0
         arrival = tables.scratch[uintp(ROW_FIRED), uintp(j)] + queue.first
         request(place, arrival, server, tables.ready, tables.link, tables.target, tables.calendar)
-    tables.clock[0].requests += fired
-    queue.pushed += fired
+        queue.pushed += 1
+        tables.clock[0].requests += 1
 
 
 @njit(**HELPER)
@@ -180,16 +193,16 @@ def commit(actor, fired, tables):
     """Move the tokens of the firings."""
     for p in range(actor.first_in, actor.last_in):
         port = tables.ports[uintp(p)]
-        if port.taken > 0:
+        if port.taken > 0 and port.begin < fired:
             pop(port, tables.queues[uintp(port.current)], port.current, fired, tables)
     for p in range(actor.first_out, actor.last_out):
         port = tables.ports[uintp(p)]
-        if port.taken > 0:
+        if port.taken > 0 and port.begin < fired:
             queue = tables.queues[uintp(port.current)]
             if queue.stages == UNSERVED:
-                push(queue, port.current, fired, tables)
+                push(port, queue, port.current, fired, tables)
             else:
-                push_served(actor, queue, port.current, fired, tables)
+                push_served(actor, port, queue, fired, tables)
 
 
 @njit(**HELPER)

@@ -16,6 +16,7 @@ BY_ADDRESS = -2  # Stage.server: the memory channel of the burst's address
 DECIDED = -2  # link of a token whose ready cycle is known
 ROW_READY, ROW_MEMORY, ROW_FREE, ROW_FIRED = range(4)
 """Rows of Tables.scratch: when tokens are there, those through memory apart; when slots are free; when it fires."""
+OVER = 8  # places behind the last ring, which are read and not used
 VECTOR = 32  # words from one temporary of a firing to that of the next
 
 
@@ -38,6 +39,7 @@ ACTOR = record(
     "at_first at_last "  # bit l: loop l is at counter 0, at its last iteration
     "split_first split_last "  # the ports or rows of the innermost loop's first (last) iteration differ
     "ragged "  # a port says how often a loop runs
+    "even "  # no port takes several tokens at once
     "single "  # no batches: a row needs what the firing before stored
     "linked "  # some token comes over a link that flows share
     "waiting tile_level tiles "
@@ -53,13 +55,15 @@ PORT = record(
     "first last not_first not_last "  # the gate
     "packets queue choices fan select varies "  # varies: queue or count differ from firing to firing
     "counts counted "  # tokens by the counter of this loop (-1: always one)
-    "taken current "  # of the batch under way: tokens a firing, queue
+    "plain "  # without a gate
+    "taken current begin stop "  # of the batch under way: tokens a firing, queue; from which firing to before which
     "word step "  # where the token of the batch's first firing is, or goes; words to that of the next
     "held width holds"
 )
 QUEUE = record(
     "pushed available popped "  # tokens since the start; available: with a known cycle, without a gap
     "capacity mask ring latency credit source sink packets word width "
+    "push_pace pop_pace "  # cycles from one ready time to the next, from one free time to the next, at least; 0: unknown
     "stages first "  # the first of its stages, UNSERVED; cycles from the push to it
     "flow memory linked"  # its turn at a server; whether it passes a memory channel, a link that flows share
 )
@@ -109,7 +113,7 @@ class Tables(NamedTuple):
     servers: np.ndarray
     ready: (
         np.ndarray
-    )  # by token place: cycle at which it can be popped (on its way to a server: arrival there); two more
+    )  # by token place: cycle at which it can be popped (on its way to a server: arrival there)
     free: np.ndarray  # by token place: cycle at which the pop of that place frees its slot
     due: np.ndarray  # by actor: cycle of its next firing as far as known, else FAR
     pending: np.ndarray  # bit map of the actors to visit

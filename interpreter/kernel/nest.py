@@ -92,7 +92,7 @@ def step(actor, inner, fired, loops, bounds, affine):
 
 @njit(**HELPER)
 def stretch(actor, inner):
-    """Iterations of the innermost loop from here on in which the same ports (and rows) take part."""
+    """Iterations of the innermost loop from here on in which the same rows take part (and ports, where these are split)."""
     i = inner.counter
     if i == 0 and actor.split_first:
         return 1

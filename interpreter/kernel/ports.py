@@ -34,30 +34,65 @@ def taken(port, tables):
 
 
 @njit(**HELPER)
+def span(port, actor, inner, n):
+    """Firings of the next n, all in one turn of the innermost loop, in which a port takes part: from .., to before .."""
+    begin, stop = 0, n
+    if port.plain:
+        return begin, stop
+    bit = 1 << (actor.depth - 1)
+    left = inner.iterations - inner.counter
+    at_first, at_last = actor.at_first | bit, actor.at_last | bit
+    if at_first & port.first != port.first or at_last & port.last != port.last:
+        return n, n
+    if port.first & bit:
+        stop = 1 if inner.counter == 0 else 0
+    if port.last & bit:
+        begin = left - 1
+    if port.not_first != 0 and at_first & port.not_first == port.not_first:
+        if port.not_first & bit == 0:
+            return n, n
+        begin = max(begin, 1 if inner.counter == 0 else 0)
+    if port.not_last != 0 and at_last & port.not_last == port.not_last:
+        if port.not_last & bit == 0:
+            return n, n
+        stop = min(stop, left - 1)
+    return begin, stop
+
+
+@njit(**HELPER)
 def plan(actor, tables):
-    """Bind the ports of the next firings: how many there are room for, the queue that limits them, their interval."""
+    """Bind the ports of the next firings: how many there are room for, the queue that limits them, their interval.
+
+    Ports may come in later, or take part in the first firings only; where one would change the interval, the batch ends.
+    """
     inner = tables.loops[uintp(actor.inner)]
-    n = min(stretch(actor, inner), BATCH)
-    limit = -1
-    interval = actor.interval
+    most = min(stretch(actor, inner), BATCH)
+    n, limit, interval = most, -1, actor.interval
     for p in range(actor.first_in, actor.last_out):
         port = tables.ports[uintp(p)]
         port.taken = 0
-        if is_open(port, actor.at_first, actor.at_last):
+        port.begin, port.stop = span(port, actor, inner, most)
+        if port.begin < port.stop and port.begin < n:
             count = taken(port, tables)
             if port.varies and n > 1:
                 n = 1
                 limit = -1
-            if count > 0:
+            if count > 0 and port.begin < n:
+                if port.packets > actor.interval:
+                    last = port.begin if port.begin > 0 else port.stop
+                    n, limit = narrow(n, limit, last, -1)
                 q = choose(port, actor, tables)
                 port.taken = count
                 port.current = q
                 queue = tables.queues[uintp(q)]
                 if p < actor.last_in:
-                    n, limit = narrow(n, limit, (queue.available - queue.popped) // count, q)
+                    until = port.begin + (queue.available - queue.popped) // count
                 else:
-                    n, limit = narrow(n, limit, queue.capacity - queue.pushed + queue.popped, q)
-                interval = max(interval, port.packets)
+                    until = port.begin + queue.capacity - queue.pushed + queue.popped
+                if until < port.stop:
+                    n, limit = narrow(n, limit, until, q)
+                if port.begin == 0:
+                    interval = max(interval, port.packets)
     return n, limit, interval
 
 

@@ -7,9 +7,9 @@ from rdflow.interpreter.kernel.batches import commit, count_batch, count_links, 
 from rdflow.interpreter.kernel.counting import go_on
 from rdflow.interpreter.kernel.layout import DONE, PLAIN, Places
 from rdflow.interpreter.kernel.options import HELPER, SPLICE
-from rdflow.interpreter.kernel.pairs import fire_pairs
 from rdflow.interpreter.kernel.ports import fit, plan, settle
 from rdflow.interpreter.kernel.simple import visit_simple
+from rdflow.interpreter.kernel.steady import fire_steadily
 
 
 @njit(**SPLICE)
@@ -21,7 +21,9 @@ def visit_general(a, end, tables):
         if n == 0:
             actor.waiting = limit
             return
-        fired, following = fire_pairs(actor, n, end, interval, tables)
+        fired, following = -1, 0
+        if actor.even:
+            fired, following = fire_steadily(actor, n, end, interval, tables)
         if fired < 0:
             fired, following = fire_any(actor, n, end, interval, tables)
         if fired > 0:
