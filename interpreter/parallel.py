@@ -86,7 +86,7 @@ def take_apart(mapped: Mapped, tables: Tables, rank: Index, store: Store | None,
     words = [_values(netlist, k, store) for k in range(netlist.sockets)] if store else []
     marks = [_plain() for _ in parts]
     step = [
-        native.stepper(p, m, words[k] if words else None) for k, (p, m) in enumerate(zip(parts, marks, strict=True))
+        native.quick_stepper(p, m, words[k] if words else None) for k, (p, m) in enumerate(zip(parts, marks, strict=True))
     ]
     ends = [tables.queues[field][links] for field in ("source", "sink")]
     ways = list(zip(socket[ends[0]].tolist(), socket[ends[1]].tolist(), strict=True))
@@ -213,11 +213,13 @@ def advance(apart: Apart, until: int, pause: int = FAR) -> int:
 
 
 def _run(apart: Apart, end: int, pool: ThreadPoolExecutor) -> list[int]:
-    """Let every socket run to the end of the window: thread t has sockets t, t + threads, and so on."""
-    if apart.threads <= 1:
-        return [step(end) for step in apart.step]
-    shares = [apart.step[t :: apart.threads] for t in range(apart.threads)]
-    return [status for share in pool.map(lambda steps: [step(end) for step in steps], shares) for status in share]
+    """Let every socket run to the end of the window: thread t has sockets t, t + threads, and so on; 0 is this one."""
+
+    def run(thread: int) -> list[int]:
+        return [step(end) for step in apart.step[thread :: apart.threads]]
+
+    others = [pool.submit(run, thread) for thread in range(1, apart.threads)]
+    return [*run(0), *(status for other in others for status in other.result())]
 
 
 def _next(apart: Apart) -> int:

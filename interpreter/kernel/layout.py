@@ -111,9 +111,7 @@ class Tables(NamedTuple):
     stages: np.ndarray
     gathers: np.ndarray
     servers: np.ndarray
-    ready: (
-        np.ndarray
-    )  # by token place: cycle at which it can be popped (on its way to a server: arrival there)
+    ready: np.ndarray  # by token place: cycle at which it can be popped (on its way to a server: arrival there)
     free: np.ndarray  # by token place: cycle at which the pop of that place frees its slot
     due: np.ndarray  # by actor: cycle of its next firing as far as known, else FAR
     pending: np.ndarray  # bit map of the actors to visit
