@@ -86,7 +86,8 @@ def take_apart(mapped: Mapped, tables: Tables, rank: Index, store: Store | None,
     words = [_values(netlist, k, store) for k in range(netlist.sockets)] if store else []
     marks = [_plain() for _ in parts]
     step = [
-        native.quick_stepper(p, m, words[k] if words else None) for k, (p, m) in enumerate(zip(parts, marks, strict=True))
+        native.quick_stepper(p, m, words[k] if words else None)
+        for k, (p, m) in enumerate(zip(parts, marks, strict=True))
     ]
     ends = [tables.queues[field][links] for field in ("source", "sink")]
     ways = list(zip(socket[ends[0]].tolist(), socket[ends[1]].tolist(), strict=True))

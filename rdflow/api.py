@@ -73,6 +73,8 @@ class Program:
     settings: Mapping[str, Value] = field(default_factory=dict)
     collective: Form | None = None
     """of sums over sockets: "direct", "ring", or None for whichever is faster"""
+    threads: int | None = None
+    """for the sockets of a kernel; results do not depend on it (see `Execution`)"""
 
     @property
     def name(self) -> str:
@@ -116,7 +118,7 @@ class Program:
         from rdflow.interpreter.execution import Execution
 
         copies = None if values is None else {name: array.copy() for name, array in values.items()}
-        return Execution(self.checked, self.machine, copies, self.collective)
+        return Execution(self.checked, self.machine, copies, self.collective, self.threads)
 
     def timed(self, given: Mapping[str, Any] | None = None, seed: int = 0) -> Execution:
         """The program at cycle 0 without values, or with them where they decide how often loops run."""

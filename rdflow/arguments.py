@@ -25,6 +25,16 @@ Collective = Annotated[
         "--collective", metavar="ring|direct", help="How sums over sockets are made. Default: the faster one."
     ),
 ]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        metavar="N",
+        min=1,
+        help="Sockets of a kernel run apart, in N threads; results are the same. Default: run: one a core; profile: "
+        "they run as one, so that what repeats is counted.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Input = Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rdflow import running
-from rdflow.arguments import Collective, Input, Json, MachineName, MachineSet, ProgramName, Quiet, Seed, Set
+from rdflow.arguments import Collective, Input, Json, MachineName, MachineSet, ProgramName, Quiet, Seed, Set, Threads
 from rdflow.console import Told
 
 app = typer.Typer()
@@ -25,6 +25,7 @@ def profile(
     machine: MachineName = None,
     machine_set: MachineSet = None,
     collective: Collective = None,
+    threads: Threads = None,
     what_if: Annotated[
         bool, typer.Option("--what-if", help="Run again with twice of each resource, and say what that gives.")
     ] = False,
@@ -53,4 +54,4 @@ def profile(
     Where a stream bounds loops the cycles depend on values: then values are computed, from --input and --seed.
     """
     asked = running.Asked(what_if, trace, slices, report, ports)
-    running.profile(file, Told(as_json, quiet), set_, machine, machine_set, input_, seed, asked, collective)
+    running.profile(file, Told(as_json, quiet), set_, machine, machine_set, input_, seed, asked, collective, threads)

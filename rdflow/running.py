@@ -29,6 +29,7 @@ def load(
     changes: list[str] | None,
     told: Told,
     collective: str | None = None,
+    threads: int | None = None,
 ) -> Program:
     """The program on its machine, its warnings told. Raises CompileError."""
     from rdflow.api import Program, find, library
@@ -40,7 +41,7 @@ def load(
     source = find(file)
     target = chosen(machine, changes)
     checked = check(source, values, library, target.pcu.stages)
-    program = Program(checked, target, values, form(collective))
+    program = Program(checked, target, values, form(collective), threads)
     if not (told.quiet or told.as_json):
         show_diagnostics(program.warnings, source)
     return program
@@ -81,12 +82,13 @@ def run(
     verify: bool = False,
     seed: int = 0,
     collective: str | None = None,
+    threads: int | None = None,
 ) -> None:
     """Execute a program with values, and print outputs, cycles and what limited them. Leaves where it cannot."""
     with ending(told):
         from rdflow import options
 
-        program = load(file, set_, machine, machine_set, told, collective)
+        program = load(file, set_, machine, machine_set, told, collective, threads)
         _fits(program)
         given = options.inputs(input_, program.checked.program, seed)
         values = program.inputs(given, seed)
@@ -157,6 +159,7 @@ def profile(
     seed: int = 0,
     asked: Asked | None = None,
     collective: str | None = None,
+    threads: int | None = None,
 ) -> None:
     """Execute a program without values (with them, where they decide the cycles), and print where the cycles went. Leaves
     where it cannot."""
@@ -166,7 +169,7 @@ def profile(
 
         asked = asked or Asked()
         _writable(asked)
-        program = load(file, set_, machine, machine_set, told, collective)
+        program = load(file, set_, machine, machine_set, told, collective, threads)
         given = options.inputs(input_, program.checked.program, seed)
         if given and not program.bounding:
             note("the cycles of this program do not depend on values: --input changes nothing", told)

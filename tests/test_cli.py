@@ -35,6 +35,17 @@ kernel scale {
     store y -> Y
 }
 """
+ALL_REDUCE = """\
+axis g = 4, n = 256
+tensor X: f32[g @socket, n] in hbm input
+tensor Y: f32[n] in hbm output
+
+kernel all_reduce {
+    x = load X       as [g @socket, n/H | n%H]
+    y = pcu sum(g) x as [n/H | n%H]
+    store y -> Y
+}
+"""
 WRONG = SCALE.replace("2 * x", "2 * z")
 MESSY = SCALE.replace("    y = pcu 2 * x", "  y   =   pcu 2*x   # twice")
 
@@ -323,6 +334,18 @@ def test_profile_says_what_twice_of_each_resource_gives(folder: Path) -> None:
     assert [set(one) for one in found] == [
         {"resource", "cycles", "seconds", "total", "speedup", "total_speedup", "how"}
     ] * len(found)
+
+
+def test_threads_change_no_result(tmp_path: Path) -> None:
+    """Not of a run, nor of a profile, whose sockets then run apart instead of as one."""
+    file = tmp_path / "all_reduce.rdf"
+    file.write_text(ALL_REDUCE)
+    for command in ("run", "profile"):
+        found = [json.loads(call(command, str(file), "--json", *more).stdout) for more in ([], ["--threads", "3"])]
+        for document in found:
+            document.pop("simulation")
+        assert found[0] == found[1] and found[0]["cycles"] > 0
+    assert call("run", str(file), "--threads", "0").exit_code == 2
 
 
 def test_bars_are_full() -> None:
