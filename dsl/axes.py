@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from itertools import pairwise
 
+from rdflow.dsl.arguments import Argument, Known, linear_parts
 from rdflow.dsl.records import dataclass
 
 
@@ -44,30 +45,45 @@ class Digit:
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """const + sum of coefficient * digit: an index, or the limit of a loop, in whole numbers."""
+    """const + sum of coefficient * digit: an index, or the limit of a loop, in whole numbers.
+
+    `arguments` add what a launch gives, times a coefficient each.
+    """
 
     const: int = 0
     terms: tuple[tuple[Digit, int], ...] = ()
+    arguments: tuple[tuple[Argument, int], ...] = ()
 
     @staticmethod
-    def of(const: int, terms: Mapping[Digit, int]) -> Linear:
-        return Linear(const, tuple((d, c) for d, c in terms.items() if c))
+    def of(const: int, terms: Mapping[Digit, int], arguments: Mapping[Argument, int] | None = None) -> Linear:
+        given = () if arguments is None else tuple((a, c) for a, c in arguments.items() if c)
+        return Linear(const, tuple((d, c) for d, c in terms.items() if c), given)
+
+    @staticmethod
+    def number(value: Known) -> Linear:
+        """A whole number, now or in a launch."""
+        found = Linear()
+        for argument, factor in linear_parts(value):
+            found = found.plus(Linear(factor) if argument is None else Linear(0, (), ((argument, factor),)))
+        return found
 
     def plus(self, other: Linear, factor: int = 1) -> Linear:
-        terms = dict(self.terms)
+        terms, arguments = dict(self.terms), dict(self.arguments)
         for digit, coefficient in other.terms:
             terms[digit] = terms.get(digit, 0) + factor * coefficient
-        return Linear.of(self.const + factor * other.const, terms)
+        for argument, coefficient in other.arguments:
+            arguments[argument] = arguments.get(argument, 0) + factor * coefficient
+        return Linear.of(self.const + factor * other.const, terms, arguments)
 
     def times(self, factor: int) -> Linear:
-        return Linear.of(self.const * factor, {d: c * factor for d, c in self.terms})
+        return Linear().plus(self, factor)
 
     @property
     def digits(self) -> tuple[Digit, ...]:
         return tuple(d for d, _ in self.terms)
 
     def renamed(self, digits: Mapping[Digit, Digit]) -> Linear:
-        return Linear(self.const, tuple((digits.get(d, d), c) for d, c in self.terms))
+        return Linear(self.const, tuple((digits.get(d, d), c) for d, c in self.terms), self.arguments)
 
 
 @dataclass

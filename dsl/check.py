@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
 
 from rdflow.dsl import syntax
+from rdflow.dsl.arguments import Argument, Known, Needed
+from rdflow.dsl.arguments import parameter as register
+from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.axes import Axis, Cuts
 from rdflow.dsl.balance import balance
+from rdflow.dsl.check_arguments import refuse_deciding
 from rdflow.dsl.check_carry import check_feedback
 from rdflow.dsl.check_cuts import clashes
 from rdflow.dsl.check_lines import check_lines
 from rdflow.dsl.check_sockets import check_sockets
 from rdflow.dsl.check_unused import unlaunched, unused
 from rdflow.dsl.checked import Carry, Kernel, Stream, streams_of
-from rdflow.dsl.constants import Value
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label, Severity
-from rdflow.dsl.launches import LaunchSpec, signatures, steps
+from rdflow.dsl.launched import mistakes
+from rdflow.dsl.launches import LaunchCall, LaunchSpec, Step, respecified, signatures, steps
 from rdflow.dsl.parse import parse
 from rdflow.dsl.pools import homes
 from rdflow.dsl.program import STAGES, Program, Resolve, Tensor, declare, dtype
@@ -49,6 +53,20 @@ class Checked:
             self.kernels[spec] = found
         return self.kernels[spec]
 
+    def settled(self, call: LaunchCall) -> LaunchCall:
+        """A launch with the signature of its kernel, where a value decided it. Raises CompileError for what is wrong."""
+        while True:
+            call = respecified(self.program, call)
+            try:
+                kernel = self.kernel(call.spec)
+            except Needed as needed:
+                decide(self.program, call.spec, needed)
+                continue
+            found = mistakes(kernel, call)
+            if found:
+                raise CompileError(found, self.program.source)
+            return call
+
     @property
     def errors(self) -> list[Diagnostic]:
         return [d for d in self.diagnostics if d.severity is Severity.ERROR]
@@ -64,13 +82,7 @@ def check(
     module, found = parse(source)
     report = Reporter(list(found), silent=set(_lost(source, found)), unread=tuple(d.labels[0].span for d in found))
     program = declare(module, settings or {}, report, library, stages)
-    walked = steps(program, report)
-    specs = signatures(walked)
-    kernels: dict[LaunchSpec, Kernel] = {}
-    for spec in dict.fromkeys(specs):
-        kernel = check_home(program, spec, report)
-        if kernel is not None:
-            kernels[spec] = kernel
+    walked, specs, kernels = check_kernels(program, steps(program, report), report)
     if not report.failed:
         unused(program, kernels, walked, report)
         unlaunched(program, walked, report)
@@ -106,6 +118,34 @@ def checked(
     return result
 
 
+def check_kernels(
+    program: Program, walked: Sequence[Step], report: Reporter
+) -> tuple[list[Step], list[LaunchSpec], dict[LaunchSpec, Kernel]]:
+    """The steps of a schedule, what they launch by signature, and the kernels that are right."""
+    tried: dict[LaunchSpec, Kernel | None] = {}
+    while True:
+        found = [respecified(program, s) if isinstance(s, LaunchCall) else s for s in walked]
+        specs = signatures(found)
+        new = next((spec for spec in specs if spec not in tried), None)
+        if new is None:
+            break
+        try:
+            tried[new] = check_home(program, new, report)
+        except Needed as needed:
+            decide(program, new, needed)
+    launches = {(s.spec, s.scalars): s for s in found if isinstance(s, LaunchCall)}
+    for call in launches.values():
+        if (kernel := tried.get(call.spec)) is not None:
+            report.found.extend(d for d in mistakes(kernel, call) if d not in report.found)
+    return found, specs, {spec: kernel for spec in specs if (kernel := tried[spec]) is not None}
+
+
+def decide(program: Program, spec: LaunchSpec, needed: Needed) -> None:
+    """Keep that the numbers of some parameters decide how a kernel is built."""
+    known, key = program.home(spec.home).constant, (spec.kernel, spec.shapes)
+    known[key] = known.get(key, frozenset()) | needed.names
+
+
 def check_home(program: Program, spec: LaunchSpec, report: Reporter) -> Kernel | None:
     """`check_kernel` of the program that the kernel is in: this one, or an expert's, whose mistakes name the pool."""
     if not spec.home:
@@ -118,7 +158,10 @@ def check_home(program: Program, spec: LaunchSpec, report: Reporter) -> Kernel |
 
 
 def check_kernel(program: Program, spec: LaunchSpec, report: Reporter) -> Kernel | None:
-    """One kernel with the lengths and scalars of a launch; None if it has mistakes (reported)."""
+    """One kernel with the lengths of a launch; None if it has mistakes (reported).
+
+    Raises Needed where scalars decide how it is built.
+    """
     tree = program.kernels[spec.kernel]
     axes, roots, tensors = _arguments(program, tree, spec, report)
     cuts = Cuts(roots)
@@ -140,12 +183,15 @@ def check_kernel(program: Program, spec: LaunchSpec, report: Reporter) -> Kernel
         if settled and not cuts.grown:
             break
         settled = settled or not cuts.grown
+    arguments = tuple(a for a in registers(program, tree, spec, report))
+    kernel = Kernel(spec.kernel, program, scope.lines, cuts, dict(roots), tensors, scope.writer, scalars=arguments)
     uneven = clashes(cuts, tree, scope, report)
+    if arguments and not (uneven or trial.failed):
+        refuse_deciding(kernel)
     kept = [d for d in trial.found if not (uneven and d.code in FROM_CUTS)]
     report.found.extend(d for d in kept if d not in report.found)
     if uneven or trial.failed:
         return None
-    kernel = Kernel(spec.kernel, program, scope.lines, cuts, dict(roots), tensors, scope.writer)
     check_sockets(kernel, report)
     balance(kernel, report)
     return None if any(d.severity is Severity.ERROR for d in report.found) else kernel
@@ -179,6 +225,13 @@ def _arguments(
     return axes, roots, tensors
 
 
+def registers(program: Program, tree: syntax.Kernel, spec: LaunchSpec, report: Reporter) -> dict[str, Argument]:
+    """The scalar parameters that each launch gives a number of its own."""
+    scalars = [(p.name.text, p.type) for p in tree.parameters if not isinstance(p.type, syntax.TensorType)]
+    decided = dict(spec.constants)
+    return {name: register(name, dtype(t, program.names, report)) for name, t in scalars if name not in decided}
+
+
 def _pass(
     program: Program,
     tree: syntax.Kernel,
@@ -191,7 +244,7 @@ def _pass(
     before: dict[str, Stream],
 ) -> Scope:
     """One pass over the lines with the cuts known so far."""
-    names = {**program.names, **dict(spec.scalars)}
+    names: dict[str, Known] = {**program.names, **dict(spec.constants), **registers(program, tree, spec, report)}
     scope = Scope(program, report, cuts, dict(axes), names, dict(tensors), settled=settled, before=before)
     check_lines(scope, tree.lines)
     for line in scope.lines:

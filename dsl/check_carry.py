@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rdflow.dsl import syntax
+from rdflow.dsl.arguments import Argument, as_float
 from rdflow.dsl.axes import Digit, without
 from rdflow.dsl.bounds import follows
 from rdflow.dsl.check_hold import bounded
@@ -42,9 +43,11 @@ def check_carry(scope: Scope, unit: syntax.Unit, body: syntax.Carry) -> Carry:
     return Carry(stream, scope.full(body.feedback.text), initial, over, unit.span)
 
 
-def start_of(scope: Scope, unit: syntax.Unit, body: syntax.Carry) -> Stream | float:
+def start_of(scope: Scope, unit: syntax.Unit, body: syntax.Carry) -> Stream | float | Argument:
     """What the first iteration takes: a stream or a constant."""
     value = scope.constant(body.initial)
+    if isinstance(value, Argument):
+        return as_float(value)
     if value is not None and not isinstance(value, str):
         return float(value)
     if isinstance(body.initial, syntax.Ref):
@@ -60,7 +63,7 @@ def start_of(scope: Scope, unit: syntax.Unit, body: syntax.Carry) -> Stream | fl
 
 
 def order_from_start(
-    scope: Scope, unit: syntax.Unit, body: syntax.Carry, initial: Stream | float, over: tuple[Digit, ...]
+    scope: Scope, unit: syntax.Unit, body: syntax.Carry, initial: Stream | float | Argument, over: tuple[Digit, ...]
 ) -> Order:
     """The order of a carry that gives none: its start's, with the loop that is carried over outermost."""
     if isinstance(initial, Stream):

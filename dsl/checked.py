@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import field
 from math import lcm
-from typing import Literal
 
+from rdflow.dsl.arguments import Argument, Kind
 from rdflow.dsl.axes import Cuts, Digit, Linear
 from rdflow.dsl.orders import Order, Writer
 from rdflow.dsl.program import Program, Tensor
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import Source, Span
-
-Kind = Literal["f", "i", "b"]  # float32, int32, bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +47,21 @@ class Op:
     name: str
     kind: Kind
     args: tuple[int, ...] = ()
-    value: int | float = 0  # const; the number of the input (stream) or of the earlier result (result)
+    value: int | float | Argument = 0  # const; the number of the input (stream) or of the earlier result (result)
     linear: Linear | None = None
     at_result: bool = False
+
+    @property
+    def source(self) -> int:
+        """The number of the input, or of the earlier result, that is read."""
+        assert isinstance(self.value, int)
+        return self.value
+
+    @property
+    def number(self) -> float:
+        """The constant, in a launch."""
+        assert not isinstance(self.value, Argument), "a launch gives it"
+        return self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +160,7 @@ class Carry:
 
     stream: Stream
     feedback: str
-    initial: Stream | float | int
+    initial: Stream | float | int | Argument
     over: tuple[Digit, ...]
     span: Span
 
@@ -195,6 +205,8 @@ class Kernel:
     tensors: dict[str, Tensor]
     writer: Writer
     sources: dict[str, Source] = field(default_factory=dict)
+    scalars: tuple[str, ...] = ()
+    """the parameters whose numbers a launch gives; the others of its kernel are constants here"""
 
     def stream(self, name: str) -> Stream:
         """A stream by name; KeyError if there is none."""

@@ -74,7 +74,7 @@ def _merge(actor: Actor, level: int) -> Actor:
         return Gate(mask(g.first), mask(g.last), mask(g.not_first), mask(g.not_last))
 
     def affine(a: Affine) -> Affine:
-        return Affine(a.const, a.by_loop[:level] + a.by_loop[level + 1 :])
+        return replace(a, by_loop=a.by_loop[:level] + a.by_loop[level + 1 :])
 
     def port(p: Port) -> Port:
         counted = p.counted - 1 if p.counted > level else p.counted

@@ -2,48 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from math import isfinite
 
 from rdflow.dsl import syntax
+from rdflow.dsl.arguments import Known, combined, number
+from rdflow.dsl.arithmetic import FUNCTIONS, Value
 from rdflow.dsl.report import Abandon, Reporter
 
-Value = int | float | str | bool  # a str is the name of a dtype
 
-FUNCTIONS: dict[str, Callable[..., Value]] = {
-    "sqrt": math.sqrt,
-    "exp": math.exp,
-    "log": math.log,
-    "min": min,
-    "max": max,
-    "abs": abs,
-}
-
-
-def _divide(a: Value, b: Value) -> Value:
-    if isinstance(a, int) and isinstance(b, int) and a % b == 0:
-        return a // b
-    return a / b  # type: ignore[operator]
-
-
-OPERATORS: dict[str, Callable[[Value, Value], Value]] = {
-    "+": lambda a, b: a + b,  # type: ignore[operator]
-    "-": lambda a, b: a - b,  # type: ignore[operator]
-    "*": lambda a, b: a * b,  # type: ignore[operator]
-    "/": _divide,
-    "%": lambda a, b: a % b,  # type: ignore[operator]
-    "<": lambda a, b: a < b,  # type: ignore[operator]
-    "<=": lambda a, b: a <= b,  # type: ignore[operator]
-    ">": lambda a, b: a > b,  # type: ignore[operator]
-    ">=": lambda a, b: a >= b,  # type: ignore[operator]
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "and": lambda a, b: a and b,
-    "or": lambda a, b: a or b,
-}
-
-
-def is_constant(expr: syntax.Expr, names: Mapping[str, Value], lengths: Mapping[str, int]) -> bool:
+def is_constant(expr: syntax.Expr, names: Mapping[str, Known], lengths: Mapping[str, int]) -> bool:
     """Whether an expression mentions nothing but constants."""
     match expr:
         case syntax.Number():
@@ -61,11 +29,16 @@ def is_constant(expr: syntax.Expr, names: Mapping[str, Value], lengths: Mapping[
     return False
 
 
-def evaluate(expr: syntax.Expr, names: Mapping[str, Value], lengths: Mapping[str, int], report: Reporter) -> Value:
+def evaluate(expr: syntax.Expr, names: Mapping[str, Known], lengths: Mapping[str, int], report: Reporter) -> Value:
     """The number that a constant expression stands for; a whole quotient of whole numbers stays whole.
 
-    Raises Abandon (reported) where it is not constant or not defined.
+    Raises Abandon (reported) where it is not constant or not defined, Needed where a launch alone knows it.
     """
+    return number(known(expr, names, lengths, report))
+
+
+def known(expr: syntax.Expr, names: Mapping[str, Known], lengths: Mapping[str, int], report: Reporter) -> Known:
+    """`evaluate`, for where an argument may stand as well as a number."""
     try:
         return _value(expr, names, lengths, report)
     except ZeroDivisionError:
@@ -75,7 +48,7 @@ def evaluate(expr: syntax.Expr, names: Mapping[str, Value], lengths: Mapping[str
         raise report.fail("RDF013", f"this constant has no value: {error}", [(expr.span, "here")]) from None
 
 
-def _value(expr: syntax.Expr, names: Mapping[str, Value], lengths: Mapping[str, int], report: Reporter) -> Value:
+def _value(expr: syntax.Expr, names: Mapping[str, Known], lengths: Mapping[str, int], report: Reporter) -> Known:
     match expr:
         case syntax.Number(value):
             return value
@@ -83,19 +56,17 @@ def _value(expr: syntax.Expr, names: Mapping[str, Value], lengths: Mapping[str, 
             if name not in names:
                 raise report.unknown("constant", name, expr.span, list(names))
             return names[name]
-        case syntax.Unary("-", x):
-            return -_value(x, names, lengths, report)  # type: ignore[operator]
-        case syntax.Unary(_, x):
-            return not _value(x, names, lengths, report)
+        case syntax.Unary(op, x):
+            return combined("neg" if op == "-" else "not", (_value(x, names, lengths, report),))
         case syntax.Binary(op, a, b):
-            return OPERATORS[op](_value(a, names, lengths, report), _value(b, names, lengths, report))
+            return combined(op, (_value(a, names, lengths, report), _value(b, names, lengths, report)))
         case syntax.Call(f, arguments) if f.text == "len" and len(arguments) == 1:
             axis = arguments[0]
             if isinstance(axis, syntax.Ref) and axis.name in lengths:
                 return lengths[axis.name]
             raise report.unknown("axis", getattr(axis, "name", "?"), axis.span, list(lengths))
         case syntax.Call(f, arguments) if f.text in FUNCTIONS:
-            return FUNCTIONS[f.text](*(_value(a, names, lengths, report) for a in arguments))
+            return combined(f.text, tuple(_value(a, names, lengths, report) for a in arguments))
     raise report.fail(
         "RDF013",
         "this must be a constant",
@@ -106,7 +77,7 @@ def _value(expr: syntax.Expr, names: Mapping[str, Value], lengths: Mapping[str, 
 
 def whole(
     expr: syntax.Expr,
-    names: Mapping[str, Value],
+    names: Mapping[str, Known],
     lengths: Mapping[str, int],
     report: Reporter,
     what: str,
@@ -115,7 +86,7 @@ def whole(
     """A whole number of at least `least`."""
     value = evaluate(expr, names, lengths, report)
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        divides = isinstance(value, float) and math.isfinite(value)
+        divides = isinstance(value, float) and isfinite(value)
         raise report.fail(
             "RDF013",
             f"{what} must be a whole number of at least {least}",
@@ -128,11 +99,11 @@ def whole(
     return value
 
 
-def constant(expr: syntax.Expr, names: Mapping[str, Value], lengths: Mapping[str, int]) -> Value | None:
-    """The value of an expression if it is a constant, else None; nothing is reported."""
+def constant(expr: syntax.Expr, names: Mapping[str, Known], lengths: Mapping[str, int]) -> Known | None:
+    """The value of an expression if it is a constant, or will be one in a launch, else None; nothing is reported."""
     if not is_constant(expr, names, lengths):
         return None
     try:
-        return evaluate(expr, names, lengths, Reporter())
+        return known(expr, names, lengths, Reporter())
     except Abandon:
         return None

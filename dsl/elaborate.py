@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import gcd, prod
 
 from rdflow.dsl.axes import Digit, Linear, without
@@ -15,7 +16,6 @@ from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, plain
 from rdflow.dsl.masks import conditions
 from rdflow.dsl.netlist import (
     ALWAYS,
-    Affine,
     Burst,
     Const,
     Gate,
@@ -178,7 +178,7 @@ class _Elaboration:
         strides = self._elements(view.tensor)
         linear = self._address(view, strides)
         by_digit = dict(linear.terms)
-        outside = Linear(linear.const, tuple((d, c) for d, c in linear.terms if d not in lanes))
+        outside = replace(linear, terms=tuple((d, c) for d, c in linear.terms if d not in lanes))
         dynamic: list[tuple[Operand, int]] = []
         for gather, stride in zip(view.gathers, strides, strict=True):
             if gather is not None:
@@ -190,11 +190,11 @@ class _Elaboration:
         found = []
         for index, axis in zip(view.indices, view.tensor.axes, strict=True):
             low = index.const + sum(min(0, c * (d.extent - 1)) for d, c in index.terms)
-            if low < 0:
+            if low < 0 or index.arguments:
                 found.append((Linear(-1), index))
             plain_index = index.const == 0 and all(c > 0 for _, c in index.terms)
             high = index.const + sum(max(0, c * (d.extent - 1)) for d, c in index.terms)
-            if not plain_index and high >= axis.length:
+            if not plain_index and high >= axis.length or index.arguments:
                 found.append((index, Linear(axis.length)))
         return found
 
@@ -206,7 +206,7 @@ class _Elaboration:
         time = without(order.time, load.streams)
         strides = nets.netlist.tensors[self.uses[view.tensor.name]].strides
         address = self._address(view, strides)
-        base = Linear(address.const, tuple((d, c) for d, c in address.terms if d not in order.lanes))
+        base = replace(address, terms=tuple((d, c) for d, c in address.terms if d not in order.lanes))
         endpoints: list[Endpoint] = []
         pairs: list[tuple[Draft, Draft]] = []
         for space in nets.copies((*order.space, *load.streams), order.sockets):
@@ -215,7 +215,7 @@ class _Elaboration:
             affine = request.affine(base)
             by_loop = affine.by_loop[: len(time)] + steps
             gathers = self._indexed(view, len(request.scalars))
-            request.burst = Burst(self.uses[view.tensor.name], Affine(affine.const, by_loop), gathers)
+            request.burst = Burst(self.uses[view.tensor.name], replace(affine, by_loop=by_loop), gathers)
             pairs.append((request, respond))
         self._gathers(view, [d for pair in pairs for d in pair], order.time)
         for request, respond in pairs:
@@ -265,13 +265,13 @@ class _Elaboration:
         time = without(order.time, store.streams)
         strides = nets.netlist.tensors[self.uses[view.tensor.name]].strides
         address = self._address(view, strides)
-        base = Linear(address.const, tuple((d, c) for d, c in address.terms if d not in order.lanes))
+        base = replace(address, terms=tuple((d, c) for d, c in address.terms if d not in order.lanes))
         drafts: list[Draft] = []
         for space in nets.copies((*order.space, *store.streams), order.sockets):
             draft = nets.draft(name, unit, "store", time, order, space, sizes)
             affine = draft.affine(base)
             by_loop, gathers = affine.by_loop[: len(time)] + steps, self._indexed(view, len(draft.scalars) + 1)
-            draft.burst = Burst(self.uses[view.tensor.name], Affine(affine.const, by_loop), gathers)
+            draft.burst = Burst(self.uses[view.tensor.name], replace(affine, by_loop=by_loop), gathers)
             drafts.append(draft)
         source = nets.sources[store.source.name]
         nets.connect(source, [Sink(d, plain(len(time), d), firings=prod(sizes)) for d in drafts])

@@ -9,7 +9,7 @@ from math import prod
 from rdflow.dsl.axes import Digit, Linear, strides, without
 from rdflow.dsl.checked import Compute, Reduction, Result
 from rdflow.dsl.collectives import Choose, Collective, reduce_over_sockets
-from rdflow.dsl.formulas import elements, operations, stage_digits
+from rdflow.dsl.formulas import line_flops, stage_digits
 from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, lane_table, plain
 from rdflow.dsl.masks import conditions
 from rdflow.dsl.netlist import ALWAYS, LANES, Gate, In, Mem, Operand, Port, Row, Temp, UnitInfo, ends
@@ -353,7 +353,7 @@ class _Line:
         assert reduction is not None
         summed = result.ops[reduction.value]
         plain_stream = summed.name == "stream" and not (reduction.time + reduction.lanes + self.tree)
-        partial = self.line.inputs[int(summed.value)].stream.dtype if plain_stream else "f32"
+        partial = self.line.inputs[summed.source].stream.dtype if plain_stream else "f32"
         kind = summed.kind
 
         def finish(rows: Rows, reduced: Operand) -> Temp:
@@ -448,19 +448,9 @@ class _Line:
             -(-size // PMU_BYTES),
             0,
             size,
-            self._flops() * (1 if chips(line) else self.nets.sockets),
+            line_flops(self.nets.kernel, line) * (1 if chips(line) else self.nets.sockets),
             line.systolic,
         )
-
-    def _flops(self) -> int:
-        """Floating-point operations of a whole run: elements of the nest times operations inside, results times those outside."""
-        line, lengths = self.line, self.nets.kernel.lengths
-        total = 0
-        for result in line.results:
-            inside, outside = operations(result)
-            nest = Order(line.nest, line.copies, line.sockets, (*line.lanes, *stage_digits(line)), self.order.bounds)
-            total += inside * elements(nest, lengths) + outside * elements(result.stream.order, lengths)
-        return total
 
 
 def _reads(result: Result) -> bool:

@@ -7,9 +7,9 @@ from math import prod
 
 from rdflow.dsl.axes import Digit, Linear, size, strides, without
 from rdflow.dsl.checked import Hold
-from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, by_copy_of, plain
-from rdflow.dsl.netlist import ALWAYS, In, Mem, Port, Row, UnitInfo, ends
-from rdflow.dsl.orders import BYTES, PMU_BYTES
+from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, by_copy_of, ends_by_number, largest, plain
+from rdflow.dsl.netlist import ALWAYS, Blocks, In, Mem, Port, Row, UnitInfo, ends
+from rdflow.dsl.orders import BYTES, PMU_BYTES, Order
 from rdflow.dsl.rows import Rows, lane_values
 from rdflow.dsl.sockets import SOCKET, Space, label
 
@@ -157,20 +157,18 @@ class _Hold:
         """Give back a token: its words, 0 where a view leads outside."""
         rows = Rows(reader, self.order.lanes)
         moved = dict(self.hold.moves)
-        weights: dict[Digit, int] = {}
-        const = 0
+        total = Linear()
         checks: list[tuple[Digit, Linear]] = []
         for digit, linear in self.hold.moves:
             if digit in self.space and not _inside(linear, digit.extent):
                 checks.append((digit, linear))
         for digit, stride in self.strides.items():
             linear = moved.get(digit, Linear(0, ((digit, 1),)))
-            const += stride * linear.const
-            for d, c in linear.terms:
-                weights[d] = weights.get(d, 0) + stride * c
+            total = total.plus(linear, stride)
             if digit in moved and not _inside(linear, digit.extent):
                 checks.append((digit, linear))
-        loops = Linear.of(const, {d: w for d, w in weights.items() if d not in self.order.lanes})
+        weights = dict(total.terms)
+        loops = replace(total, terms=tuple((d, w) for d, w in total.terms if d not in self.order.lanes))
         lanes = lane_values(self.order.lanes, weights)
         dynamic = self._dynamic(len(reader.scalars))
         mem = Mem(memory, reader.affine(loops), lanes, self.words, self.hold.depth, dynamic)
@@ -205,14 +203,14 @@ class _Hold:
             tokens = depth * max(1, size(self.order.time[tile:])) + 2
             nets.token(writer, reader, ALWAYS, ALWAYS, "written", slots=tokens)
             return
-        counts = self._need(writer, reader)
+        counts, blocks = self._need(writer, reader), self._launched(writer, reader)
         if counts is None:
             push, pop = ends(tile, len(writer.loops)), plain(tile, reader)
             nets.token(writer, reader, push, pop, "written", slots=depth + 2)
             return
         queue = nets.queue(writer, reader, 0, "written", slots=depth * sum(counts) + 2)
         writer.outputs.append(Port((queue,), ends(tile + 1, len(writer.loops))))
-        reader.inputs.append(Port((queue,), plain(tile + 1, reader), 1, counts=counts, counted=tile))
+        reader.inputs.append(Port((queue,), plain(tile + 1, reader), 1, counts=counts, counted=tile, blocks=blocks))
 
     def _need(self, writer: Draft, reader: Draft) -> tuple[int, ...] | None:
         """Blocks that each iteration of the reader's first loop waits for, beyond those before; None: the whole tile at once.
@@ -222,7 +220,7 @@ class _Hold:
         tile = self.hold.tile
         if len(writer.loops) <= tile or len(reader.loops) <= tile:
             return None
-        if writer.loops[tile].limit is not None or reader.loops[tile].limit is not None:
+        if any(self._ends(*end) for end in ((writer, self.hold.source.order), (reader, self.order))):
             return None
         block, first = writer.digits[tile], reader.digits[tile]
         assert block is not None and first is not None
@@ -231,7 +229,7 @@ class _Hold:
             return None
         total = writer.loops[tile].size
         need = [self._last_block(block, first, j, total) for j in range(reader.loops[tile].size)]
-        if need[0] >= total:
+        if need[0] >= total and bounded_alike(self.nets, self.hold, block, first) is None:
             return None
         counts, have = [], 0
         for n in need:
@@ -240,18 +238,34 @@ class _Hold:
         counts[-1] += total - have
         return tuple(counts)
 
+    def _ends(self, draft: Draft, order: Order) -> bool:
+        """Whether the first loop inside of the tile may end before its size: a number that bounds it does not say where
+        it ends, so that all numbers make the same queues."""
+        return draft.loops[self.hold.tile].limit is not None or ends_by_number(order, draft.digits[self.hold.tile])
+
     def _last_block(self, block: Digit, first: Digit, j: int, total: int) -> int:
         """need(j): one more than the last block that iterations up to j read."""
         if first == block:
             return min(j + 1, total)
         bound = self.order.bound(block.root)
         top = block.stride * block.extent >= self.nets.kernel.lengths[block.root]
-        if not isinstance(bound, Linear) or not top:
+        if not isinstance(bound, Linear) or not top or bound.arguments:
             return total
         most = bound.const + sum(c * (j if d == first else d.extent - 1 if c > 0 else 0) for d, c in bound.terms)
         granule = self.nets.granules[block.root]
         most = max(1, -(-most // granule) * granule)
         return max(1, min(total, -(-most // block.stride)))
+
+    def _launched(self, writer: Draft, reader: Draft) -> Blocks | None:
+        """How many blocks are waited for, where a launch says it."""
+        tile = self.hold.tile
+        block = writer.digits[tile] if len(writer.loops) > tile else None
+        first = reader.digits[tile] if len(reader.loops) > tile else None
+        bound = bounded_alike(self.nets, self.hold, block, first)
+        if bound is None or block is None or not bound.arguments:
+            return None
+        limit = replace(bound, const=largest(bound), terms=())
+        return Blocks(reader.affine(limit), self.nets.granules[block.root], block.stride, writer.loops[tile].size)
 
     # -- the unit table ------------------------------------------------------------------------------------------------
 
@@ -276,12 +290,23 @@ class _Hold:
         return total
 
 
+def bounded_alike(nets: Nets, hold: Hold, block: Digit | None, first: Digit | None) -> Linear | None:
+    """The bound of a writer's blocks that is the same in all iterations of the reader's first loop, a number or a
+    launch's."""
+    if block is None or block == first or block.stride * block.extent < nets.kernel.lengths[block.root]:
+        return None
+    bound = hold.stream.order.bound(block.root)
+    return bound if isinstance(bound, Linear) and first not in bound.digits else None
+
+
 def _value(linear: Linear, space: Space) -> int:
     return linear.const + sum(c * space[d] for d, c in linear.terms)
 
 
 def _inside(linear: Linear, extent: int) -> bool:
-    """Whether an index stays within 0 .. extent - 1."""
+    """Whether an index stays within 0 .. extent - 1, whatever a launch gives."""
+    if linear.arguments:
+        return False
     low = linear.const + sum(min(0, c * (d.extent - 1)) for d, c in linear.terms)
     high = linear.const + sum(max(0, c * (d.extent - 1)) for d, c in linear.terms)
     return low >= 0 and high < extent

@@ -36,6 +36,7 @@ from rdflow.dsl.evaluate_frame import Frame
 from rdflow.dsl.evaluate_memory import hold, load, store
 from rdflow.dsl.evaluate_operations import rounded
 from rdflow.dsl.evaluate_route import route
+from rdflow.dsl.launched import launched_kernel
 from rdflow.dsl.program import Tensor
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.schedule import Walk
@@ -67,7 +68,8 @@ def evaluate(checked: Checked, inputs: Mapping[str, ArrayLike]) -> dict[str, Num
 
 def _launch(checked: Checked, call: LaunchCall, memory: dict[str, Numbers]) -> None:
     """Run a kernel on its arguments, slices of tensors that it reads and writes through."""
-    kernel = checked.kernel(call.spec)
+    call = checked.settled(call)
+    kernel = launched_kernel(checked.kernel(call.spec), call.numbers)
     views = {name: view_of(checked.program, call, name, memory) for name in kernel.tensors}
     results = evaluate_kernel(kernel, views)
     for name in {line.view.tensor.name for line in kernel.lines if isinstance(line, Store)}:

@@ -54,21 +54,21 @@ class _Result:
 
     def given(self) -> Iterable[Array | None]:
         """What splits further up say of which elements there are."""
-        used = {int(op.value) for op in self.result.ops if op.name == "stream"}
+        used = {op.source for op in self.result.ops if op.name == "stream"}
         return (self.inputs[i].present for i in sorted(used))
 
     def leaf(self, op: Op, value: Array | None) -> Array:
         match op.name:
             case "stream":
-                return self.inputs[int(op.value)].array
+                return self.inputs[op.source].array
             case "result":
-                return self.earlier[int(op.value)].array
+                return self.earlier[op.source].array
             case "index":
                 assert op.linear is not None
                 index = affine(op.linear, self.frame.fixed)
                 return Array(index.digits, index.numbers.astype(np.int32))
             case "const":
-                return constant(np.float32(op.value) if op.kind == "f" else np.int32(op.value))
+                return constant(np.float32(op.number) if op.kind == "f" else np.int32(op.number))
         assert op.name == "reduced" and value is not None, op.name
         return value
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from rdflow.dsl import numerics
-from rdflow.dsl.checked import Kind
+from rdflow.dsl.arguments import Kind
 from rdflow.dsl.evaluate_arrays import Numbers
 from rdflow.dsl.records import dataclass
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import field, replace
 
 from rdflow.dsl import syntax
+from rdflow.dsl.arguments import Argument, Kind, Known, as_float
 from rdflow.dsl.axes import Linear
-from rdflow.dsl.checked import Kind, Op
-from rdflow.dsl.constants import Value
+from rdflow.dsl.checked import Op
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Abandon, Reporter, plural
 from rdflow.dsl.source import NOWHERE, Span
@@ -38,7 +38,7 @@ class Builder:
 
     report: Reporter
     leaf: Callable[[syntax.Expr], Op]
-    constant: Callable[[syntax.Expr], Value | None]
+    constant: Callable[[syntax.Expr], Known | None]
     index: Callable[[syntax.Expr], Linear | None]
     reduce: Callable[[syntax.Reduce], int]
     ops: list[Op] = field(default_factory=list)
@@ -52,7 +52,9 @@ class Builder:
     def kind(self, value: int) -> Kind:
         return self.ops[value].kind
 
-    def number(self, value: Value, span: Span) -> int:
+    def number(self, value: Known, span: Span) -> int:
+        if isinstance(value, Argument):
+            return self.push(Op("const", value.kind, value=value))
         if isinstance(value, bool):
             return self.push(Op("const", "b", value=int(value)))
         if isinstance(value, str):
@@ -66,7 +68,7 @@ class Builder:
         if op.kind == "f":
             return value
         if op.name == "const":
-            return self.push(Op("const", "f", value=float(op.value)))
+            return self.push(Op("const", "f", value=as_float(op.value)))
         return self.push(Op("tofloat", "f", (value,)))
 
     def same(self, *values: int) -> tuple[tuple[int, ...], Kind]:

@@ -12,7 +12,7 @@ from math import isqrt
 from rdflow.dsl.axes import Digit, Linear, size, without
 from rdflow.dsl.checked import Carry, Compute, Hold, Kernel, Line, Load, Store, Stream, space_of
 from rdflow.dsl.flow import FAR, Blocks, Flow, Node, Ranges
-from rdflow.dsl.joins import Nets, agree
+from rdflow.dsl.joins import Nets, agree, ends_by_number
 from rdflow.dsl.orders import Order, packets
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.sockets import Space
@@ -310,7 +310,7 @@ def block_counts(nets: Nets, hold: Hold, writer: End, reader: End) -> tuple[int,
     if block in {d for d, _ in hold.moves}:
         return None
     if any(
-        nets.loops(e.digits, o, e.space)[tile].limit
+        nets.loops(e.digits, o, e.space)[tile].limit or ends_by_number(o, e.digits[tile])
         for e, o in ((writer, hold.source.order), (reader, hold.stream.order))
     ):
         return None
@@ -328,7 +328,11 @@ def last_block(nets: Nets, hold: Hold, block: Digit, first: Digit, j: int) -> in
     if first == block:
         return min(j + 1, block.extent)
     bound = hold.stream.order.bound(block.root)
-    if not isinstance(bound, Linear) or block.stride * block.extent < nets.kernel.lengths[block.root]:
+    if (
+        not isinstance(bound, Linear)
+        or bound.arguments
+        or block.stride * block.extent < nets.kernel.lengths[block.root]
+    ):
         return block.extent
     most = bound.const + sum(c * (j if d == first else d.extent - 1 if c > 0 else 0) for d, c in bound.terms)
     granule = nets.granules[block.root]

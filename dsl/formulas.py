@@ -11,7 +11,7 @@ from rdflow.dsl.checked import Compute, Kernel, Load, Result, Store, TensorView,
 from rdflow.dsl.compute_pcus import flops
 from rdflow.dsl.orders import BYTES, Order
 from rdflow.dsl.records import dataclass
-from rdflow.dsl.sockets import count
+from rdflow.dsl.sockets import chips, count
 
 Factor = tuple[str, int]  # an axis (or digits of one) as it is written, and how many values it has
 
@@ -111,6 +111,24 @@ def _work(kernel: Kernel, line: Compute) -> Work:
     return Work(line.stream.name, formula, inside, tuple(outside), bool(bounds_of(line)))
 
 
+def flops_of(kernel: Kernel) -> dict[str, int]:
+    """Floating-point operations of a whole run, by line, on all sockets."""
+    total = count(kernel)
+    lines = (line for line in kernel.lines if isinstance(line, Compute))
+    return {l.stream.name: line_flops(kernel, l) * (1 if chips(l) else total) for l in lines}
+
+
+def line_flops(kernel: Kernel, line: Compute) -> int:
+    """Elements of the nest times operations inside, results times those outside, where a line stands once."""
+    bounds = {root: limit for i in line.inputs for root, limit in i.order.bounds}
+    nest = Order(line.nest, line.copies, line.sockets, (*line.lanes, *stage_digits(line)), tuple(bounds.items()))
+    total = 0
+    for result in line.results:
+        inside, outside = operations(result)
+        total += inside * elements(nest, kernel.lengths) + outside * elements(result.stream.order, kernel.lengths)
+    return total
+
+
 def operations(result: Result) -> tuple[int, int]:
     """FLOPs of an element of the nest, and of a result after the reduction."""
     inside = sum(flops(op) for op in result.ops if not op.at_result)
@@ -142,12 +160,13 @@ def factors(kernel: Kernel, digits: Iterable[Digit]) -> tuple[Factor, ...]:
 
 
 def elements(order: Order, lengths: dict[str, int]) -> int:
-    """Elements that an order visits, those beyond an axis's end or bound left out; a stream bounds nothing here."""
+    """Elements that an order visits, those beyond an axis's end or bound left out; a stream, or a bound that a launch
+    gives, leaves out nothing here."""
     total = 1
     for root in dict.fromkeys(d.root for d in order.digits):
         total *= min(prod(d.extent for d in order.digits if d.root == root), lengths[root])
     for root, bound in order.bounds:
-        if isinstance(bound, Linear):
+        if isinstance(bound, Linear) and not bound.arguments:
             total = _bounded(total, root, bound, lengths)
     return total
 

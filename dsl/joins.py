@@ -93,7 +93,7 @@ class Draft:
             c * self.space[d] for d, c in linear.terms if d in self.space and d not in self.digits
         )
         by_digit = dict(linear.terms)
-        return Affine(const, tuple(by_digit.get(d, 0) if d is not None else 0 for d in self.digits))
+        return Affine(const, tuple(by_digit.get(d, 0) if d is not None else 0 for d in self.digits), linear.arguments)
 
     def finish(self) -> Actor:
         return Actor(
@@ -250,23 +250,27 @@ class Nets:
         top = covers >= self.kernel.lengths[root]
         if isinstance(bound, Scalar):
             bound = Linear(self.kernel.lengths[root])  # the most that its tokens say
-        elif bound is not None and not top and whole_steps(bound, covers):
+        launched = bound.arguments if isinstance(bound, Linear) else ()
+        steps = bound is not None and not top and whole_steps(bound, covers)
+        if steps and not launched:
             bound = None  # it never ends inside of this loop
         whole = end % (digit.stride if top else covers) == 0
         if bound is None and whole:
             return Loop(digit.extent)
-        if bound is not None and not top and largest(bound) > end:
-            raise CompileError([_too_far(self.kernel, root, bound)], self.kernel.program.source)
+        if bound is not None and not top and not launched and largest(bound) > end:
+            raise CompileError([too_far(self.kernel, root, bound)], self.kernel.program.source)
         outside = digits[:index]
         terms = {d: d.stride for d in (*outside, *space) if d.root == root}
         base = self._affine(Linear.of(0, terms), outside, space)
         limit = Affine(end) if bound is None else self._affine(bound, outside, space)
-        return Loop(digit.extent, digit.stride, limit, base, self.granules[root] if bound is not None else 1)
+        granule = self.granules[root] if bound is not None else 1
+        unlimited = (covers, None if whole else end) if steps and launched else None
+        return Loop(digit.extent, digit.stride, limit, base, granule, unlimited=unlimited)
 
     def _affine(self, linear: Linear, loops: tuple[Digit, ...], space: Space) -> Affine:
         const = linear.const + sum(c * space[d] for d, c in linear.terms if d in space and d not in loops)
         by_digit = dict(linear.terms)
-        return Affine(const, tuple(by_digit.get(d, 0) for d in loops))
+        return Affine(const, tuple(by_digit.get(d, 0) for d in loops), linear.arguments)
 
     # -- connections ---------------------------------------------------------------------------------------------------
 
@@ -359,9 +363,15 @@ class Nets:
         return self.netlist
 
 
+def ends_by_number(order: Order, digit: Digit | None) -> bool:
+    """Whether the loop of a digit is bounded by a number, the text's or a launch's."""
+    bound = order.bound(digit.root) if digit is not None else None
+    return isinstance(bound, Linear) and not bound.terms
+
+
 def whole_steps(bound: Linear, step: int) -> bool:
-    """Whether a bound is a whole number of steps whatever its counters."""
-    return all(v % step == 0 for v in (bound.const, *(c for _, c in bound.terms)))
+    """Whether a bound is a whole number of steps whatever its counters; with arguments: whether it may be in a launch."""
+    return all(v % step == 0 for v in (0 if bound.arguments else bound.const, *(c for _, c in bound.terms)))
 
 
 def largest(bound: Linear) -> int:
@@ -369,7 +379,7 @@ def largest(bound: Linear) -> int:
     return bound.const + sum(max(0, c * (d.extent - 1)) for d, c in bound.terms)
 
 
-def _too_far(kernel: Kernel, root: str, bound: Linear) -> Diagnostic:
+def too_far(kernel: Kernel, root: str, bound: Linear) -> Diagnostic:
     axis = kernel.program.spans.get(root, NOWHERE)
     return Diagnostic(
         "RDF024",
@@ -463,7 +473,7 @@ def kept(endpoint: Endpoint) -> tuple[tuple[Digit | None, ...], tuple[Loop, ...]
     def seen(affine: Affine) -> Affine:
         by_loop = affine.by_loop + (0,) * (len(draft.loops) - len(affine.by_loop))
         ends = sum(c * (draft.loops[i].size - 1) for i, c in enumerate(by_loop) if i not in left)
-        return Affine(affine.const + ends, tuple(by_loop[i] for i in left))
+        return replace(affine, const=affine.const + ends, by_loop=tuple(by_loop[i] for i in left))
 
     loops = (draft.loops[i] for i in left)
     shorter = (l if l.limit is None else replace(l, limit=seen(l.limit), base=seen(l.base)) for l in loops)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rdflow.dsl import syntax
+from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.axes import Axis
-from rdflow.dsl.constants import Value, evaluate
+from rdflow.dsl.constants import evaluate
 from rdflow.dsl.diagnostics import Label
 from rdflow.dsl.program import Program, Tensor, dtype
 from rdflow.dsl.records import dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rdflow.dsl import syntax
-from rdflow.dsl.constants import Value
+from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.diagnostics import Label
 from rdflow.dsl.launch_arguments import TensorArgument, bound_tensor, scalar_argument, tensor_argument
 from rdflow.dsl.pools import Expert
@@ -41,8 +41,10 @@ def launch(
             shapes.append(None)
     bound = _bound(program, home, statement, kernel, expert, names, report)
     tiers = tuple(_tiers(program, home, kernel, arguments, bound))
-    spec = LaunchSpec(kernel.name.text, tuple(shapes), tuple(scalars), "" if kind is None else kind.home, tiers)
-    return LaunchCall(spec, tuple(arguments), statement.by, statement.span, expert, bound)
+    decide = home.constant.get((kernel.name.text, tuple(shapes)), frozenset())
+    constants = tuple((n, v) for n, v in scalars if n in decide)
+    spec = LaunchSpec(kernel.name.text, tuple(shapes), constants, "" if kind is None else kind.home, tiers)
+    return LaunchCall(spec, tuple(arguments), statement.by, statement.span, expert, bound, scalars=tuple(scalars))
 
 
 def _kernel(home: Program, statement: syntax.Launch, expert: Expert | None, report: Reporter) -> syntax.Kernel:

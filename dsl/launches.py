@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from rdflow.dsl.program import Program
 from rdflow.dsl.report import Reporter
@@ -10,20 +11,22 @@ from rdflow.dsl.schedule import Walk
 from rdflow.dsl.steps import LaunchCall, LaunchSpec, Step
 from rdflow.dsl.unknown import UNKNOWN, Unknown
 
-__all__ = ["UNROLLED", "LaunchCall", "LaunchSpec", "Step", "calls", "launches", "signatures", "steps"]
+__all__ = ["UNROLLED", "LaunchCall", "LaunchSpec", "Step", "calls", "respecified", "signatures", "steps"]
 
 UNROLLED = 100_000  # steps of a schedule that are followed
-
-
-def launches(program: Program, report: Reporter) -> list[LaunchSpec]:
-    """The signatures launched, in order of their first launch; not those with a number that nobody knows yet."""
-    return signatures(steps(program, report))
 
 
 def signatures(walked: Iterable[Step]) -> list[LaunchSpec]:
     """Those of the launches among steps."""
     specs = dict.fromkeys(step.spec for step in walked if isinstance(step, LaunchCall))
-    return [spec for spec in specs if not any(isinstance(value, Unknown) for _, value in spec.scalars)]
+    return [spec for spec in specs if not any(isinstance(value, Unknown) for _, value in spec.constants)]
+
+
+def respecified(program: Program, call: LaunchCall) -> LaunchCall:
+    """The launch, after a check has found which numbers decide how its kernel is built."""
+    decide = program.home(call.spec.home).constant.get((call.spec.kernel, call.spec.shapes), frozenset())
+    constants = tuple((n, v) for n, v in call.scalars if n in decide)
+    return call if constants == call.spec.constants else replace(call, spec=replace(call.spec, constants=constants))
 
 
 def calls(program: Program, report: Reporter) -> list[LaunchCall]:

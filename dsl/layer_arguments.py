@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rdflow.dsl import syntax
+from rdflow.dsl.arguments import Known
 from rdflow.dsl.axes import Axis
 from rdflow.dsl.checked import Stream
-from rdflow.dsl.constants import Value, evaluate
+from rdflow.dsl.constants import evaluate
 from rdflow.dsl.layer_orders import match_order
 from rdflow.dsl.orders import BYTES
 from rdflow.dsl.program import Tensor
@@ -194,7 +195,7 @@ class _Binding:
         self.inner.axes[name.text] = replace(scope.axes[value.name], name=name.text)
 
 
-def _constant(scope: Scope, value: syntax.Expr) -> Value | None:
+def _constant(scope: Scope, value: syntax.Expr) -> Known | None:
     """A number, or the name of a dtype."""
     if isinstance(value, syntax.Ref) and value.name in BYTES and value.name not in scope.names:
         return value.name

@@ -60,4 +60,4 @@ def _step(nets: Nets, digits: Sequence[Digit], lanes: Sequence[Digit], root: str
 
 def _multiple(bound: Linear, step: int) -> bool:
     """Whether a bound is a whole number of steps whatever its counters, and at least one."""
-    return bound.const > 0 and whole_steps(bound, step)
+    return bound.const > 0 and not bound.arguments and whole_steps(bound, step)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import field
 
+from rdflow.dsl.arguments import Argument
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import Span
 
@@ -22,12 +23,17 @@ LANES = 32  # lanes of a token: the widest vector there is
 
 @dataclass(frozen=True, slots=True)
 class Affine:
-    """const + sum of coefficients times the counters of the actor's loops (outermost first)."""
+    """const + sum of coefficients times the counters of the actor's loops (outermost first).
+
+    `arguments` add what a launch gives, times a coefficient each: they are part of the constant from then on.
+    """
 
     const: int = 0
     by_loop: tuple[int, ...] = ()
+    arguments: tuple[tuple[Argument, int], ...] = ()
 
     def at(self, counters: tuple[int, ...]) -> int:
+        assert not self.arguments, "a launch gives it"
         return self.const + sum(c * i for c, i in zip(self.by_loop, counters, strict=False))
 
 
@@ -40,6 +46,8 @@ class Loop:
     With a `port` (an input of the actor) the limit is no more than the first lane, an int32, of the token that the port
     pops in this firing, or popped last. The gate of the port is some loops at 0 (`first`), among them this one and all
     inside of it: the token is there, and looked at, before anything else is known of the firing that pops it.
+    Where a launch gives a part of the limit, the loop runs `size` times for whoever does not know that part, and
+    `unlimited`: (n, end) says what it is where the limit is a whole number of n: without one, or up to `end`.
     """
 
     size: int
@@ -48,10 +56,11 @@ class Loop:
     base: Affine = Affine()
     granule: int = 1
     port: int = -1
+    unlimited: tuple[int, int | None] | None = None
 
     def iterations(self, counters: tuple[int, ...], token: int | None = None) -> int:
         """How often it runs, given the counters (those of the loops outside matter) and what its port says."""
-        if self.limit is None:
+        if self.limit is None or self.limit.arguments:
             return self.size
         limit = self.limit.at(counters)
         rounded = -(-(limit if token is None else min(limit, token)) // self.granule) * self.granule
@@ -94,12 +103,30 @@ def ends(level: int, depth: int) -> Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocks:
+    """What a launch says of a tile: all but those blocks of `total` that begin at or above `limit` are waited for at first,
+    the others at last. `limit` is rounded up to a granule; blocks are `stride` apart."""
+
+    limit: Affine
+    granule: int
+    stride: int
+    total: int
+
+    def counts(self, limit: int, size: int) -> tuple[int, ...]:
+        """Blocks by iteration of a loop of `size`."""
+        rounded = max(1, -(-limit // self.granule) * self.granule)
+        first = max(1, min(self.total, -(-rounded // self.stride)))
+        return (first, *(0 for _ in range(size - 2)), self.total - first) if size > 1 else (self.total,)
+
+
+@dataclass(frozen=True, slots=True)
 class Port:
     """Where tokens enter or leave.
 
     `queues` has one entry, or several of which `select` (an affine of the counters) picks one a firing: the deal of a
     producer to copies, the gather of a consumer from copies. `packets` are what one token of it moves (64 B each).
     `counts`, for inputs: how many tokens are popped, indexed by the counter of loop `counted` (else one).
+    `blocks`: a launch gives the counts; all at first, for whoever does not know.
     `source`, for outputs: the temporary whose lanes are pushed (-1: a token without data).
     """
 
@@ -110,6 +137,7 @@ class Port:
     counts: tuple[int, ...] = ()
     counted: int = -1
     source: int = -1
+    blocks: Blocks | None = None
 
 
 # -- values ------------------------------------------------------------------------------------------------------------
@@ -133,7 +161,7 @@ class In:
 class Const:
     """A number in all lanes: float32, or int32 where `value` is an int."""
 
-    value: int | float
+    value: int | float | Argument
 
 
 @dataclass(frozen=True, slots=True)

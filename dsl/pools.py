@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rdflow.dsl import syntax
+from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.axes import Axis
-from rdflow.dsl.constants import Value, evaluate, whole
+from rdflow.dsl.constants import evaluate, whole
 from rdflow.dsl.diagnostics import Label, Severity
 from rdflow.dsl.orders import BYTES
 from rdflow.dsl.records import dataclass

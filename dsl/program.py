@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 
 from rdflow.dsl import syntax
+from rdflow.dsl.arguments import Known
+from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.axes import Axis
-from rdflow.dsl.constants import Value, evaluate, whole
+from rdflow.dsl.constants import evaluate, whole
 from rdflow.dsl.orders import BYTES
 from rdflow.dsl.pools import Pool, homes
 from rdflow.dsl.pools import pool as declare_pool
@@ -20,6 +22,7 @@ STAGES = 8
 PREDEFINED: dict[str, Value] = {"L": LANES, "ST": STAGES, "H": LANES // 2}
 """ST is that of the usual machine: `declare` is told the stages of another."""
 TIERS = ("hbm", "ddr")
+Shapes = tuple[tuple[int, ...] | None, ...]  # lengths of tensor arguments, by parameter
 SCALARS = ("int32", "f32")  # what an argument register holds
 
 Resolve = Callable[[str], Source | None]
@@ -67,6 +70,8 @@ class Program:
     schedule: syntax.Schedule | None = None
     spans: dict[str, Span] = field(default_factory=dict)
     stages: int = STAGES  # of a unit: rows of a systolic array, operations without a chain
+    constant: dict[tuple[str, Shapes], frozenset[str]] = field(default_factory=dict)
+    """by kernel and lengths, the scalar parameters whose numbers decide how it is built: found by its check"""
     library_missing: bool = False  # a `use` failed: unknown layers may be its layers
 
     @property
@@ -283,7 +288,7 @@ def _adopt(program: Program, part: Axis, product: Axis, stride: int) -> None:
     program.roots.pop(part.root, None)
 
 
-def dtype(name: syntax.Name, names: Mapping[str, Value], report: Reporter) -> str:
+def dtype(name: syntax.Name, names: Mapping[str, Known], report: Reporter) -> str:
     """A dtype by name, or by a param whose value is one."""
     value = names.get(name.text, name.text)
     if not isinstance(value, str) or value not in BYTES:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from rdflow.dsl.arguments import Argument
 from rdflow.dsl.axes import Digit, Linear
 from rdflow.dsl.checked import Op
 from rdflow.dsl.joins import Draft, lane_table
@@ -44,7 +46,7 @@ class Rows:
     def index(self, linear: Linear) -> Index:
         """A linear form as an index value, lane by lane."""
         by_digit = dict(linear.terms)
-        loops = Linear(linear.const, tuple((d, c) for d, c in linear.terms if d not in self.lanes))
+        loops = replace(linear, terms=tuple((d, c) for d, c in linear.terms if d not in self.lanes))
         offsets: tuple[int, ...] = ()
         if any(d in by_digit for d in self.lanes):
             offsets = lane_values(self.lanes, by_digit)
@@ -94,11 +96,11 @@ class Rows:
         found: Operand
         match op.name:
             case "stream":
-                found = stream(int(op.value))
+                found = stream(op.source)
             case "result":
-                found = result(int(op.value))
+                found = result(op.source)
             case "const":
-                found = Const(float(op.value) if op.kind == "f" else int(op.value))
+                found = constant(op)
             case "index":
                 assert op.linear is not None
                 found = self.index(op.linear)
@@ -145,6 +147,12 @@ def lane_values(lanes: Sequence[Digit], weights: dict[Digit, int]) -> tuple[int,
     for digit in lanes:
         values = [v + weights.get(digit, 0) * i for v in values for i in range(digit.extent)]
     return tuple(values)
+
+
+def constant(op: Op) -> Const:
+    if isinstance(op.value, Argument):
+        return Const(op.value)
+    return Const(float(op.value) if op.kind == "f" else int(op.value))
 
 
 def _size(digits: Sequence[Digit]) -> int:

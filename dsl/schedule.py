@@ -11,7 +11,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from rdflow.dsl import syntax
-from rdflow.dsl.constants import Value, evaluate
+from rdflow.dsl.arithmetic import Value
+from rdflow.dsl.constants import evaluate
 from rdflow.dsl.diagnostics import CompileError
 from rdflow.dsl.launch_arguments import TensorArgument, element, integer, same_shape, slice_of
 from rdflow.dsl.launch_statement import launch

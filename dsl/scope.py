@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import field, replace
 
 from rdflow.dsl import syntax
+from rdflow.dsl.arguments import Argument, Known, Needed, is_whole, number
 from rdflow.dsl.axes import Axis, Cuts, Digit, Interval, Linear, interval, size, without
 from rdflow.dsl.bounds import follows, limit
 from rdflow.dsl.checked import Line, Stream
-from rdflow.dsl.constants import Value, constant, whole
+from rdflow.dsl.constants import constant, whole
 from rdflow.dsl.orders import Bound, Order, Scalar, Writer
 from rdflow.dsl.program import LANES, Program, Tensor
 from rdflow.dsl.records import dataclass
@@ -28,7 +29,7 @@ class Scope:
     report: Reporter
     cuts: Cuts
     axes: dict[str, Axis]
-    names: dict[str, Value]
+    names: dict[str, Known]
     tensors: dict[str, Tensor]
     streams: dict[str, Stream] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)  # names whose line has no type: their users are not blamed
@@ -173,14 +174,14 @@ class Scope:
 
     # -- linear forms --------------------------------------------------------------------------------------------------
 
-    def constant(self, expr: syntax.Expr) -> Value | None:
+    def constant(self, expr: syntax.Expr) -> Known | None:
         return constant(expr, self.names, self.lengths)
 
     def linear(self, expr: syntax.Expr) -> Linear | None:
         """An expression over axes as const + sum of digits; None if it is not one."""
         value = self.constant(expr)
         if value is not None:
-            return Linear(value) if isinstance(value, int) and not isinstance(value, bool) else None
+            return Linear.number(value) if is_whole(value) else None
         match expr:
             case syntax.Ref(name) if name in self.axes and name not in self.streams:
                 return self.term(name, 1, None)
@@ -195,7 +196,7 @@ class Scope:
                 a, b = self.linear(left), self.linear(right)
                 if a is None or b is None or a.terms and b.terms:
                     return None
-                return a.times(b.const) if not b.terms else b.times(a.const)
+                return _scaled(a, b) if not b.terms else _scaled(b, a)
             case syntax.Unary("-", x):
                 inner = self.linear(x)
                 return inner.times(-1) if inner is not None else None
@@ -206,16 +207,23 @@ class Scope:
 
     def _part(self, left: syntax.Expr, right: syntax.Expr, quotient: bool) -> Linear | None:
         """`axis / n`, `axis % m` or `axis / n % m` as an index."""
-        divisor = self.constant(right)
-        if not isinstance(divisor, int) or divisor < 1:
-            return None
-        if isinstance(left, syntax.Ref) and left.name in self.axes and left.name not in self.streams:
-            return self.term(left.name, divisor, None) if quotient else self.term(left.name, 1, divisor)
         match left:
+            case syntax.Ref(name) if name in self.axes and name not in self.streams:
+                divisor = self._divisor(right)
+                if divisor is None:
+                    return None
+                return self.term(name, divisor, None) if quotient else self.term(name, 1, divisor)
             case syntax.Binary("/", syntax.Ref(name), by) if not quotient and name in self.axes:
-                over = self.constant(by)
-                return self.term(name, over, divisor) if isinstance(over, int) and over >= 1 else None
+                over, divisor = self._divisor(by), self._divisor(right)
+                return self.term(name, over, divisor) if over is not None and divisor is not None else None
         return None
+
+    def _divisor(self, expr: syntax.Expr) -> int | None:
+        """What cuts an axis: a whole number, known when the kernel is mapped."""
+        value = self.constant(expr)
+        if isinstance(value, Argument):
+            value = number(value)
+        return value if isinstance(value, int) and value >= 1 else None
 
     # -- streams -------------------------------------------------------------------------------------------------------
 
@@ -267,7 +275,15 @@ class Scope:
         if isinstance(value, Scalar):
             return value.name
         terms = [f"{c} * {self.writer.run((d,))}" if c != 1 else self.writer.run((d,)) for d, c in value.terms]
+        terms += [f"{c} * {a.text}" if c != 1 else a.text for a, c in value.arguments]
         return " + ".join([*terms, str(value.const)] if value.const or not terms else terms)
+
+
+def _scaled(linear: Linear, factor: Linear) -> Linear:
+    """A form times a number. Raises Needed where a launch alone knows by how much a counter's step adds."""
+    if linear.terms and factor.arguments:
+        raise Needed(frozenset(n for a, _ in factor.arguments for n in a.names))
+    return linear.times(factor.const)
 
 
 def _least(a: int, b: int | None) -> int:

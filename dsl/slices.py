@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from rdflow.dsl.constants import Value
+from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.launch_arguments import TensorArgument
 from rdflow.dsl.program import Program
 from rdflow.dsl.steps import LaunchCall, Read

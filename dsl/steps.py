@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from rdflow.dsl.constants import Value
+from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.launch_arguments import TensorArgument
 from rdflow.dsl.pools import Expert
+from rdflow.dsl.program import Shapes
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import Span
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchSpec:
-    """A kernel with the lengths of its tensor parameters and the values of its scalars: one mapping each.
+    """A kernel with the lengths of its tensor parameters and the numbers that decide how it is built: one mapping each.
 
     `home`: the program of an expert whose kernel it is. `tiers`: parameters and bound tensors that are not in HBM.
     """
 
     kernel: str
-    shapes: tuple[tuple[int, ...] | None, ...] = ()
-    scalars: tuple[tuple[str, Value], ...] = ()
+    shapes: Shapes = ()
+    constants: tuple[tuple[str, Value], ...] = ()
     home: str = ""
     tiers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchCall:
-    """A launch as it happens: what is launched on what. `bound`: tensors of an expert's program that are given.
+    """A launch as it happens: what is launched on what. `scalars`: its numbers, by parameter. `bound`: tensors of an
+    expert's program that are given.
 
     `overlaps`: it is `async`, as for all steps.
     """
@@ -37,6 +39,11 @@ class LaunchCall:
     expert: Expert | None = None
     bound: tuple[tuple[str, TensorArgument], ...] = ()
     overlaps: bool = False
+    scalars: tuple[tuple[str, Value], ...] = ()
+
+    @property
+    def numbers(self) -> dict[str, Value]:
+        return dict(self.scalars)
 
 
 @dataclass(frozen=True, slots=True)

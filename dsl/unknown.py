@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from rdflow.dsl import syntax
-from rdflow.dsl.constants import Value
+from rdflow.dsl.arithmetic import Value
 
 
 class Unknown(int):

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.check import Checked
 from rdflow.dsl.checked import Kernel
 from rdflow.dsl.coalesce import coalesce
 from rdflow.dsl.collectives import Form
-from rdflow.dsl.constants import Value
 from rdflow.dsl.diagnostics import CompileError
 from rdflow.dsl.elaborate import elaborate
+from rdflow.dsl.launched import launched_netlist
 from rdflow.dsl.netlist import Netlist
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
@@ -52,6 +53,10 @@ class Compiled:
     @property
     def netlist(self) -> Netlist:
         return self.mapped.netlist
+
+    def launched(self, call: LaunchCall) -> Mapped:
+        """The mapped kernel with the numbers of a launch in its netlist."""
+        return replace(self.mapped, netlist=launched_netlist(self.netlist, self.kernel, call.numbers))
 
 
 @dataclass
@@ -99,7 +104,7 @@ class Execution:
     _steps: Iterator[Step] = field(default_factory=lambda: iter(()))
     _next: LaunchCall | None = None
     """the launch after the current one; None: there is none"""
-    _seen: dict[LaunchSpec, Launched] = field(default_factory=dict)
+    _seen: dict[tuple[LaunchSpec, object], Launched] = field(default_factory=dict)
     _read: list[Value] = field(default_factory=list)
     _first: dict[str, Array] | None = None
     """the values at cycle 0, where the cycles depend on them"""
@@ -185,9 +190,9 @@ class Execution:
         assert call is not None, "there is no launch left"
         compiled = self.compile(call.spec)
         threads = self.threads if self.values is None else self.threads or os.cpu_count() or 1
-        image = build(compiled.mapped, self._given(call, compiled), threads)
+        image = build(compiled.mapped, self._given(call, compiled), threads, call.numbers)
         self.launched.append(Launched(call, compiled, image, last.end if last is not None else 0))
-        self._seen.setdefault(call.spec, self.launched[-1])
+        self._seen.setdefault((call.spec, call.scalars), self.launched[-1])
         return self.launched[-1]
 
     def _repeated(self, until: int | None) -> Launched | None:
@@ -200,7 +205,7 @@ class Execution:
         if self.values is not None or last is None or last.image.status is not Status.FINISHED:
             return None
         call = self._next
-        same = None if call is None else self._seen.get(call.spec)
+        same = None if call is None else self._seen.get((call.spec, call.scalars))
         if call is None or same is None or (until is not None and until < last.end + same.image.cycles):
             return None
         self.launched.append(Launched(call, same.compiled, same.image, last.end, repeats=True))
@@ -214,7 +219,7 @@ class Execution:
         for step in self._steps:
             match step:
                 case LaunchCall():
-                    self._next = step
+                    self._next = self.checked.settled(step)
                     return
                 case CopyCall(source, target) if self.values is not None:
                     program = self.checked.program

@@ -105,7 +105,10 @@ def _rule(actor: Actor, level: int, mapped: Mapped) -> dict[str, int]:
         if len(port.queues) > 1 and _coefficient(port.select, level):
             return {"unit": 0}
         if port.counts and port.counted == level:
-            pattern, start, stop = _pattern(port.counts)
+            counts = (
+                port.counts if port.blocks is None else (1, *port.counts[1:-1], 1)
+            )  # none of them is alike for sure
+            pattern, start, stop = _pattern(counts)
             unit, low, high = lcm(unit, pattern), max(low, start), min(high, stop)
     for loop in actor.loops[level + 1 :]:
         unit = lcm(unit, _bounded(loop, level))

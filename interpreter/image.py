@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rdflow.dsl.arguments import Scalars
 from rdflow.dsl.netlist import Actor, Affine, Gate, Loop, Netlist, Port
 from rdflow.dsl.records import dataclass
 from rdflow.interpreter import parallel
@@ -19,6 +20,7 @@ from rdflow.interpreter.kernel.past import Marks
 from rdflow.interpreter.lookahead import lookahead
 from rdflow.interpreter.mapped import Mapped, QueueTiming
 from rdflow.interpreter.parallel import Apart, put_together, take_apart
+from rdflow.interpreter.registers import Limited, Registers, unlimited
 from rdflow.interpreter.rows import Store, lower
 
 WINDOW = 16384  # cycles that actors run ahead where no server forbids it: fastest of those tried
@@ -73,10 +75,11 @@ class Image:
 
 
 class Pool:
-    """Numbers of many lists in one array, each list by its offset."""
+    """Numbers of many lists in one array, each list by its offset. `registers`: what of them a launch gives."""
 
     def __init__(self) -> None:
         self.numbers: list[int] = []
+        self.registers = Registers()
 
     def add(self, numbers: tuple[int, ...]) -> int:
         offset = len(self.numbers)
@@ -86,6 +89,8 @@ class Pool:
     def affine(self, affine: Affine, depth: int) -> int:
         """Constant, then a coefficient for each of `depth` loops."""
         by_loop = affine.by_loop[:depth]
+        if affine.arguments:
+            self.registers.affines.append((len(self.numbers), affine))
         return self.add((affine.const, *by_loop, *(0,) * (depth - len(by_loop))))
 
     def array(self) -> NDArray[np.int64]:
@@ -157,12 +162,21 @@ class Builder:
         bound, iterations = -1, loop.size
         if loop.limit is not None:
             bound = len(self.bounds)
-            rounded = -(-loop.limit.const // loop.granule) * loop.granule
-            iterations = max(1, min(loop.size, -(-(rounded - loop.base.const) // loop.stride)))
+            iterations = loop.iterations((0,) * outer)
             limit, base = self.affine.affine(loop.limit, outer), self.affine.affine(loop.base, outer)
+            if loop.limit.arguments:
+                self.add_register(loop, outer, limit)
             port = {"port": first_port + loop.port if loop.port >= 0 else -1, "token": FAR}
             self.bounds.append({"stride": loop.stride, "granule": loop.granule, "limit": limit, "base": base} | port)
         self.loops.append({"size": loop.size, "iterations": iterations, "bound": bound})
+
+    def add_register(self, loop: Loop, level: int, limit: int) -> None:
+        """A loop whose limit a launch gives."""
+        multiple, other = 0, limit
+        if loop.unlimited is not None:
+            multiple, other = loop.unlimited[0], self.affine.affine(unlimited(loop), level)
+        found = Limited(len(self.actors), level, len(self.loops), limit, other, multiple)
+        self.affine.registers.loops.append(found)
 
     def add_port(self, port: Port, actor: Actor) -> None:
         depth = max(1, len(actor.loops))
@@ -171,6 +185,8 @@ class Builder:
         moving = chosen and len(port.select.by_loop) == depth and port.select.by_loop[-1] != 0
         counting = bool(port.counts) and port.counted == depth - 1
         queue = self.netlist.queues[port.queues[0]]
+        if port.blocks is not None:
+            self.affine.registers.counts.append((len(self.counts.numbers), len(port.counts), port.blocks))
         self.ports.append(
             _gate(port.gate)
             | {"packets": port.packets, "queue": port.queues[0], "current": port.queues[0], "width": queue.width}
@@ -327,9 +343,15 @@ def split(gates: list[Gate], depth: int) -> dict[str, int]:
     }
 
 
-def build(mapped: Mapped, values: Mapping[int, NDArray[Any]] | None = None, threads: int | None = None) -> Image:
+def build(
+    mapped: Mapped,
+    values: Mapping[int, NDArray[Any]] | None = None,
+    threads: int | None = None,
+    scalars: Scalars | None = None,
+) -> Image:
     """The image of a mapped netlist at cycle 0. `values`: by tensor, what its memory holds; None: timing only.
-    `threads`: several sockets run apart, in so many threads, and simulate all that repeats; None: as one.
+    `threads`: several sockets run apart, in so many threads, and simulate all that repeats; None: as one. `scalars`: the
+    numbers of a kernel's arguments.
 
     Raises ValueError for a ragged netlist without values: they decide how often its loops run.
     """
@@ -343,6 +365,8 @@ def build(mapped: Mapped, values: Mapping[int, NDArray[Any]] | None = None, thre
         store = lower(mapped.netlist, builder.rank, tables, builder.affine, values)
         tables = tables._replace(affine=builder.affine.array())
         image = Image(mapped, tables, store.values, builder.rank, store, None)
+    if builder.affine.registers:
+        builder.affine.registers.fill(tables, image.values, scalars or {})
     if threads and mapped.netlist.sockets > 1:
         image.apart = take_apart(mapped, tables, builder.rank, image.store, threads)
     return image

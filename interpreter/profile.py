@@ -7,10 +7,13 @@ cycles x copies.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
+from rdflow.dsl.arguments import Scalars
 from rdflow.dsl.diagnostics import Diagnostic
 from rdflow.dsl.firings import firings
+from rdflow.dsl.formulas import flops_of
+from rdflow.dsl.launched import launched_kernel, with_numbers
 from rdflow.dsl.launches import LaunchSpec
 from rdflow.dsl.netlist import Netlist
 from rdflow.dsl.records import dataclass
@@ -202,7 +205,11 @@ def _kernel(name: str, group: list[Launched], machine: Machine) -> KernelProfile
     netlist = compiled.netlist
     counted = [counters(l.image) for l in group]
     cycles = sum(elapsed(l.image) for l in group)
-    units = tuple(_units(netlist, counted, sum((states(l.image) for l in group[1:]), states(group[0].image))))
+    spent = sum((states(l.image) for l in group[1:]), states(group[0].image))
+    given = [l.call.numbers for l in group]
+    kernels = [launched_kernel(compiled.kernel, numbers) for numbers in given]
+    work = [flops_of(kernel) for kernel in kernels]
+    units = tuple(_units(netlist, counted, spent, work, given))
     seconds = cycles / float(machine.socket.clock)
     flops = sum(u.flops for u in units)
     tiers = _tiers(netlist, counted, machine, seconds)
@@ -225,7 +232,7 @@ def _kernel(name: str, group: list[Launched], machine: Machine) -> KernelProfile
         limited.waits,
         _peak(machine) * netlist.sockets,
         _by_tensor(netlist, counted),
-        compared(compiled.kernel, netlist, counted),
+        compared(kernels, netlist, counted),
         BURST * sum(mesh.values()),
         carried,
     )
@@ -242,8 +249,15 @@ def _peak(machine: Machine) -> float:
     return float(machine.pcus * machine.pcu.lanes * machine.pcu.stages * 2 * machine.socket.clock)
 
 
-def _units(netlist: Netlist, counted: list[Counters], spent: Cycles) -> Iterable[UnitProfile]:
-    """`spent`: actors x STATES, over all launches."""
+def _units(
+    netlist: Netlist,
+    counted: list[Counters],
+    spent: Cycles,
+    work: Sequence[dict[str, int]],
+    given: Sequence[Scalars],
+) -> Iterable[UnitProfile]:
+    """`spent`: actors x STATES, over all launches; `work`: by launch, what its lines are to do; `given`: its numbers."""
+    launches = tuple(zip(counted, work, given, strict=True))
     for number, info in enumerate(netlist.units):
         actors = [i for i, a in netlist.actors_of(number) if a.kind in MAIN]
         yield UnitProfile(
@@ -254,18 +268,17 @@ def _units(netlist: Netlist, counted: list[Counters], spent: Cycles) -> Iterable
             len(actors),
             sum(int(c.firings[actors].sum()) for c in counted),
             **dict(zip(STATES, spent[actors].sum(axis=0).tolist(), strict=True)),
-            flops=sum(_flops(netlist, number, c) for c in counted),
+            flops=sum(_flops(netlist, number, c, w.get(info.name, 0), n) for c, w, n in launches),
         )
 
 
-def _flops(netlist: Netlist, unit: int, counted: Counters) -> int:
+def _flops(netlist: Netlist, unit: int, counted: Counters, flops: int, numbers: Scalars) -> int:
     """FLOPs of a launch. Where streams bound loops: of the iterations that ran, whole tiles of them."""
     actors = [(i, a) for i, a in netlist.actors_of(unit) if a.kind in MAIN]
-    flops = netlist.units[unit].flops
     if not any(loop.port >= 0 for _, a in actors for loop in a.loops):
         return flops
     ran = sum(int(counted.firings[i]) for i, _ in actors)
-    return flops * ran // max(1, sum(firings(a) for _, a in actors))
+    return flops * ran // max(1, sum(firings(with_numbers(a, numbers)) for _, a in actors))
 
 
 def _tiers(netlist: Netlist, counted: list[Counters], machine: Machine, seconds: float) -> dict[str, TierProfile]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from rdflow.dsl.checked import Kernel
-from rdflow.dsl.formulas import Traffic, Work, traffic, work
+from rdflow.dsl.formulas import Traffic, Work, flops_of, traffic, work
 from rdflow.dsl.netlist import Netlist
 from rdflow.dsl.records import dataclass
 from rdflow.interpreter.image import Counters
@@ -37,11 +37,16 @@ class Compared:
     causes: tuple[tuple[str, int], ...]
 
 
-def compared(kernel: Kernel, netlist: Netlist, counted: Sequence[Counters]) -> tuple[Compared, ...]:
-    """Every line that moves bytes to or from a tier, then every one that computes, over all launches counted."""
+def compared(kernels: Sequence[Kernel], netlist: Netlist, counted: Sequence[Counters]) -> tuple[Compared, ...]:
+    """Every line that moves bytes to or from a tier, then every one that computes, over all launches counted.
+
+    `kernels`: of each launch, with its numbers.
+    """
     run = _Run(netlist, counted)
-    moved = (run.moved(line) for line in traffic(kernel))
-    return (*moved, *(run.computed(line) for line in work(kernel)))
+    moved = (run.moved(lines) for lines in zip(*map(traffic, kernels), strict=True))
+    inside = [flops_of(kernel) for kernel in kernels]
+    computed = (run.computed(l, sum(f[l.unit] for f in inside)) for l in work(kernels[0]))
+    return (*moved, *computed)
 
 
 class _Run:
@@ -55,8 +60,9 @@ class _Run:
         self.pops = np.sum([c.pops for c in counted], axis=0)
         self.units = {unit.name: i for i, unit in enumerate(netlist.units)}
 
-    def moved(self, line: Traffic) -> Compared:
-        formula, bounded = line.formula.value * self.launches, line.bounded * self.launches
+    def moved(self, lines: Sequence[Traffic]) -> Compared:
+        line, bounded = lines[0], sum(l.bounded for l in lines)
+        formula = line.formula.value * self.launches
         ran = self.tokens(line.unit) * line.token
         measured = BURST * self.bursts(line.unit)
         steps = (
@@ -68,13 +74,13 @@ class _Run:
         again = (line.again.text, line.again.value)
         return Compared(line.unit, line.tensor, f"{line.formula.text} B", again, formula, measured, causes)
 
-    def computed(self, line: Work) -> Compared:
+    def computed(self, line: Work, inside: int) -> Compared:
+        """`inside`: FLOPs inside of all bounds."""
         number = self.units[line.unit]
         body = [i for i, a in self.netlist.actors_of(number) if a.name.partition("[")[0] == line.unit]
         measured = int(self.firings[body].sum()) * line.inside
         measured += sum(self.results(number, stream) * each for stream, each in line.outside)
         formula = line.formula.value * self.launches
-        inside = self.netlist.units[number].flops * self.launches
         steps = ((BOUND, inside - formula), (RAGGED if line.ragged else MASKED, measured - inside))
         return Compared(
             line.unit, None, line.formula.text, ("1", 1), formula, measured, tuple((c, n) for c, n in steps if n)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rdflow.dsl.arguments import Argument
 from rdflow.dsl.netlist import Actor, Affine, Const, Gate, In, Index, Mem, Netlist, Operand, Port, Row, Temp
 from rdflow.dsl.records import dataclass
 from rdflow.interpreter.kernel import layout
 from rdflow.interpreter.kernel.layout import VALUE_BATCH, VECTOR, Tables, Values
 from rdflow.interpreter.kernel.opcodes import COMBINE, NUMBER
+from rdflow.interpreter.registers import Registers
 from rdflow.interpreter.sockets import shard
 
 SCRATCH = 4 * VECTOR * VALUE_BATCH  # words at the start of the store, for operations that need some
@@ -27,6 +29,8 @@ NARROW = {"pick": (0, 1), "read": (0,)}  # arguments that need not have the row'
 
 class Affines(Protocol):
     """Where affines are collected."""
+
+    registers: Registers
 
     def affine(self, affine: Affine, depth: int) -> int: ...
 
@@ -50,7 +54,7 @@ class Lowering:
     operands: list[dict[str, int]] = field(default_factory=list)
     lanes: list[int] = field(default_factory=list)
     dynamics: list[tuple[int, int]] = field(default_factory=list)
-    constants: dict[tuple[type, str], int] = field(default_factory=dict)
+    constants: dict[tuple[type, str | Argument], int] = field(default_factory=dict)
     contents: list[tuple[int, NDArray[Any]]] = field(default_factory=list)
     memories: list[int] = field(default_factory=list)
 
@@ -64,13 +68,22 @@ class Lowering:
         self.lanes.extend(lanes)
         return len(self.lanes) - len(lanes)
 
-    def constant(self, number: int | float) -> int:
-        """The word of a vector with the number in all lanes."""
+    def constant(self, number: int | float | Argument) -> int:
+        """The word of a vector with the number in all lanes; a launch gives an argument's."""
+        if isinstance(number, Argument):
+            return self.register(number)
         dtype = np.int32 if isinstance(number, int) else np.float32
         key = (type(number), repr(number))
         if key not in self.constants:
             self.constants[key] = self.reserve(VECTOR)
             self.contents.append((self.constants[key], np.full(VECTOR, number, dtype)))
+        return self.constants[key]
+
+    def register(self, argument: Argument) -> int:
+        key = (Argument, argument)
+        if key not in self.constants:
+            self.constants[key] = self.reserve(VECTOR)
+            self.affines.registers.words.append((self.constants[key], argument))
         return self.constants[key]
 
     def operand(self, **fields: int) -> int:
@@ -231,7 +244,7 @@ class ActorRows:
         table = -1 if regular else lowering.table(offsets)
         dynamics = [(self.dynamic(by), stride) for by, stride in operand.dynamic]
         lowering.dynamics.extend(dynamics)
-        address = Affine(operand.address.const + base, operand.address.by_loop)
+        address = replace(operand.address, const=operand.address.const + base)
         return lowering.operand(
             kind=layout.MEMORY,
             affine=lowering.affines.affine(address, self.depth),

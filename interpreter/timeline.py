@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rdflow.dsl.netlist import Netlist
 from rdflow.dsl.records import dataclass
 from rdflow.interpreter.allocate import MAIN
-from rdflow.interpreter.execution import Compiled, Execution
+from rdflow.interpreter.execution import Execution, Launched
 from rdflow.interpreter.image import Image, advance, build
 from rdflow.interpreter.kernel import layout
 from rdflow.interpreter.machine import BURST
@@ -82,26 +82,28 @@ def timeline(
     length = max(1, ceil(execution.time / slices))
     names = spec_names(execution)
     tiers = tuple(execution.machine.tiers)
-    known: dict[tuple[str, int], Stretch] = {}
+    known: dict[tuple[str, int, object], Stretch] = {}
     stretches: list[Stretch] = []
     for launched in execution.launched:
         name, cycles = names[launched.call.spec], launched.end - launched.start
         first = all(stretch.name != name for stretch in stretches)
         own = max(1, min(length, cycles // least)) if first else length
-        if cycles and (name, own) not in known:
-            known[name, own] = _stretch(launched.compiled, cycles, name, own, tiers)
+        key = name, own, launched.call.scalars
+        if cycles and key not in known:
+            known[key] = _stretch(launched, cycles, name, own, tiers)
         if cycles:
-            stretch = known[name, own]
+            stretch = known[key]
             stretches.append(replace(stretch, edges=stretch.edges + launched.start))
         if progress is not None:
             progress(launched.end)
     return Timeline(tuple(stretches), tiers, execution.machine.socket.clock)
 
 
-def _stretch(compiled: Compiled, cycles: int, name: str, length: int, tiers: tuple[str, ...]) -> Stretch:
+def _stretch(launched: Launched, cycles: int, name: str, length: int, tiers: tuple[str, ...]) -> Stretch:
     """Run a launch of so many cycles, in slices of this length."""
     edges = [0, *range(length, cycles, length), cycles]
-    image, netlist = build(compiled.mapped), compiled.netlist
+    compiled = launched.compiled
+    image, netlist = build(compiled.mapped, scalars=launched.call.numbers), compiled.netlist
     requests = _requests(image, tiers)
     curves, fills, moved = [states(image)], [], [_moved(image, requests, len(tiers))]
     groups = list(_streams(netlist))

@@ -9,9 +9,9 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.check import Checked
 from rdflow.dsl.check import checked as check_all
-from rdflow.dsl.constants import Value
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
 from rdflow.dsl.launches import Step, steps
 from rdflow.dsl.records import dataclass

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from rdflow.api import MACHINE, find, library
 from rdflow.console import WRONG, Told, counted, diagnostics_json, ending, print_json, show_diagnostics
+from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.axes import size
 from rdflow.dsl.check import Checked
 from rdflow.dsl.check import check as check_source
 from rdflow.dsl.checked import space_of
-from rdflow.dsl.constants import Value
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
 from rdflow.dsl.source import Source
 

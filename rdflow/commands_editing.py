@@ -18,7 +18,7 @@ def set_(session: Session, argument: str) -> Reply:
 
     A param has its declared value until it is set; `:save` writes the declared one.
     """
-    from rdflow.dsl.constants import Value
+    from rdflow.dsl.arithmetic import Value
 
     params = session.examined.checked.program.params
     if not argument:

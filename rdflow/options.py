@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rdflow.dsl.constants import Value
+from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.diagnostics import CompileError, Diagnostic
 from rdflow.dsl.program import Program
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rdflow.api import find
 from rdflow.console import WRONG, print_rich, show_diagnostics
-from rdflow.dsl.constants import Value
+from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.diagnostics import CompileError
 from rdflow.dsl.parse import is_incomplete
 from rdflow.session import Reply, Session

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rdflow.api import MACHINE, Program
+from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.checked import Kernel
-from rdflow.dsl.constants import Value
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import Source

@@ -8,10 +8,10 @@ from typing import Any
 
 from rdflow.api import library
 from rdflow.dsl import syntax
-from rdflow.dsl.check import Checked, check_home
+from rdflow.dsl.check import Checked, check_kernels
 from rdflow.dsl.checked import Kernel
 from rdflow.dsl.diagnostics import Diagnostic
-from rdflow.dsl.launches import LaunchSpec, launches
+from rdflow.dsl.launches import LaunchSpec, steps
 from rdflow.dsl.parse import parse_lines
 from rdflow.dsl.program import STAGES, declare
 from rdflow.dsl.records import dataclass
@@ -44,13 +44,11 @@ def examine(state: State) -> Examined:
     module = syntax.Module(source, items, (), ())
     stages = STAGES if state.machine is None else state.machine.pcu.stages
     program = declare(module, state.settings, report, library, stages)
-    specs = launches(program, report)
+    walked = steps(program, report)
+    specs: list[LaunchSpec] = []
     kernels: dict[LaunchSpec, Kernel] = {}
     if not report.failed:
-        for spec in specs:
-            kernel = check_home(program, spec, report)
-            if kernel is not None:
-                kernels[spec] = kernel
+        _, specs, kernels = check_kernels(program, walked, report)
     return Examined(source, Checked(program, kernels, specs, report.found), parts, current, pending)
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rdflow.dsl import syntax
-from rdflow.dsl.constants import Value
+from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.diagnostics import Diagnostic
 from rdflow.dsl.parse import is_incomplete, parse_lines
 from rdflow.dsl.records import dataclass

@@ -133,8 +133,8 @@ ROOTS = {"mlp_backward_adam", "llama_train", "llama_train_unfused"}  # square ro
 def kernels(name: str, sizes: Sizes, dtype: str) -> list[Case]:
     """Each mapped kernel of a program once, its tensors random: a kernel is held to its netlist, whatever comes in."""
     execution = rdflow.load(name, **sizes, E=dtype).execution()
-    specs = dict.fromkeys(call.spec for call in calls(execution.checked.program, Reporter()))
-    mapped = [execution.compile(spec).mapped for spec in specs]
+    found = {call.spec: call for call in calls(execution.checked.program, Reporter())}
+    mapped = [execution.compile(spec).launched(call) for spec, call in found.items()]
     return [Case(m, {i: filled(use) for i, use in enumerate(m.netlist.tensors)}, wild=name in ROOTS) for m in mapped]
 
 

@@ -123,7 +123,9 @@ def test_random_netlists() -> None:
 )
 def test_programs(name: str, sizes: dict[str, int], share: float) -> None:
     execution = rdflow.load(name, **sizes).execution()
-    netlists = {call.spec: execution.compile(call.spec).mapped for call in calls(execution.checked.program, Reporter())}
+    netlists = {
+        call.spec: execution.compile(call.spec).launched(call) for call in calls(execution.checked.program, Reporter())
+    }
     images = [both(netlist)[0] for netlist in netlists.values()]
     assert sum(image.skipped.times for image in images) > 0
     assert min(simulated(image) for image in images) <= share

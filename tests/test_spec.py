@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rdflow.api import library
+from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.check import check
 from rdflow.dsl.codes import CODES, explain
-from rdflow.dsl.constants import Value
 from rdflow.dsl.diagnostics import Diagnostic, Severity
 from rdflow.dsl.render import render
 from rdflow.dsl.source import Source

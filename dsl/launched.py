@@ -1,0 +1,117 @@
+"""A kernel, or its netlist, with the numbers that a launch gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+from rdflow.dsl.arguments import Argument, Scalars
+from rdflow.dsl.axes import Linear
+from rdflow.dsl.checked import Kernel, Line, sources_of, streams_of
+from rdflow.dsl.diagnostics import Diagnostic, Label
+from rdflow.dsl.formulas import flops_of
+from rdflow.dsl.joins import Nets, largest, too_far, whole_steps
+from rdflow.dsl.netlist import Affine, Blocks, Loop, Netlist, Port
+from rdflow.dsl.source import Source, Span
+from rdflow.dsl.steps import LaunchCall
+from rdflow.dsl.unknown import Unknown
+
+T = TypeVar("T")
+PLAIN = (int, float, str, bool, type(None), Source, Span)
+
+
+def launched_kernel(kernel: Kernel, scalars: Scalars) -> Kernel:
+    """The kernel with numbers for its arguments: what it would be if they were written in its text."""
+    if not kernel.scalars:
+        return kernel
+    return replace(kernel, lines=[with_numbers(line, scalars) for line in kernel.lines], scalars=())
+
+
+def launched_netlist(netlist: Netlist, kernel: Kernel, scalars: Scalars) -> Netlist:
+    """The netlist of a kernel (not yet launched) with numbers for its arguments."""
+    if not kernel.scalars:
+        return netlist
+    work = flops_of(launched_kernel(kernel, scalars))
+    units = [replace(u, flops=work.get(u.name, u.flops)) for u in netlist.units]
+    return replace(netlist, units=units, actors=[with_numbers(actor, scalars) for actor in netlist.actors])
+
+
+def total(launched: Linear | Affine, scalars: Scalars) -> int:
+    """The constant of a form in a launch."""
+    return launched.const + sum(int(a.number(scalars)) * c for a, c in launched.arguments)
+
+
+def with_numbers(part: T, scalars: Scalars) -> T:
+    """A part of a kernel or netlist with numbers for the arguments in it."""
+    return _with_numbers(part, scalars)  # type: ignore[no-any-return]
+
+
+def _with_numbers(part: Any, scalars: Scalars) -> Any:
+    if isinstance(part, PLAIN):
+        return part
+    if isinstance(part, tuple):
+        found = tuple(_with_numbers(p, scalars) for p in part)
+        return part if all(a is b for a, b in zip(part, found, strict=True)) else found
+    match part:
+        case Argument():
+            return part.number(scalars)
+        case Linear() | Affine():
+            return replace(part, const=total(part, scalars), arguments=()) if part.arguments else part
+        case Loop(limit=Affine(arguments=arguments)) if arguments:
+            return _loop(part, scalars)
+        case Port(blocks=Blocks(limit=limit) as blocks):
+            counts = blocks.counts(total(limit, scalars), len(part.counts))
+            return replace(part, counts=counts, blocks=None)
+    if not is_dataclass(part) or isinstance(part, type):
+        return part
+    old = {f.name: getattr(part, f.name) for f in fields(part)}
+    new = {name: _with_numbers(value, scalars) for name, value in old.items()}
+    changed = {name: value for name, value in new.items() if value is not old[name]}
+    return replace(part, **changed) if changed else part
+
+
+def _loop(loop: Loop, scalars: Scalars) -> Loop:
+    assert loop.limit is not None
+    limit = replace(loop.limit, const=total(loop.limit, scalars), arguments=())
+    if loop.unlimited is None or limit.const % loop.unlimited[0]:
+        return replace(loop, limit=limit, unlimited=None)
+    end = loop.unlimited[1]
+    return Loop(loop.size) if end is None else Loop(loop.size, loop.stride, Affine(end), loop.base)
+
+
+# -- mistakes ----------------------------------------------------------------------------------------------------------
+
+
+def mistakes(kernel: Kernel, call: LaunchCall) -> list[Diagnostic]:
+    """What is wrong with the numbers of a launch: an operation without a value, a bound beyond its axis."""
+    if not kernel.scalars or any(isinstance(value, Unknown) for _, value in call.scalars):
+        return []
+    try:
+        launched = launched_kernel(kernel, call.numbers)
+    except (ArithmeticError, ValueError) as error:
+        given = ", ".join(f"{name} = {value}" for name, value in call.scalars)
+        label = Label(call.span, f"launched here with {given}")
+        return [
+            Diagnostic("RDF013", f"an expression over arguments of `{kernel.name}` has no value: {error}", (label,))
+        ]
+    return [replace(d, labels=(*d.labels, Label(call.span, "launched here"))) for d in _too_far(kernel, launched)]
+
+
+def _too_far(kernel: Kernel, launched: Kernel) -> Iterator[Diagnostic]:
+    """Bounds that a launch sets beyond the end of an axis inside of a tile."""
+    nets, seen = Nets(launched), set[tuple[str, Linear]]()
+    for before, line in zip(kernel.lines, launched.lines, strict=True):
+        for own, order in zip(_orders(before), _orders(line), strict=True):
+            for (root, bound), (_, number) in zip(own.bounds, order.bounds, strict=True):
+                if not isinstance(number, Linear) or bound == number or (root, number) in seen:
+                    continue
+                seen.add((root, number))
+                inner = [d.stride * d.extent for d in order.time if d.root == root]
+                ends = [c for c in inner if c < launched.lengths[root] and not whole_steps(number, c)]
+                if ends and largest(number) > nets.padded(root):
+                    yield too_far(launched, root, number)
+
+
+def _orders(line: Line) -> list[Any]:
+    return [s.order for s in (*streams_of(line), *sources_of(line))]
