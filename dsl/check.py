@@ -13,7 +13,7 @@ from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.axes import Axis, Cuts
 from rdflow.dsl.balance import balance
 from rdflow.dsl.check_arguments import refuse_deciding
-from rdflow.dsl.check_carry import check_feedback
+from rdflow.dsl.check_carry import check_feedback, fed
 from rdflow.dsl.check_cuts import clashes
 from rdflow.dsl.check_lines import check_lines
 from rdflow.dsl.check_sockets import check_sockets
@@ -177,7 +177,7 @@ def check_kernel(program: Program, spec: LaunchSpec, report: Reporter) -> Kernel
         )
         scope = _pass(program, tree, spec, axes, cuts, tensors, trial, settled, before)
         cuts.share()
-        found = {s.name: s for line in scope.lines for s in streams_of(line)}
+        found = {s.name: s for line in scope.lines for s in streams_of(line)} | scope.named
         cuts.grown = cuts.grown or found != before
         before = found
         if settled and not cuts.grown:
@@ -247,7 +247,8 @@ def _pass(
     names: dict[str, Known] = {**program.names, **dict(spec.constants), **registers(program, tree, spec, report)}
     scope = Scope(program, report, cuts, dict(axes), names, dict(tensors), settled=settled, before=before)
     check_lines(scope, tree.lines)
-    for line in scope.lines:
+    for number, line in enumerate(scope.lines):
         if isinstance(line, Carry):
-            check_feedback(scope, line)
+            scope.lines[number] = closed = fed(scope, line)
+            check_feedback(scope, closed)
     return scope

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rdflow.dsl import syntax
 from rdflow.dsl.arguments import Argument, as_float
 from rdflow.dsl.axes import Digit, without
@@ -104,6 +106,12 @@ def starts_right(scope: Scope, body: syntax.Carry, initial: Stream, order: Order
             notes=["the start is read once for each run of the loop that is carried over"],
             help=f"bring it to {scope.show(order.with_time(without(order.time, over)))}, or start from a constant",
         )
+
+
+def fed(scope: Scope, carry: Carry) -> Carry:
+    """A carry that may name the result of a call below it, fed by the line of the layer which makes that."""
+    stream = scope.named.get(carry.feedback)
+    return carry if stream is None else replace(carry, feedback=stream.name)
 
 
 def check_feedback(scope: Scope, carry: Carry) -> None:

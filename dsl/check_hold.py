@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rdflow.dsl import syntax
-from rdflow.dsl.axes import Digit, runs, without
+from rdflow.dsl.axes import Digit, Linear, runs, without
 from rdflow.dsl.bounds import follows
 from rdflow.dsl.check_load import annotated, dealt, inserted
 from rdflow.dsl.checked import Hold, Load, Stream
@@ -21,7 +21,7 @@ def check_hold(scope: Scope, unit: syntax.Unit, body: syntax.Pmu) -> tuple[Load 
     inner: Load | None = None
     element, order, tile = annotated(scope, unit)
     if isinstance(body.source, syntax.Load):
-        inner = nested_load(scope, name, body.source, order.sockets if order is not None else ())
+        inner = nested_load(scope, name, body.source, order or Order())
         seen = SourceView(inner.stream, inner.stream.order, (), ())
     else:
         is_stream(scope, unit, body.source)
@@ -98,12 +98,15 @@ def bounded(order: Order, source: Order) -> Order:
     return Order(order.time, order.copies, order.sockets, order.lanes, order.bounds + kept)
 
 
-def nested_load(scope: Scope, name: syntax.Name, load: syntax.Load, sockets: tuple[Digit, ...]) -> Load:
-    """The load inside `pmu load T`: memory order, on the sockets where the tensor or the scratchpad is."""
+def nested_load(scope: Scope, name: syntax.Name, load: syntax.Load, held: Order) -> Load:
+    """The load inside `pmu load T`: memory order, on the sockets where the tensor or the scratchpad is, and as far as the
+    bounds of the scratchpad say, where these are the same in all of its loops."""
     view = tensor_view(scope, load.view)
     order = memory_order(scope, view)
-    chips = (*order.sockets, *(d for d in sockets if d in order.time))
-    order = replace(order, time=without(order.time, chips), sockets=chips)
+    chips = (*order.sockets, *(d for d in held.sockets if d in order.time))
+    roots = {d.root for d in order.digits}
+    bounds = tuple((r, b) for r, b in held.bounds if r in roots and isinstance(b, Linear) and not b.terms)
+    order = replace(order, time=without(order.time, chips), sockets=chips, bounds=bounds)
     stream = Stream(scope.full(name.text) + ".load", view.tensor.dtype, order, load.span)
     return Load(stream, view, (), load.span)
 

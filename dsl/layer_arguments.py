@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 
 from rdflow.dsl import syntax
 from rdflow.dsl.arguments import Known
@@ -170,22 +171,32 @@ class _Binding:
         scope = self.scope
         if [place.term.axis.text for place in formal.places] == [syntax.OTHERS]:
             return tensor.axes
-        if len(tensor.axes) != len(formal.places):
+        places = _present(formal.places, tensor)
+        if places is None:
+            least = sum(not place.optional for place in formal.places)
+            most = f" to {len(formal.places)}" if least < len(formal.places) else ""
             raise scope.report.fail(
                 "RDF070",
-                f"`{tensor.name}` has {plural(len(tensor.axes), 'axis')}, `{name.text}` has {len(formal.places)}",
+                f"`{tensor.name}` has {plural(len(tensor.axes), 'axis')}, `{name.text}` has {least}{most}",
                 [(given, "given here"), (tensor.span, "declared here")],
                 help="give a tensor with as many axes as the parameter",
             )
         shape = f"`{tensor.name}` is [{', '.join(a.name for a in tensor.axes)}]"
         own = [
             _bind_axis(scope, self.inner, place.term.axis.text, axis, given, shape)
-            for place, axis in zip(formal.places, tensor.axes, strict=True)
+            for place, axis in zip(places, tensor.axes, strict=True)
         ]
-        for place, axis, sharded in zip(formal.places, tensor.axes, tensor.sharded, strict=True):
+        self.lacking([place.term.axis.text for place in formal.places if place not in places])
+        for place, axis, sharded in zip(places, tensor.axes, tensor.sharded, strict=True):
             if sharded and place.at is None:
                 self.inner.sharded |= frozenset(scope.cuts.digits(whole_axis(axis, scope)))
         return tuple(own)
+
+    def lacking(self, names: list[str]) -> None:
+        """Axes that the tensor lacks have one value, unless another tensor has them."""
+        root, _ = next(iter(self.scope.cuts.lengths.items()))
+        for name in names:
+            self.inner.axes.setdefault(name, Axis(name, root, self.scope.cuts.lengths[root], 1))
 
     def axis(self, name: syntax.Name, value: syntax.Expr) -> None:
         scope = self.scope
@@ -193,6 +204,20 @@ class _Binding:
             text = scope.text(value.span)
             raise scope.report.unknown("axis", text, value.span, list(scope.axes))
         self.inner.axes[name.text] = replace(scope.axes[value.name], name=name.text)
+
+
+def _present(places: tuple[syntax.Place, ...], tensor: Tensor) -> tuple[syntax.Place, ...] | None:
+    """The places of a parameter that a tensor has axes for: the outer optional ones are left out first, and those on the
+    sockets are there if the tensor is sharded there. None if no choice fits."""
+    optional = [i for i, place in enumerate(places) if place.optional]
+    for left in combinations(optional, max(len(places) - len(tensor.axes), 0)):
+        found = tuple(place for i, place in enumerate(places) if i not in left)
+        if len(found) == len(tensor.axes) and all(
+            sharded or not (place.optional and place.at == "socket")
+            for place, sharded in zip(found, tensor.sharded, strict=True)
+        ):
+            return found
+    return None
 
 
 def _constant(scope: Scope, value: syntax.Expr) -> Known | None:

@@ -51,7 +51,7 @@ class _Match:
 
     def sockets(self) -> list[syntax.Place]:
         """The places on the sockets, bound."""
-        chips = [place for place in self.places() if place.at == "socket"]
+        chips = [place for place in self.places() if place.at == "socket" and not self.single(place.term)]
         groups = runs(self.stream.order.sockets)
         if chips and len(groups) != len(chips):
             raise self.mismatch()
@@ -59,6 +59,10 @@ class _Match:
         for place, run in zip(chips, groups, strict=False):
             self.bind(place.term, list(run))
         return chips
+
+    def single(self, term: syntax.Term) -> bool:
+        """Whether a bound axis has one value: it stands nowhere."""
+        return term.axis.text in self.inner.axes and not self.inner.digits(term)
 
     def time(self) -> None:
         places = [place for place in self.places() if place.at != "socket"]
@@ -97,7 +101,7 @@ class _Match:
             if tuple(left[len(left) - len(own) :] if from_end else left[: len(own)]) != own:
                 raise self.mismatch()
             return len(own)
-        bound = {d for t in self.formal_terms() for d in self.expected(t)}
+        bound = self.named()
         run = groups[-1 if from_end else 0] if groups else ()
         step = -1 if from_end else 1
         free: list[Digit] = []
@@ -110,10 +114,14 @@ class _Match:
 
     def on_sockets(self) -> list[Digit]:
         """What a place without a loop may stand for: the one run of digits on the sockets that nothing else names."""
-        named = {d for t in self.formal_terms() if t.axis.text in self.inner.axes for d in self.inner.digits(t)}
+        named = self.named()
         others = any(place.term.axis.text == syntax.OTHERS for place in self.places())
         groups = [] if others else runs(without(self.stream.order.sockets, named))
         return list(groups[0]) if len(groups) == 1 else []
+
+    def named(self) -> set[Digit]:
+        """The digits of all places whose axes are bound, in copies and on sockets too."""
+        return {d for t in self.formal_terms() if t.axis.text in self.inner.axes for d in self.inner.digits(t)}
 
     def formal_terms(self) -> list[syntax.Term]:
         """The terms of the parameter's order, but for `..`."""
@@ -161,7 +169,7 @@ class _Match:
             raise self.mismatch("`..` stands for the same loops in all parameters of a layer")
 
     def mismatch(self, note: str = "") -> Abandon:
-        bound = [f"`{n}` is {a.root}" for n, a in self.inner.axes.items() if n != a.root and a.stride * a.length > 1]
+        bound = [f"`{n}` is {a.root}" for n, a in self.inner.axes.items() if n != a.root and a.length > 1]
         return self.scope.report.fail(
             "RDF070",
             f"`{self.stream.name}` does not travel as this layer expects",

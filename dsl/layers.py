@@ -72,6 +72,7 @@ def _inside(scope: Scope, unit: syntax.Unit, call: syntax.LayerCall, own: bool) 
         {},
         lines=scope.lines,
         versions=scope.versions,
+        named=scope.named,
         path=scope.full(unit.names[0].text),
         settled=scope.settled,
         before=scope.before,

@@ -36,6 +36,9 @@ class Scope:
     lines: list[Line] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
     later: dict[str, Span] = field(default_factory=dict)
+    named: dict[str, Stream] = field(
+        default_factory=dict
+    )  # streams by full name: results of a call have one of the caller too
     path: str = ""
     settled: bool = False  # whether the cuts of an earlier pass were the last
     before: dict[str, Stream] = field(default_factory=dict)  # streams by name as the pass before found them
@@ -260,6 +263,7 @@ class Scope:
 
     def define(self, stream: Stream, name: str) -> None:
         self.streams[name] = stream
+        self.named[self.full(name)] = stream
 
     def show(self, order: Order, tile: int | None = None) -> str:
         return self.writer.order(order, tile)

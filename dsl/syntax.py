@@ -108,13 +108,15 @@ OTHERS = ".."
 class Place:
     """A term in an order. `at`: None (time), True (`@`: a copy per value), "socket", or the count of `@n`.
 
-    In a layer, the term `..` (`OTHERS`) is all that the layer's parameters do not name.
+    In a layer, the term `..` (`OTHERS`) is all that the layer's parameters do not name. `optional`: an axis that the
+    tensor of a layer's parameter may lack, `l?`; it has one value then.
     """
 
     term: Term
     at: Expr | bool | str | None
     bound: Expr | None
     span: Span
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class Build:
     def _tuple(self, meta: Meta, children: list[Any]) -> tuple[Any, ...]:
         return _given(children)
 
-    on_module = on_session = on_lines = on_statements = on_names = on_places = on_values = _tuple
+    on_module = on_session = on_lines = on_statements = on_names = on_places = on_layer_axes = on_values = _tuple
     on_kernel_parameters = on_layer_parameters = on_members = _tuple
 
     # declarations
@@ -122,6 +122,9 @@ class Build:
     def on_other_places(self, meta: Meta, children: list[Any]) -> syntax.Place:
         span = _span(meta)
         return syntax.Place(syntax.Term(syntax.Name(syntax.OTHERS, span), None, None, span), children[1], None, span)
+
+    def on_optional_place(self, meta: Meta, children: list[Any]) -> syntax.Place:
+        return syntax.Place(children[0], children[2], None, _span(meta), optional=True)
 
     def on_lanes(self, meta: Meta, children: list[Any]) -> tuple[syntax.Place, ...]:
         return tuple(syntax.Place(term, None, None, term.span) for term in children)

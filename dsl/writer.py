@@ -161,7 +161,7 @@ class Writer:
                 at = f" @{word}"
             case count:
                 at = f" @{self.count(count)}"
-        return f"{self.term(place.term)}{at}{bound}"
+        return f"{self.term(place.term)}{'?' if place.optional else ''}{at}{bound}"
 
     def term(self, term: syntax.Term) -> str:
         over = "" if term.over is None else f"/{self.count(term.over)}"

@@ -63,7 +63,7 @@ def test_a_stream_in_another_order_is_told_with_both_orders() -> None:
     (told,) = found.errors
     assert (told.code, told.message) == ("RDF070", "`x` does not travel as this layer expects")
     assert told.labels[0].text == "[t | k] is given"
-    assert told.notes[0].startswith("the layer takes `[.., k | t]`")
+    assert told.notes[0].startswith("the layer takes `[l, .., k | t]`")
 
 
 def test_copies_that_no_place_names_are_told() -> None:

@@ -138,6 +138,26 @@ def step(x: Tensors, pos: int = 40) -> Any:
     return found | {"Y": x2 + swiglu(rms(x2, x["N2"]), x["Wg"], x["Wu"], x["Wd"])}
 
 
+def attention_step(x: Tensors, pos: int = 40) -> Any:
+    q, k, v = (linear(x["X"], x[w]) for w in ("Wq", "Wk", "Wv"))
+    q, k = at(q, x["COS"], x["SIN"], pos), at(k, x["COS"], x["SIN"], pos)
+    found = cached(x | {"Q": q, "KN": k, "VN": v}, pos)
+    return found | {"Y": linear(found["Y"].flatten(1), x["Wo"].flatten(1))}
+
+
+def attention_prompt(x: Tensors) -> Any:
+    """Caches as they are after it, [n, g, p, e]: zero beyond the prompt."""
+    found: dict[str, list[Any]] = {"Y": [], "KC": [], "VC": []}
+    for row in x["X"]:
+        length, beyond = len(row), x["KC"].shape[2] - len(row)
+        q, k, v = (linear(row, x[w]) for w in ("Wq", "Wk", "Wv"))
+        q, k = (rotated(a, x["COS"][:length], x["SIN"][:length]) for a in (q, k))
+        found["Y"].append(linear(attend(q, k, v, length).flatten(1), x["Wo"].flatten(1)))
+        for name, kept in (("KC", k), ("VC", v)):
+            found[name].append(functional().pad(kept.transpose(0, 1), (0, 0, 0, beyond)))
+    return {name: torch().stack(parts) for name, parts in found.items()}
+
+
 def gated(x: Tensors) -> Any:
     """As Mixtral: softmax over all experts, the largest two, made to sum to one."""
     weight, choice = functional().softmax(x["X"].T, -1).topk(2, -1)
@@ -215,16 +235,25 @@ TRANSFORM = "n0 n1 k0 k1 p q"
 CASES = {
     "linear": Case(lambda x: linear(x["X"], x["W"]), ({"t": 45, "k": 33, "n": 7}, {"t": 1, "k": 8, "n": 1})),
     "gemv": Case(lambda x: linear(x["X"], x["W"]), ({"t": 1, "k": 33, "n": 7}, {"t": 11, "k": 40, "n": 33})),
+    "linear_sum": Case(lambda x: linear(x["X"].flatten(1), x["W"].flatten(1)), ({"t": 45, "k": 33, "n": 7}, {"d": 1})),
+    "gemv_sum": Case(
+        lambda x: linear(x["X"].flatten(1), x["W"].flatten(1)), ({"t": 1, "k": 33, "n": 7}, {"t": 9, "d": 1})
+    ),
     "bias": Case(lambda x: x["X"] + x["B"], ({"t": 45, "n": 7},)),
     "rmsnorm": Case(lambda x: rms(x["X"], x["G"]), ({"t": 45, "c": 33}, {"t": 3, "c": 7})),
     "rmsnorm_rows": Case(lambda x: rms(x["X"], x["G"]), ({"t": 1, "c": 33}, {"t": 7, "c": 20})),
     "layernorm": Case(lambda x: functional().layer_norm(x["X"], x["G"].shape, x["G"], x["B"]), ({"t": 45, "c": 33},)),
+    "layernorm_rows": Case(
+        lambda x: functional().layer_norm(x["X"], x["G"].shape, x["G"], x["B"]), ({"t": 1, "c": 33},)
+    ),
     "residual": Case(lambda x: x["X"] + rms(x["X"], x["G"])),
     "parallel": Case(lambda x: x["X"] + rms(x["X"], x["A"]) + rms(x["X"], x["B"])),
     "softmax": Case(lambda x: x["X"].softmax(-1), ({"t": 45, "c": 33},)),
     "softmax_rows": Case(lambda x: x["X"].softmax(-1), ({"t": 3, "c": 33},)),
     "tiles": Case(lambda x: x["X"].T, ({"t": 45, "c": 33},)),
     "rows": Case(lambda x: x["X"], ({"t": 45, "c": 33},)),
+    "last_row": Case(lambda x: x["X"][:, -1], ({"t": 33, "c": 33}, {"n": 1, "t": 64}, {"t": 1})),
+    "head_rows": Case(lambda x: x["X"], ({"t": 33, "e": 7}, {"g": 1, "t": 64})),
     "embedding": Case(
         lambda x: functional().embedding(x["I"], x["W"]),
         ({"t": 7, "c": 33},),
@@ -278,6 +307,23 @@ CASES = {
     "swiglu_rows": Case(lambda x: swiglu(x["X"], x["Wg"], x["Wu"], x["Wd"]), ({"t": 1, "c": 33, "v": 50},)),
     "residual_rows": Case(lambda x: x["X"] + rms(x["X"], x["G"]), ({"t": 1},)),
     "cached_attention": Case(cached, ({"n": 1, "u": 50}, {"g": 1, "r": 12}, {"g": 4, "r": 1, "e": 40}), filled),
+    "cached_context": Case(
+        lambda x: torch().einsum("ngru,ngue->ngre", x["S"][..., :41].softmax(-1), x["VC"][:, :, :41].float()),
+        ({"n": 1, "u": 90}, {"g": 1, "r": 12}),
+    ),
+    "step_attention": Case(
+        attention_step,
+        ({"n": 1, "g": 1, "u": 130}, {"r": 1, "w": 4}),
+        lambda n: angles({"t": n["u"], "w": n["w"]}) | filled(n),
+    ),
+    "prompt_attention": Case(
+        attention_prompt,
+        ({"n": 1, "t": 33, "u": 33, "g": 1}, {"t": 2, "u": 2, "r": 1}),
+        lambda n: (
+            angles({"t": n["p"], "w": n["w"]})
+            | {name: np.zeros((n["n"], n["g"], n["p"], n["e"])) for name in ("KC", "VC")}
+        ),
+    ),
     "online_attention": Case(
         lambda x: attend(x["Q"][:, :, None], x["K"], x["V"], len(x["Q"]))[:, :, 0],
         ({"t": 45, "u": 45}, {"t": 40, "u": 40, "h": 1}),
@@ -286,6 +332,7 @@ CASES = {
     "gelu": Case(lambda x: gelu(x["X"]), ({"n": 45},)),
     "gelu_tanh": Case(lambda x: functional().gelu(x["X"], approximate="tanh"), ({"n": 45},)),
     "gelu_mlp": Case(lambda x: linear(gelu(linear(x["X"], x["Wu"])), x["Wd"]), ({"t": 45, "c": 33, "v": 50},)),
+    "greedy_sockets": Case(lambda x: x["X"].flatten(1).argmax(-1), ({"t": 1, "v": 70}, {"d": 1})),
     "greedy": Case(lambda x: x["X"].argmax(-1), ({"t": 1, "v": 33},)),
     "topk": Case(
         lambda x: dict(zip("YI", x["X"].topk(3, -1), strict=True)),
