@@ -28,7 +28,7 @@ from rdflow.interpreter.image import counters
 Sizes = dict[str, int]
 Ended = tuple[list[int], list[dict[str, list[int]]], dict[str, bytes]]
 NOT_EXECUTED = {"mixture_of_experts", "samba_coe"}  # they route by data, or have a pool: RDF080
-ELSEWHERE = {"llama_train", "llama_train_unfused"}  # held against PyTorch, with values, in files of their own
+ELSEWHERE = {"llama", "llama_train", "llama_train_unfused"}  # held against PyTorch, with values, in files of their own
 MORE: dict[str, list[Sizes]] = {
     "hello": [{"N": 4096, "P": 32}],
     "gemm": [{"M": 1, "N": 64, "K": 64}, {"M": 96, "N": 48, "K": 100}],
@@ -120,6 +120,7 @@ SMALL: dict[str, list[Sizes]] = {
     "llama_prefill_layer": [{"T": 9, "C": 8, "F": 5, "G": 1, "R": 2, "W": 2}],
     "llama_unfused": [{"T": 3, "C": 8, "F": 5, "G": 1, "R": 1, "W": 2, "NL": 1}],
     "llama_decode": [{"B": 1, "C": 8, "F": 5, "U": 5, "NL": 2, "G": 1, "R": 2, "W": 2, "POS": 3}],
+    "llama": [{"B": 1, "T": 3, "M": 2, "U": 5, "NL": 2, "C": 8, "F": 5, "V": 7, "G": 1, "R": 2, "W": 2, "D": 1}],
     "mlp_backward_adam": [{"T": 8, "C": 5, "V": 9}],
     "llama_train": [{"T": 4, "C": 8, "V": 5, "G": 1, "R": 1, "W": 2}],
     "llama_train_unfused": [{"T": 3, "C": 4, "V": 5, "G": 1, "R": 1, "W": 2}],
