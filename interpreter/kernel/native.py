@@ -164,11 +164,12 @@ def keep(path: Path, symbol: str, code: bytes) -> None:
 
 @cache
 def compile_side_by_side(name: str, *others: str) -> None:
-    """Half of a first compilation is done by another process, which leaves it where this one finds it."""
-    missing = [other for other in others if not holds(other)]
-    if not missing:
+    """Each part of a first compilation has a process of its own, which leaves it where this one finds it."""
+    statement = "from rdflow.interpreter.kernel.native import address; address({!r})"
+    processes = [apart(statement.format(other)) for other in others if not holds(other)]
+    if not processes:
         return
-    process = apart(f"from rdflow.interpreter.kernel.native import address; [address(n) for n in {missing!r}]")
     address(name)
-    if process is not None:
-        process.wait()
+    for process in processes:
+        if process is not None:
+            process.wait()
