@@ -8,7 +8,7 @@ not known: then all branches are walked, and a loop of unknown length once.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import field, replace
 
 from rdflow.dsl import syntax
 from rdflow.dsl.arithmetic import Value
@@ -38,9 +38,18 @@ class Walk:
     read: Callable[[Read], Value]
     report: Reporter
     running: bool = False
+    taken: int = 0
+    """steps so far"""
+    repeated: list[tuple[int, int]] = field(default_factory=list)
+    """from which step to which a loop runs, how often nobody knows"""
 
     def steps(self) -> Iterator[Step]:
         """Without a schedule each kernel without parameters is launched once."""
+        for step in self._all():
+            self.taken += 1
+            yield step
+
+    def _all(self) -> Steps:
         if self.program.schedule is None:
             for name, kernel in self.program.kernels.items():
                 if not kernel.parameters:
@@ -85,8 +94,11 @@ class Walk:
         first = integer((yield from self._value(loop.start, local)), loop.start.span, self.report)
         last = integer((yield from self._value(loop.stop, local)), loop.stop.span, self.report)
         known = not isinstance(first, Unknown) and not isinstance(last, Unknown)
+        start = self.taken
         for i in range(first, last) if known else (UNKNOWN,):
             yield from self._block(loop.body, {**local, loop.name.text: i}, overlaps)
+        if not known:
+            self.repeated.append((start, self.taken))
 
     def _seconds(self, until: syntax.Expr, value: Value) -> float:
         if isinstance(value, str) or not value >= 0:

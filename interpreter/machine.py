@@ -85,7 +85,7 @@ class Machine:
     def boundary_cycles(self, configured: int) -> int:
         """Cycles from the end of one kernel to the start of the next, which configures so many PCUs and PMUs."""
         share = Fraction(configured, self.pcus + self.pmus)
-        return self.cycles(self.launch.boundary + share * self.launch.load)
+        return self.cycles(self.launch.boundary + share * self.launch.load) + self.cycles(self.launch.arguments)
 
     def replace(self, **changes: object) -> Machine:
         """The machine with other values: `replace(hbm_bandwidth="3.6TB/s")`; section and key joined by `_`."""

@@ -103,10 +103,13 @@ class Links:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What kernels cost beside their cycles: a boundary, `load` more for one that fills the socket, `queued` more where
-    software queues it, and `host_step` for a step of the schedule that the host runs."""
+    """What kernels cost beside their cycles: a boundary, `load` more for one that fills the socket, `arguments` for the
+    argument load, `queued` more where software queues it, and `host_step` for a step of the schedule that the host runs.
+    `read`: a round trip of the host for a value that the schedule reads."""
 
     boundary: Seconds
     load: Seconds
+    arguments: Seconds
     queued: Seconds
     host_step: Seconds
+    read: Seconds

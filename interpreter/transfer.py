@@ -1,0 +1,74 @@
+"""How long a copy between tiers takes: simulated, as a kernel that loads here and stores there, on one socket.
+
+All sockets copy their own parts side by side, and no unit computes. The kernel is the program `ddr_to_hbm` for one
+socket: as many AGCUs as fill the slower tier.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rdflow.dsl.check import checked
+from rdflow.dsl.elaborate import elaborate
+from rdflow.dsl.source import Source
+from rdflow.interpreter.image import advance, build, counters
+from rdflow.interpreter.machine import BURST, Machine
+from rdflow.interpreter.mapping import map_netlist
+
+KERNEL = """param N = 1, P = 1
+axis n = 32*N
+tensor X: bf16[n] in {source} input
+tensor Y: bf16[n] in {target} output
+kernel move {{
+    x = load X as [n/L @P | n%L]
+    store x -> Y
+}}
+"""
+LEAST, STREAMS = 4, 32  # AGCUs that copy side by side: enough to hide latency, and enough to fill HBM
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A copy: its cycles, and the bytes read and written on each socket."""
+
+    cycles: int
+    read: int
+    written: int
+
+
+@dataclass
+class Transfers:
+    """Copies on a machine, each size simulated once."""
+
+    machine: Machine
+    _known: dict[tuple[int, str, str], Transfer] = field(default_factory=dict)
+
+    def of(self, size: int, source: str, target: str) -> Transfer:
+        """A copy of so many bytes on each socket, in bursts."""
+        bursts = -(-size // BURST)
+        if not bursts:
+            return Transfer(0, 0, 0)
+        if (bursts, source, target) not in self._known:
+            self._known[bursts, source, target] = self._simulated(bursts, source, target)
+        return self._known[bursts, source, target]
+
+    def _simulated(self, bursts: int, source: str, target: str) -> Transfer:
+        settings = {"N": bursts, "P": self._streams(bursts, source, target)}
+        text = KERNEL.format(source=source, target=target)
+        program = checked(Source("copy.rdf", text), settings, stages=self.machine.pcu.stages)
+        (spec,) = program.launches
+        mapped, _ = map_netlist(elaborate(program.kernels[spec]), self.machine)
+        image = build(mapped)
+        advance(image)
+        pushes = counters(image).pushes
+        moved = {"request": 0, "store": 0}
+        for number, queue in enumerate(mapped.netlist.queues):
+            if queue.server == "memory":
+                moved[mapped.netlist.actors[queue.source].kind] += BURST * int(pushes[number])
+        return Transfer(image.cycles, moved["request"], moved["store"])
+
+    def _streams(self, bursts: int, source: str, target: str) -> int:
+        """AGCUs enough for the slower of the two tiers, a burst a cycle each."""
+        tiers = (self.machine.tiers[source], self.machine.tiers[target])
+        pace = min(tier.channels / self.machine.cycles_per_burst(tier) for tier in tiers)
+        return max(1, min(STREAMS, bursts, self.machine.agcus // 2, max(LEAST, 1 + int(pace))))
