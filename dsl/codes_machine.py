@@ -1,6 +1,6 @@
 """Codes of machine files and of what does not fit: (code, title, why, wrong, right).
 
-`wrong` and `right` are programs for RDF206, RDF207, RDF209 and RDF210, machine files for all others.
+`wrong` and `right` are programs for RDF206, RDF207 and RDF209 to RDF214, machine files for all others.
 """
 
 from __future__ import annotations
@@ -67,12 +67,49 @@ MACHINE_CODES: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "RDF207",
         "A memory tier is full",
-        "Tensors have fixed addresses: nothing is allocated while a program runs. What one socket holds is charged on "
-        "each socket unless the tensor has a digit `@socket`.",
-        "param N = 68719476736\naxis n = N\ntensor X: bf16[n] in hbm input\ntensor Y: bf16[n] in ddr output\n"
+        "Tensors have fixed addresses: nothing is allocated while a program runs. Those that are not needed at the same "
+        "time share addresses; what does not fit into HBM then goes to DDR, and what does not fit there nowhere. What one "
+        "socket holds is charged on each socket unless the tensor has a digit `@socket`.",
+        "param N = 549755813888\naxis n = N\ntensor X: bf16[n] in hbm input\ntensor Y: bf16[n] in ddr output\n"
         "kernel double {\n    x = load X as [n/L | n%L]\n    y = pcu x * 2\n    store y -> Y\n}\n",
         "param N = 68719476736\naxis n = N\ntensor X: bf16[n] in ddr input\ntensor Y: bf16[n] in ddr output\n"
         "kernel double {\n    x = load X as [n/L | n%L]\n    y = pcu x * 2\n    store y -> Y\n}\n",
+    ),
+    (
+        "RDF211",
+        "An expert does not fit into the cache",
+        "An expert is in the cache as a whole before one of its kernels is launched: its weights, and what it keeps from "
+        "launch to launch. What each launch gives it (`launch expert[e].k(X = Y)`) is not the expert's.",
+        "pool expert: hello(N = 68719476736)[2] in ddr cached in hbm\nschedule { launch expert[1].hello }\n",
+        "pool expert: hello(N = 1048576)[2] in ddr cached in hbm\nschedule { launch expert[1].hello }\n",
+    ),
+    (
+        "RDF212",
+        "The pools in a tier are larger than the tier",
+        "All experts are kept in the tier of their pool, also those that are cached: the runtime allocates room there for "
+        "everything, and a copy in the cache that has changed is copied back.",
+        "pool expert: hello[1000000] in ddr cached in hbm\nschedule { launch expert[1].hello }\n",
+        "pool expert: hello[100000] in ddr cached in hbm\nschedule { launch expert[1].hello }\n",
+    ),
+    (
+        "RDF213",
+        "A tensor is spilled to DDR",
+        "Tensors that are needed at the same time are more than HBM holds. Those go to DDR of which the program moves the "
+        "fewest bytes over all of its schedule, the smallest sum first, as DDR has a ninth of the bandwidth.",
+        "axis n = 21474836480\ntensor X: bf16[n] in hbm input\ntensor Y: bf16[n] in hbm output\n"
+        "kernel twice {\n    x = load X as [n/L | n%L]\n    y = pcu x * 2\n    store y -> Y\n}\n",
+        "axis n = 21474836480\ntensor X: bf16[n] in hbm input\ntensor Y: bf16[n] in ddr output\n"
+        "kernel twice {\n    x = load X as [n/L | n%L]\n    y = pcu x * 2\n    store y -> Y\n}\n",
+    ),
+    (
+        "RDF214",
+        "Experts that must stay fill the cache",
+        "An expert that was activated and not launched yet stays in the cache, or it would have been loaded for nothing. "
+        "Where all that is there waits so, nobody can leave.",
+        "pool expert: hello(N = 8589934592)[3] in ddr cached in hbm\n"
+        "schedule {\n    activate expert[0]\n    activate expert[1]\n    activate expert[2]\n    launch expert[0].hello\n}\n",
+        "pool expert: hello(N = 8589934592)[3] in ddr cached in hbm\n"
+        "schedule {\n    activate expert[0]\n    launch expert[0].hello\n    activate expert[1]\n    activate expert[2]\n}\n",
     ),
     (
         "RDF209",

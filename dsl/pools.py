@@ -20,7 +20,7 @@ from rdflow.dsl.source import Span
 if TYPE_CHECKING:
     from rdflow.dsl.program import Program, Resolve, Tensor
 
-POLICIES = ("lru", "lfu", "belady", "pinned")
+POLICIES = ("lru", "lfu", "belady", "pinned", "prefetch")
 POOLED = "[]"  # the name of the axis over the experts of a pool
 
 

@@ -24,7 +24,9 @@ from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.schedule import Walk
 from rdflow.dsl.slices import number, sliced, view_of
-from rdflow.dsl.steps import CopyCall, LaunchCall, LaunchSpec, Read, Step
+from rdflow.dsl.steps import Activation, CopyCall, LaunchCall, LaunchSpec, Pause, Read, Step
+from rdflow.interpreter.agenda import Agenda, Logged
+from rdflow.interpreter.allocate import unit_table
 from rdflow.interpreter.collectives import chosen
 from rdflow.interpreter.faults import deadlock
 from rdflow.interpreter.floorplan import Floorplan
@@ -34,7 +36,9 @@ from rdflow.interpreter.kernel.layout import FAR
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.mapping import map_netlist
+from rdflow.interpreter.memory import MemoryPlan, plan, respelled
 from rdflow.interpreter.sockets import shard
+from rdflow.interpreter.transfer import Transfers
 
 Array = NDArray[Any]
 Choices = Callable[[Read], Value]
@@ -49,6 +53,9 @@ class Compiled:
     kernel: Kernel
     mapped: Mapped
     floorplan: Floorplan
+
+    configured: int = 0
+    """PCUs and PMUs that it takes of a socket"""
 
     @property
     def netlist(self) -> Netlist:
@@ -101,9 +108,16 @@ class Execution:
     compiled: dict[LaunchSpec, Compiled] = field(default_factory=dict)
     choices: Choices | None = None
     """what the schedule reads, in a run without values"""
+    policy: str | None = None
+    """of caches, instead of those of the pools"""
+    plan: MemoryPlan = field(init=False)
+    log: list[Logged] = field(default_factory=list)
+    """the steps that are done"""
     _steps: Iterator[Step] = field(default_factory=lambda: iter(()))
     _next: LaunchCall | None = None
     """the launch after the current one; None: there is none"""
+    _transfers: Transfers = field(init=False)
+    _slowed: dict[tuple[LaunchSpec, object], int] = field(default_factory=dict)
     _seen: dict[tuple[LaunchSpec, object], Launched] = field(default_factory=dict)
     _read: list[Value] = field(default_factory=list)
     _first: dict[str, Array] | None = None
@@ -112,6 +126,9 @@ class Execution:
     def __post_init__(self) -> None:
         if self.values is not None and any(kernel.bounding for kernel in self.checked.kernels.values()):
             self._first = {name: array.copy() for name, array in self.values.items()}
+        self._transfers = Transfers(self.machine)
+        self.plan = plan(self.checked, self.machine)
+        self.checked = respelled(self.checked, self.plan)
         self._steps = Walk(self.checked.program, self._value, Reporter(), running=True).steps()
         self._proceed()
 
@@ -153,6 +170,7 @@ class Execution:
                 raise CompileError([deadlock(launched.image)], launched.compiled.kernel.program.source)
             if status is Status.FINISHED:
                 self._collect(launched)
+                self.log.append(self._logged(launched))
                 self._proceed()
             if progress is not None:
                 progress(self)
@@ -179,7 +197,9 @@ class Execution:
                 mapped, floorplan = map_netlist(netlist, self.machine)
             except CompileError as error:
                 raise CompileError(error.diagnostics, kernel.program.source) from None
-            self.compiled[spec] = Compiled(kernel, mapped, floorplan)
+            rows = unit_table(mapped.netlist, self.machine)
+            configured = sum((row.pcus + row.pmus) * row.copies for row in rows)
+            self.compiled[spec] = Compiled(kernel, mapped, floorplan, configured)
         return self.compiled[spec]
 
     def _running(self) -> Launched:
@@ -221,9 +241,20 @@ class Execution:
                 case LaunchCall():
                     self._next = self.checked.settled(step)
                     return
+                case Read() | Activation() | Pause():
+                    pass  # `agenda` makes times of them
                 case CopyCall(source, target) if self.values is not None:
                     program = self.checked.program
                     sliced(program, target, self.values)[...] = sliced(program, source, self.values)
+            self.log.append(Logged(step))
+
+    def _logged(self, launched: Launched) -> Logged:
+        return Logged(launched.call, launched.image.cycles, launched.compiled.configured, launched.compiled.mapped)
+
+    def agenda(self, policy: str | None = None) -> Agenda:
+        """When everything that is done so far was done, with the policies of the pools or with another one."""
+        chosen = policy or self.policy
+        return Agenda(self.checked, self.machine, self.plan, self._transfers, self._slowed, chosen).follow(self.log)
 
     def _value(self, read: Read) -> Value:
         """What the schedule reads: of the values, or as `choices` say."""

@@ -17,6 +17,7 @@ from rdflow.dsl.launched import launched_kernel, with_numbers
 from rdflow.dsl.launches import LaunchSpec
 from rdflow.dsl.netlist import Netlist
 from rdflow.dsl.records import dataclass
+from rdflow.interpreter.agenda import Agenda
 from rdflow.interpreter.allocate import MAIN, unit_table
 from rdflow.interpreter.bandwidth import Carrier, carriers
 from rdflow.interpreter.execution import Compiled, Execution, Launched
@@ -132,8 +133,10 @@ class Profile:
     launches_repeated: int
     host_seconds: float
     schedule: tuple[dict[str, object], ...]
+    agenda: Agenda
+    """when everything was done: launches with their program and argument loads, copies, the host"""
     warnings: tuple[Diagnostic, ...] = ()
-    """of places and routes, which are known when a kernel runs"""
+    """of memory, places and routes, which are known when a kernel runs"""
 
     @property
     def intensity(self) -> float:
@@ -167,7 +170,9 @@ def profile(execution: Execution) -> Profile:
         sum(l.repeats for l in execution.launched),
         sum(l.host_seconds for l in execution.launched),
         tuple(_entry(l, machine) for l in execution.launched),
-        tuple(d for kernel in execution.compiled.values() for d in kernel.floorplan.warnings(kernel.netlist)),
+        execution.agenda(),
+        execution.plan.warnings
+        + tuple(d for kernel in execution.compiled.values() for d in kernel.floorplan.warnings(kernel.netlist)),
     )
 
 
@@ -183,13 +188,11 @@ def spec_names(execution: Execution) -> dict[LaunchSpec, str]:
 
 def _entry(launched: Launched, machine: Machine) -> dict[str, object]:
     """A line of the schedule's timeline: execution in cycles, and what the launch costs beside it (a fit)."""
-    rows = unit_table(launched.compiled.netlist, machine)
-    configured = sum((r.pcus + r.pmus) * r.copies for r in rows)
     return {
         "what": f"launch {launched.call.spec.kernel}",
         "start": launched.start,
         "end": launched.end,
-        "boundary_cycles_fitted": machine.boundary_cycles(configured),
+        "boundary_cycles_fitted": machine.boundary_cycles(launched.compiled.configured),
     }
 
 

@@ -6,22 +6,23 @@ A tensor of the program is a symbol; so is what every expert of a pool has for i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from math import prod
 
+from rdflow.dsl import syntax
 from rdflow.dsl.check import Checked
 from rdflow.dsl.checked import Kernel, Load, Store
 from rdflow.dsl.launch_arguments import TensorArgument
-from rdflow.dsl.launches import UNROLLED
+from rdflow.dsl.launches import UNROLLED, respecified
 from rdflow.dsl.orders import BYTES
 from rdflow.dsl.pools import Kind
 from rdflow.dsl.program import Tensor
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.schedule import Walk
 from rdflow.dsl.slices import argument_of
 from rdflow.dsl.source import Span
-from rdflow.dsl.steps import CopyCall, LaunchCall, Step
+from rdflow.dsl.steps import CopyCall, LaunchCall, Read, Step
 from rdflow.dsl.unknown import UNKNOWN, Unknown
 
 BEFORE = -1  # the step before the first one
@@ -105,8 +106,8 @@ def symbols(checked: Checked) -> list[Symbol]:
         if tensor.name not in ages:
             continue
         first, last = _stretched(min(ages[tensor.name]), max(ages[tensor.name]), repeated)
-        first = BEFORE if tensor.direction == "input" or tensor.name in given else first
-        last = end if tensor.direction == "output" else last
+        first = BEFORE if tensor.given or tensor.name in given else first
+        last = end if "output" in (tensor.direction or "") else last
         counted = moved[tensor.name]
         found.append(
             Symbol(tensor.name, bytes_of(tensor), tensor.tier, first, last, len(counted), sum(counted), tensor.span)
@@ -132,10 +133,8 @@ def uses(checked: Checked, step: Step) -> Iterator[Use]:
     """The tensors of the program that a step touches."""
     program = checked.program
     match step:
-        case LaunchCall(spec):
-            if any(isinstance(value, Unknown) for _, value in spec.scalars):
-                return
-            for name, loads, stores in _touched(checked.kernel(spec)):
+        case LaunchCall():
+            for name, loads, stores in touched(checked, step):
                 argument = argument_of(program, step, name)
                 if argument is None and step.expert is not None:
                     continue
@@ -144,10 +143,23 @@ def uses(checked: Checked, step: Step) -> Iterator[Use]:
         case CopyCall(source, target):
             yield Use(source.tensor, _bytes(checked, source), 0)
             yield Use(target.tensor, 0, _bytes(checked, target))
+        case Read(element):
+            yield Use(element.tensor, _bytes(checked, element), 0)
 
 
 def _bytes(checked: Checked, argument: TensorArgument) -> int:
     return bytes_of(checked.program.tensors[argument.tensor], (name for name, _ in argument.fixed))
+
+
+def touched(checked: Checked, call: LaunchCall) -> tuple[tuple[str, int, int], ...]:
+    """The tensors of a launch's kernel, with how often it has a line that loads and stores each. Where a number that
+    nobody knows decides how it is built: all that it may reach, as if loaded and stored."""
+    spec = respecified(checked.program, call).spec
+    if not any(isinstance(value, Unknown) for _, value in spec.constants):
+        return _touched(checked.kernel(spec))
+    home = checked.program.home(spec.home)
+    own = [p.name.text for p in home.kernels[spec.kernel].parameters if isinstance(p.type, syntax.TensorType)]
+    return tuple((name, 1, 1) for name in own or home.tensors)
 
 
 def _touched(kernel: Kernel) -> tuple[tuple[str, int, int], ...]:
@@ -166,9 +178,8 @@ def footprint(checked: Checked, kind: Kind, calls: Iterable[LaunchCall], turn: i
     bound = set.intersection(*({name for name, _ in c.bound} for c in own)) if own else set()
     written = {
         name
-        for spec in {c.spec for c in own}
-        if not any(isinstance(value, Unknown) for _, value in spec.scalars)
-        for name, _, stores in _touched(checked.kernel(spec))
+        for call in {respecified(checked.program, c).spec: c for c in own}.values()
+        for name, _, stores in touched(checked, call)
         if stores
     }
     sizes = {n: padded(bytes_of(t), turn) for n, t in kind.program.tensors.items() if n not in bound}

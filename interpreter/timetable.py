@@ -8,10 +8,11 @@ ended; one that is `async` lets the later ones begin, but for those that touch i
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from math import ceil
 
+from rdflow.dsl.records import dataclass
 from rdflow.interpreter.machine import Machine
 
 CHIP, PATH, HOST = "chip", "copy path", "host"

@@ -6,10 +6,11 @@ socket: as many AGCUs as fill the slower tier.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rdflow.dsl.check import checked
 from rdflow.dsl.elaborate import elaborate
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import Source
 from rdflow.interpreter.image import advance, build, counters
 from rdflow.interpreter.machine import BURST, Machine

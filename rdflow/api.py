@@ -75,6 +75,8 @@ class Program:
     """of sums over sockets: "direct", "ring", or None for whichever is faster"""
     threads: int | None = None
     """for the sockets of a kernel; results do not depend on it (see `Execution`)"""
+    policy: str | None = None
+    """of the caches of experts, instead of what the pools say"""
 
     @property
     def name(self) -> str:
@@ -118,7 +120,7 @@ class Program:
         from rdflow.interpreter.execution import Execution
 
         copies = None if values is None else {name: array.copy() for name, array in values.items()}
-        return Execution(self.checked, self.machine, copies, self.collective, self.threads)
+        return Execution(self.checked, self.machine, copies, self.collective, self.threads, policy=self.policy)
 
     def timed(self, given: Mapping[str, Any] | None = None, seed: int = 0) -> Execution:
         """The program at cycle 0 without values, or with them where they decide how often loops run."""

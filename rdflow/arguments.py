@@ -35,6 +35,13 @@ Threads = Annotated[
         "they run as one, so that what repeats is counted.",
     ),
 ]
+Policy = Annotated[
+    str | None,
+    typer.Option(
+        "--policy", metavar="NAME", help="Who leaves the caches of experts: lru, lfu, belady, pinned or prefetch."
+    ),
+]
+Memory = Annotated[bool, typer.Option("--memory", help="Print where every tensor and expert is, and why.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Input = Annotated[

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rdflow.dsl.records import dataclass
 from rdflow.interpreter.states import STATES
 from rdflow.interpreter.timeline import Stretch, Timeline
+from rdflow.interpreter.timetable import RESOURCES, Entry
 from rdflow.show import scaled, time_text
 from rdflow.svg import element, group
 
@@ -165,6 +166,24 @@ def launches(timeline: Timeline) -> str:
         if end - start > 7.5 * len(stretch.name):
             parts.append(label((start + end) / 2, 17, stretch.name, text_anchor="middle", style="fill: var(--card)"))
     return _svg([*parts, *_ticks(0, timeline.cycles, 0.0, 24.0, timeline.clock)], 62, "launches over time")
+
+
+SHADES = {"execute": "launch", "copy": "copy", "write back": "copy"}
+
+
+def schedule(entries: Sequence[Entry], cycles: int, clock: int) -> str:
+    """What the chip, the copy path and the host do when, a row for each."""
+    scale = (WIDTH - NAMES) / max(1, cycles)
+    parts = [_row(name, number * (ROW + GAP)) for number, name in enumerate(RESOURCES)]
+    for entry in entries:
+        y = RESOURCES.index(entry.resource) * (ROW + GAP)
+        told = f"{entry.what}: {entry.part}, cycles {entry.start:,} to {entry.end:,}"
+        width = max(0.3, (entry.end - entry.start) * scale)
+        look = SHADES.get(entry.part, "load")
+        box = {"x": round(NAMES + entry.start * scale, 2), "y": y, "width": round(width, 2), "height": ROW}
+        parts.append(element("rect", element("title", told), class_=look, **box))
+    low = len(RESOURCES) * (ROW + GAP)
+    return _svg([*parts, *_ticks(0, cycles, NAMES, low, clock)], low + 38, "the schedule over time")
 
 
 def history(stretch: Stretch, tiers: Sequence[str], clock: int) -> str:

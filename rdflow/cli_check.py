@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rdflow.arguments import Json, MachineName, MachineSet, Quiet, Set
+from rdflow.arguments import Json, MachineName, MachineSet, Memory, Quiet, Set
 from rdflow.checking import Outcome, outcome, tell
 from rdflow.console import Told, ending, print_json, print_rich
 from rdflow.dsl.diagnostics import CompileError
@@ -26,6 +26,7 @@ def check(
     units: Annotated[
         bool, typer.Option("--units", help="Print what each unit takes, and the cycles it needs.")
     ] = False,
+    memory: Memory = False,
     machine: MachineName = None,
     machine_set: MachineSet = None,
     as_json: Json = False,
@@ -41,11 +42,29 @@ def check(
         results = [outcome(file, values, target) for file in files]
         if units:
             kernels = _unit_tables(results, target, told)
+        if memory and not as_json:
+            _memory_tables(results, target)
         if as_json and units:
             print_json({"diagnostics": [d for r in results for d in r.json()], "kernels": kernels})
             tell(results, told, shown=False)
         else:
             tell(results, told)
+
+
+def _memory_tables(results: list[Outcome], target: Machine) -> None:
+    """Print where everything of each program without mistakes is; add what does not fit."""
+    from rdflow.interpreter.memory import plan
+    from rdflow.show_schedule import memory
+
+    for result in results:
+        if result.checked is None or not result.passed:
+            continue
+        try:
+            found = plan(result.checked, target)
+        except CompileError as error:
+            result.diagnostics += [d for d in error.diagnostics if d not in result.diagnostics]
+            continue
+        print_rich(*memory(found))
 
 
 def _unit_tables(results: list[Outcome], target: Machine, told: Told) -> list[dict[str, Any]]:

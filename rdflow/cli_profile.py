@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from rdflow import running
-from rdflow.arguments import Collective, Input, Json, MachineName, MachineSet, ProgramName, Quiet, Seed, Set, Threads
+from rdflow.arguments import (
+    Collective,
+    Input,
+    Json,
+    MachineName,
+    MachineSet,
+    Memory,
+    Policy,
+    ProgramName,
+    Quiet,
+    Seed,
+    Set,
+    Threads,
+)
 from rdflow.console import Told
 
 app = typer.Typer()
@@ -45,6 +58,8 @@ def profile(
     report: Annotated[
         Path | None, typer.Option("--report", metavar="FILE.html", help="Write one page with all figures and pictures.")
     ] = None,
+    memory: Memory = False,
+    policy: Policy = None,
     seed: Seed = 0,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -53,5 +68,7 @@ def profile(
 
     Where a stream bounds loops the cycles depend on values: then values are computed, from --input and --seed.
     """
-    asked = running.Asked(what_if, trace, slices, report, ports)
-    running.profile(file, Told(as_json, quiet), set_, machine, machine_set, input_, seed, asked, collective, threads)
+    asked = running.Asked(what_if, trace, slices, report, ports, memory)
+    running.profile(
+        file, Told(as_json, quiet), set_, machine, machine_set, input_, seed, asked, collective, threads, policy
+    )

@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from rdflow import running
-from rdflow.arguments import Collective, Input, Json, MachineName, MachineSet, ProgramName, Quiet, Seed, Set, Threads
+from rdflow.arguments import (
+    Collective,
+    Input,
+    Json,
+    MachineName,
+    MachineSet,
+    Memory,
+    Policy,
+    ProgramName,
+    Quiet,
+    Seed,
+    Set,
+    Threads,
+)
 from rdflow.console import Told
 
 app = typer.Typer()
@@ -30,11 +43,25 @@ def run(
     collective: Collective = None,
     threads: Threads = None,
     verify: Annotated[bool, typer.Option("--verify", help="Compare the outputs with the NumPy evaluator.")] = False,
+    memory: Memory = False,
+    policy: Policy = None,
     seed: Seed = 0,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Execute a program with values, cycle by cycle, and print outputs, cycles and what limited them."""
     running.run(
-        file, Told(as_json, quiet), set_, machine, machine_set, input_, output, verify, seed, collective, threads
+        file,
+        Told(as_json, quiet),
+        set_,
+        machine,
+        machine_set,
+        input_,
+        output,
+        verify,
+        seed,
+        collective,
+        threads,
+        memory,
+        policy,
     )

@@ -13,7 +13,9 @@ from rdflow.api import Program, Verification
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from rdflow.interpreter.agenda import Agenda, Switch
     from rdflow.interpreter.bandwidth import Carrier
+    from rdflow.interpreter.memory import MemoryPlan
     from rdflow.interpreter.profile import KernelProfile, Profile, TierProfile, UnitProfile
     from rdflow.interpreter.reconcile import Compared
     from rdflow.interpreter.what_if import Doubled
@@ -48,6 +50,9 @@ def document(
         "compared": _compared(program, profile),
         "tiers": {name: _tier(tier) for name, tier in profile.tiers.items()},
         "schedule": [dict(entry) for entry in profile.schedule],
+        "timeline": _timeline(program, profile.agenda),
+        "switches": [_switch(switch) for switch in profile.agenda.switches],
+        "memory": _memory(profile.agenda.plan),
         "outputs": {name: _output(program, name, files or {}) for name in outputs or ()},
         "verify": None if verification is None else _verify(verification),
         "simulation": {
@@ -59,6 +64,34 @@ def document(
         },
         "what_if": None if doubled is None else [asdict(one) for one in doubled],
     }
+
+
+def _timeline(program: Program, agenda: Agenda) -> Document:
+    """What the chip, the copy path and the host do, in cycles since the start, loads and the host included."""
+    table = agenda.timetable
+    return {
+        "cycles": table.end,
+        "seconds": table.end / float(program.machine.socket.clock),
+        "parts": table.spent(),
+        "entries": [asdict(entry) for entry in table.entries],
+    }
+
+
+def _switch(switch: Switch) -> Document:
+    """A request for an expert."""
+    names = {"expert": str(switch.expert), "evicted": [str(one) for one in switch.evicted]}
+    return asdict(switch) | names
+
+
+def _memory(plan: MemoryPlan) -> Document:
+    """Where every tensor is on a socket, and what is left for experts."""
+    placed = [
+        {"tensor": p.symbol.name, "tier": p.tier, "address": p.address, "bytes": p.size, "from_step": p.symbol.first,
+         "to_step": p.symbol.last, "moved": p.symbol.moved, "why": p.why}
+        for p in plan.placed
+    ]  # fmt: skip
+    return {"placed": placed, "experts": {n: asdict(f) for n, f in plan.footprints.items()},
+            "caches": [asdict(region) for region in plan.regions.values()]}  # fmt: skip
 
 
 def _compared(program: Program, profile: Profile) -> Document | None:

@@ -132,6 +132,15 @@ def form(text: str | None) -> Form | None:
     raise _misused(f"`{text}` is neither `ring` nor `direct`", "--collective")
 
 
+def policy(text: str | None) -> str | None:
+    """Who leaves the caches of experts."""
+    from rdflow.dsl.pools import POLICIES
+
+    if text is None or text in POLICIES:
+        return text
+    raise _misused(f"`{text}` is none of {', '.join(POLICIES)}", "--policy")
+
+
 # -- outputs -----------------------------------------------------------------------------------------------------------
 
 

@@ -76,6 +76,8 @@ svg .s-busy { fill: var(--busy); } svg .s-starved { fill: var(--starved); } svg 
 svg .s-memory { fill: var(--memory); } svg .s-link { fill: var(--link); } svg .s-idle { fill: var(--idle); }
 svg .rate { fill: var(--accent); }
 svg .launch { fill: var(--accent); opacity: .85; stroke: var(--card); }
+svg .copy { fill: var(--s-memory, #8e44ad); }
+svg .load { fill: currentColor; opacity: .35; }
 .paper svg text { fill: #1f2933; stroke: #ffffff; }
 footer { margin-top: 48px; padding-top: 14px; border-top: 1px solid var(--line); font-size: 13px; color: var(--soft); }
 @media print {

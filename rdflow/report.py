@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from rdflow import __version__
+from rdflow import __version__, charts
 from rdflow.api import Program
 from rdflow.charts import Mark, Roof, history, launches, roofline
 from rdflow.floor import floor
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rdflow.interpreter.what_if import Doubled
 
 LONGEST = 4  # kernels of which the top of the page says what limits them
+DRAWN = 4000  # entries of a schedule
 CARRIERS = 24  # channels, ports and links that are shown
 COLD, HOT = (230, 236, 243), (196, 43, 28)  # of the heat map: never busy, always busy
 WARM = (245, 176, 65)  # half of the time
@@ -41,6 +42,7 @@ def report(
     parts += _section("Where the cycles go", _units(profile))
     if doubled:
         parts += _section("What twice of each resource gives", _doubled(doubled))
+    parts += _section("Schedule", _schedule(program, profile))
     parts += _section("Over time", _over_time(profile, timeline))
     parts += _section("Roofline", _roofline(program.machine, profile))
     parts += _section("Floor plan", _floor_plans(execution, profile))
@@ -173,6 +175,22 @@ def _doubling(one: Doubled, most: float) -> list[Cell]:
 
 
 # -- time --------------------------------------------------------------------------------------------------------------
+
+
+def _schedule(program: Program, profile: Profile) -> Iterator[str]:
+    """Launches with their loads, copies and the host; the picture has so many entries as can be told apart."""
+    table_, clock = profile.agenda.timetable, program.machine.socket.clock
+    rows: list[list[Cell]] = []
+    for part, cycles in table_.spent().items():
+        share: Cell = (percent(cycles, table_.end), cycles / max(1, table_.end))
+        rows.append([part, (f"{cycles:,}", cycles), (time_text(cycles / clock), cycles), share])
+    shown = table_.entries[:DRAWN]
+    yield _card(charts.schedule(shown, max((e.end for e in shown), default=1), clock))
+    if len(shown) < len(table_.entries):
+        yield tag("p", f"The first {DRAWN:,} of {len(table_.entries):,} entries are drawn.", class_="note")
+    yield _card(table(f"{time_text(table_.end / clock)} in all", ("<part", "cycles", "time", "of all"), rows))
+    yield tag("p", "Executed cycles are simulated; program and argument loads and what the host takes are fits and "
+              "assumptions of the machine file.", class_="note")  # fmt: skip
 
 
 def _over_time(profile: Profile, timeline: Timeline) -> Iterator[str]:

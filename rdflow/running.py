@@ -30,18 +30,20 @@ def load(
     told: Told,
     collective: str | None = None,
     threads: int | None = None,
+    policy: str | None = None,
 ) -> Program:
     """The program on its machine, its warnings told. Raises CompileError."""
     from rdflow.api import Program, find, library
     from rdflow.dsl.check import checked as check
     from rdflow.options import form, settings
     from rdflow.options import machine as chosen
+    from rdflow.options import policy as evicting
 
     values = settings(set_)
     source = find(file)
     target = chosen(machine, changes)
     checked = check(source, values, library, target.pcu.stages)
-    program = Program(checked, target, values, form(collective), threads)
+    program = Program(checked, target, values, form(collective), threads, evicting(policy))
     if not (told.quiet or told.as_json):
         show_diagnostics(program.warnings, source)
     return program
@@ -83,12 +85,14 @@ def run(
     seed: int = 0,
     collective: str | None = None,
     threads: int | None = None,
+    memory: bool = False,
+    policy: str | None = None,
 ) -> None:
     """Execute a program with values, and print outputs, cycles and what limited them. Leaves where it cannot."""
     with ending(told):
         from rdflow import options
 
-        program = load(file, set_, machine, machine_set, told, collective, threads)
+        program = load(file, set_, machine, machine_set, told, collective, threads, policy)
         _fits(program)
         given = options.inputs(input_, program.checked.program, seed)
         values = program.inputs(given, seed)
@@ -107,13 +111,22 @@ def run(
 
             random = options.random_inputs(program.checked.program, given, seed)
             print_rich(*([show.seeds(random)] if random else []), show.outputs(program, result.outputs, files))
-            print_rich(*show.summary(program, result.profile))
+            print_rich(*show.summary(program, result.profile), *_memory(result.profile, memory))
             if result.verification is not None and result.verification.passed:
                 print(show.verified(result.verification))
         if result.verification is not None and not result.verification.passed:
             from rdflow.show import verified
 
             raise AssertionError(verified(result.verification))
+
+
+def _memory(profile: Profile, wanted: bool) -> list[Any]:
+    """The decisions of the memory manager, where they are asked for."""
+    if not wanted:
+        return []
+    from rdflow.show_schedule import memory
+
+    return memory(profile.agenda.plan)
 
 
 def _write(program: Program, outputs: Mapping[str, NDArray[Any]], folder: Path) -> dict[str, Path]:
@@ -143,6 +156,7 @@ class Asked:
     slices: int = SLICES
     report: Path | None = None
     ports: bool = False
+    memory: bool = False
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -160,6 +174,7 @@ def profile(
     asked: Asked | None = None,
     collective: str | None = None,
     threads: int | None = None,
+    policy: str | None = None,
 ) -> None:
     """Execute a program without values (with them, where they decide the cycles), and print where the cycles went. Leaves
     where it cannot."""
@@ -169,7 +184,7 @@ def profile(
 
         asked = asked or Asked()
         _writable(asked)
-        program = load(file, set_, machine, machine_set, told, collective, threads)
+        program = load(file, set_, machine, machine_set, told, collective, threads, policy)
         given = options.inputs(input_, program.checked.program, seed)
         if given and not program.bounding:
             note("the cycles of this program do not depend on values: --input changes nothing", told)
@@ -189,12 +204,15 @@ def profile(
         elif not told.quiet:
             from rdflow.show import depends, summary
             from rdflow.show_profile import doublings, profiled
+            from rdflow.show_schedule import scheduled
 
             random = options.random_inputs(program.checked.program, given, seed)
             print_rich(
                 *depends(program, random),
                 *summary(program, found)[:1],
                 *profiled(program, found, asked.ports),
+                *scheduled(found.agenda, program.machine),
+                *_memory(found, asked.memory),
                 *doublings(doubled or ()),
             )
 
@@ -236,7 +254,7 @@ def _write_files(
     if asked.trace is not None:
         from rdflow.trace import trace
 
-        content = trace(slices, program.name, program.machine.name)
+        content = trace(slices, program.name, program.machine.name, profile.agenda.timetable.entries)
         write_whole(asked.trace, lambda path: path.write_bytes(content))
     if asked.report is not None:
         from rdflow.report import report

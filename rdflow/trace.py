@@ -6,17 +6,20 @@ counters do not say in which order a unit was in its states, so they are drawn i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from rdflow.interpreter.states import STATES
 from rdflow.interpreter.timeline import Lane, Stretch, Timeline
+from rdflow.interpreter.timetable import RESOURCES, Entry
 from rdflow.perfetto import Trace
 
 Part = tuple[int, int, str]  # from a cycle to a cycle, and the state
 
 
-def trace(timeline: Timeline, program: str, machine: str) -> bytes:
-    """The trace as the bytes of a .pftrace file."""
+def trace(timeline: Timeline, program: str, machine: str, schedule: Sequence[Entry] = ()) -> bytes:
+    """The trace as the bytes of a .pftrace file. `schedule`: a process of its own, on the clock of the whole schedule."""
     made = Trace()
     clock = f"{timeline.clock / 1e9:g} GHz"
     root = made.process(f"{program} on {machine} (1 ns is 1 cycle at {clock})")
@@ -30,7 +33,18 @@ def trace(timeline: Timeline, program: str, machine: str) -> bytes:
         _states(made, stretch, tracks[stretch.name])
         _fills(made, stretch, tracks[stretch.name][len(stretch.lanes) :])
         _bandwidths(made, stretch, tiers, timeline.clock)
+    _schedule(made, schedule, program)
     return made.bytes()
+
+
+def _schedule(made: Trace, entries: Sequence[Entry], program: str) -> None:
+    """What the chip, the copy path and the host do, loads and copies included."""
+    if not entries:
+        return
+    root = made.process(f"schedule of {program}, with loads, copies and the host")
+    tracks = {name: made.track(name, root) for name in RESOURCES}
+    for entry in sorted(entries, key=lambda e: e.start):
+        made.slice(tracks[entry.resource], entry.start, entry.end, f"{entry.what}: {entry.part}")
 
 
 def _tier_tracks(made: Trace, timeline: Timeline, root: int) -> dict[tuple[int, int], int]:

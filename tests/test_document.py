@@ -55,6 +55,18 @@ PROFILE = {
         "ddr": {"peak": "float", "achieved": "float", "utilization": "float"},
     },
     "schedule": [{"what": "str", "start": "int", "end": "int", "boundary_cycles_fitted": "int"}],
+    "timeline": {
+        "cycles": "int", "seconds": "float", "parts": {"program load": "int", "argument load": "int", "execute": "int"},
+        "entries": [{"what": "str", "part": "str", "resource": "str", "start": "int", "end": "int", "slowed": "int"}],
+    },
+    "switches": [],
+    "memory": {
+        "placed": [{
+            "tensor": "str", "tier": "str", "address": "int", "bytes": "int", "from_step": "int", "to_step": "int",
+            "moved": "int", "why": "str",
+        }],
+        "experts": {}, "caches": [],
+    },
     "outputs": {}, "verify": "NoneType",
     "simulation": {
         "firings": "int", "firings_simulated": "int", "host_seconds": "float", "fast_forwarded_cycles": "int",

@@ -22,7 +22,7 @@ from rdflow.report import COLD, HOT, heat, report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 SECTIONS = [
-    "where-the-cycles-go", "over-time", "roofline", "floor-plan", "bytes", "channels-ports-and-links",
+    "where-the-cycles-go", "schedule", "over-time", "roofline", "floor-plan", "bytes", "channels-ports-and-links",
     "by-formula-and-as-measured",
 ]  # fmt: skip
 VOID = {"meta", "br", "img"}
@@ -108,7 +108,7 @@ def test_figures_are_those_of_the_profile(unfused: tuple[Profile, str]) -> None:
 
 def test_pictures_have_a_text(attention: tuple[Profile, str]) -> None:
     pictures = [a for n, a in Reader(attention[1]).tags if n == "svg"]
-    assert len(pictures) == 3 and all(a.get("role") == "img" and a.get("aria-label") for a in pictures)
+    assert len(pictures) == 4 and all(a.get("role") == "img" and a.get("aria-label") for a in pictures)
 
 
 def test_names_are_escaped() -> None:
