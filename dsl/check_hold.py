@@ -7,6 +7,7 @@ from dataclasses import replace
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Digit, Linear, runs, without
 from rdflow.dsl.bounds import follows
+from rdflow.dsl.check_gather import outside
 from rdflow.dsl.check_load import annotated, dealt, inserted
 from rdflow.dsl.checked import Hold, Load, Stream
 from rdflow.dsl.orders import Order
@@ -42,6 +43,7 @@ def check_hold(scope: Scope, unit: syntax.Unit, body: syntax.Pmu) -> tuple[Load 
     if inner is not None and isinstance(body.source, syntax.Load):
         inner = replace(inner, streams=dealt(scope, inner.stream.order, body.source.streams, order.time[:tile]))
     inside(scope, unit, seen, order, what(inner, seen))
+    outside(scope, order, (index for _, index in seen.gathers), name.text, unit.span)
     explicit = unit.depth is not None
     depth = scope.whole(unit.depth, "a depth") if unit.depth is not None else (2 if tile else 1)
     stream = Stream(scope.full(name.text), seen.stream.dtype, order, name.span)
@@ -107,6 +109,7 @@ def nested_load(scope: Scope, name: syntax.Name, load: syntax.Load, held: Order)
     roots = {d.root for d in order.digits}
     bounds = tuple((r, b) for r, b in held.bounds if r in roots and isinstance(b, Linear) and not b.terms)
     order = replace(order, time=without(order.time, chips), sockets=chips, bounds=bounds)
+    outside(scope, order, view.gathers, name.text, load.span)
     stream = Stream(scope.full(name.text) + ".load", view.tensor.dtype, order, load.span)
     return Load(stream, view, (), load.span)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Digit, Interval, size, without
+from rdflow.dsl.check_gather import outside
 from rdflow.dsl.checked import Load, Stream, TensorView
 from rdflow.dsl.orders import Order
 from rdflow.dsl.program import dtype
@@ -32,6 +33,7 @@ def check_load(scope: Scope, unit: syntax.Unit, body: syntax.Load) -> Load:
     view = tensor_view(scope, body.view)
     order = order or memory_order(scope, view)
     covers(scope, order, (*digits_of(view), *gathered(view)), view, unit.span)
+    outside(scope, order, view.gathers, unit.names[0].text, unit.span)
     same_dtype(scope, element, view, unit)
     across(scope, view, order, unit.span)
     stream = Stream(scope.full(unit.names[0].text), view.tensor.dtype, order, unit.names[0].span)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Digit
+from rdflow.dsl.check_gather import outside
 from rdflow.dsl.check_load import across, dealt
 from rdflow.dsl.checked import Store, Stream, TensorView
 from rdflow.dsl.scope import Scope
@@ -31,6 +32,7 @@ def check_store(scope: Scope, store: syntax.Store) -> Store:
             notes=["inputs are what a user gives; they are not changed"],
             help=f"store into an output, or declare `{view.tensor.name}` as `input output`: given, and changed in place",
         )
+    outside(scope, source.order, view.gathers, store.source.text, store.span)
     across(scope, view, source.order, store.span, store.source.text)
     scope.versions[view.tensor.name] = scope.versions.get(view.tensor.name, 0) + 1
     return Store(source, view, dealt(scope, source.order, store.streams), store.span)

@@ -224,7 +224,7 @@ class _Elaboration:
             rows = Rows(respond, order.lanes, ends(len(time), len(respond.loops)))
             memory = self._memory(view.tensor, view.version, respond.socket)
             mem = self._mem(rows, view, memory, order.lanes, len(respond.scalars))
-            predicate = rows.predicate(self._checks(view))
+            predicate = rows.predicate(self._checks(view), self._strays(view, len(respond.scalars)))
             value = rows.add("read", (mem, predicate) if predicate is not None else (mem,))
             endpoints.append(Endpoint(respond, rows.gate, value.index, prod(sizes)))
         nets.define(load.stream, endpoints)
@@ -255,6 +255,16 @@ class _Elaboration:
         axes = zip(view.gathers, strides, view.tensor.axes, strict=True)
         found = [(stride, axis.length) for gather, stride, axis in axes if gather is not None]
         return tuple((first + i, stride, length) for i, (stride, length) in enumerate(found))
+
+    def _strays(self, view: TensorView, first: int) -> tuple[tuple[int, int], ...]:
+        """Input ports of index streams, from `first` on, whose tokens may lead to another element, and the lengths of their
+        axes. An index of the outermost axis alone leads out of the tensor, where nothing is."""
+        lengths = [
+            axis.length for gather, axis in zip(view.gathers, view.tensor.axes, strict=True) if gather is not None
+        ]
+        if len(lengths) == 1 and view.gathers[0] is not None:
+            return ()
+        return tuple((first + i, length) for i, length in enumerate(lengths))
 
     def _store(self, store: Store) -> None:
         """Writes a token, a burst a firing; the acknowledgements bound what is outstanding."""
@@ -291,7 +301,7 @@ class _Elaboration:
         value = rows.operand(data, source.lanes)
         roots = [d.root for d in order.digits]
         checks = conditions(self.nets, time, (*order.space, *store.streams), order.lanes, order, roots)
-        predicate = rows.predicate([*checks, *self._checks(view)])
+        predicate = rows.predicate([*checks, *self._checks(view)], self._strays(view, data + 1))
         args = (value, predicate) if predicate is not None else (value,)
         for version in range(view.version + 1, self._versions(view.tensor) + 1):
             out = self._mem(rows, view, self._memory(view.tensor, version, draft.socket), order.lanes, data + 1)

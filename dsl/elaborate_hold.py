@@ -172,23 +172,27 @@ class _Hold:
         lanes = lane_values(self.order.lanes, weights)
         dynamic = self._dynamic(len(reader.scalars))
         mem = Mem(memory, reader.affine(loops), lanes, self.words, self.hold.depth, dynamic)
-        predicate = None
-        if checks:
-            low = rows.predicate([(Linear(-1), linear) for _, linear in checks])
-            high = rows.predicate([(linear, Linear(digit.extent)) for digit, linear in checks])
-            assert low is not None and high is not None
-            predicate = rows.add("and", (low, high))
+        low = [(Linear(-1), linear) for _, linear in checks]
+        high = [(linear, Linear(digit.extent)) for digit, linear in checks]
+        predicate = rows.predicate([*low, *high], self._strays(len(reader.scalars)))
         value = rows.add("read", (mem, predicate) if predicate is not None else (mem,))
         return Endpoint(reader, ALWAYS, value.index)
 
+    def _indices(self, first: int) -> list[tuple[int, list[Digit]]]:
+        """The input ports of the index streams, and the digits that each chooses."""
+        start = first + max(1, prod(d.extent for d in self._gathered()))
+        streams = dict.fromkeys(index for _, index in self.hold.gathers)
+        return [(start + n, [d for d, i in self.hold.gathers if i == index]) for n, index in enumerate(streams)]
+
     def _dynamic(self, first: int) -> tuple[tuple[In, int], ...]:
         """Gathers: the index stream's value times the stride of the axis that it chooses."""
-        found = []
-        for number, index in enumerate(dict.fromkeys(index for _, index in self.hold.gathers)):
-            port = first + max(1, prod(d.extent for d in self._gathered())) + number
-            lowest = min((d for d, i in self.hold.gathers if i == index), key=lambda d: d.stride)
-            found.append((In(port), self.strides[lowest]))
-        return tuple(found)
+        return tuple(
+            (In(port), self.strides[min(digits, key=lambda d: d.stride)]) for port, digits in self._indices(first)
+        )
+
+    def _strays(self, first: int) -> tuple[tuple[int, int], ...]:
+        """Ports of the index streams, and the lengths of the axes that they choose: beyond them are other elements."""
+        return tuple((port, size(digits)) for port, digits in self._indices(first))
 
     # -- tokens --------------------------------------------------------------------------------------------------------
 

@@ -132,11 +132,17 @@ class Rows:
             value = self.add("where", (valid, value, Const(identity)))
         return value
 
-    def predicate(self, conditions: Sequence[tuple[Linear, Bound]]) -> Operand | None:
-        """Whether index < limit for all conditions; None where there are none."""
+    def predicate(
+        self, conditions: Sequence[tuple[Linear, Bound]], gathered: Sequence[tuple[int, int]] = ()
+    ) -> Operand | None:
+        """Whether index < limit for all conditions, and 0 <= token < length for the index streams at these ports; None
+        where there are none."""
+        pairs: list[tuple[Operand, Operand]] = [(self.index(index), self.limit(limit)) for index, limit in conditions]
+        for port, length in gathered:
+            pairs += [(Const(-1), In(port)), (In(port), Const(length))]
         found: Operand | None = None
-        for index, limit in conditions:
-            valid = self.add("ilt", (self.index(index), self.limit(limit)))
+        for pair in pairs:
+            valid = self.add("ilt", pair)
             found = valid if found is None else self.add("and", (found, valid))
         return found
 

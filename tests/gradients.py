@@ -73,6 +73,19 @@ def norm(x: Tensors) -> Tensors:
     return dict(zip("YZ", back(rms, x["D"], x["X"], x["G"]), strict=True))
 
 
+def layernorm(x: Tensors) -> Tensors:
+    """Whatever the shift is."""
+
+    def forward(a: Any, gain: Any, shift: Any) -> Any:
+        return functional().layer_norm(a, gain.shape, gain, shift)
+
+    return dict(zip("YZB", back(forward, x["D"], x["X"], x["G"], torch().zeros(x["G"].shape)), strict=True))
+
+
+def gelu_tanh(x: Any) -> Any:
+    return functional().gelu(x, approximate="tanh")
+
+
 def swiglu(x: Tensors) -> Tensors:
     dg, du = back(gated, x["D"], x["G"], x["U"])
     return {"Y": dg, "Z": du, "H2": gated(x["G"], x["U"])}
@@ -139,6 +152,8 @@ REFERENCES: dict[str, Callable[[Tensors], Any]] = {
     "linear_back": lambda x: through(x, "W"),
     "linear_grad": into,
     "rmsnorm_back": norm,
+    "layernorm_back": layernorm,
+    "gelu_tanh_back": lambda x: back(gelu_tanh, x["D"], x["X"])[0],
     "swiglu_back": swiglu,
     "rope_back": lambda x: back(rotated(x["COS"], x["SIN"]), x["X"], x["X"])[0],
     "queries_back": lambda x: through(x, "Wq"),

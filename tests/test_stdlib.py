@@ -369,6 +369,7 @@ CASES = {
 GRADIENT_SIZES: dict[str, tuple[Sizes, ...]] = {
     "swiglu_back": ({"n": 45},),
     "adamw": ({"n": 45},),
+    "gelu_tanh_back": ({"n": 45},),
     "trained": ({"n": 7, "k": 33},),
     "sparse_linear": ({"t": 45, "m": 32}, {"t": 7, "m": 8, "nb": 6, "kb": 4}),
     "sparse_back": ({"t": 45, "m": 32}, {"t": 7, "m": 8, "kb": 4, "i": 2}),
