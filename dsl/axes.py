@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from itertools import pairwise
+from typing import NamedTuple
 
 from rdflow.dsl.arguments import Argument, Known, linear_parts
 from rdflow.dsl.records import dataclass
@@ -34,9 +35,8 @@ class Interval:
     high: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Digit:
-    """floor(i / stride) mod extent of root axis `root`."""
+class Digit(NamedTuple):
+    """floor(i / stride) mod extent of root axis `root`. (A tuple, as it is a key everywhere and tuples hash quickly.)"""
 
     root: str
     stride: int

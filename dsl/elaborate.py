@@ -13,6 +13,7 @@ from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
 from rdflow.dsl.elaborate_compute import elaborate_compute
 from rdflow.dsl.elaborate_hold import elaborate_hold
 from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, plain
+from rdflow.dsl.lanes import lane_values
 from rdflow.dsl.masks import conditions
 from rdflow.dsl.netlist import (
     ALWAYS,
@@ -30,7 +31,7 @@ from rdflow.dsl.netlist import (
 )
 from rdflow.dsl.orders import BYTES, PACKET_BYTES, PMU_BYTES
 from rdflow.dsl.program import Tensor
-from rdflow.dsl.rows import Rows, lane_values
+from rdflow.dsl.rows import Rows
 from rdflow.dsl.scalars import connect_scalars
 from rdflow.dsl.waits import READ, WRITTEN, Access, wait_level
 
@@ -215,7 +216,7 @@ class _Elaboration:
             affine = request.affine(base)
             by_loop = affine.by_loop[: len(time)] + steps
             gathers = self._indexed(view, len(request.scalars))
-            request.burst = Burst(self.uses[view.tensor.name], replace(affine, by_loop=by_loop), gathers)
+            request.burst = Burst(self.uses[view.tensor.name], affine._replace(by_loop=by_loop), gathers)
             pairs.append((request, respond))
         self._gathers(view, [d for pair in pairs for d in pair], order.time)
         for request, respond in pairs:
@@ -281,7 +282,7 @@ class _Elaboration:
             draft = nets.draft(name, unit, "store", time, order, space, sizes)
             affine = draft.affine(base)
             by_loop, gathers = affine.by_loop[: len(time)] + steps, self._indexed(view, len(draft.scalars) + 1)
-            draft.burst = Burst(self.uses[view.tensor.name], replace(affine, by_loop=by_loop), gathers)
+            draft.burst = Burst(self.uses[view.tensor.name], affine._replace(by_loop=by_loop), gathers)
             drafts.append(draft)
         source = nets.sources[store.source.name]
         nets.connect(source, [Sink(d, plain(len(time), d), firings=prod(sizes)) for d in drafts])

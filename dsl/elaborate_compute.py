@@ -10,7 +10,8 @@ from rdflow.dsl.axes import Digit, Linear, strides, without
 from rdflow.dsl.checked import Compute, Reduction, Result
 from rdflow.dsl.collectives import Choose, Collective, reduce_over_sockets
 from rdflow.dsl.formulas import line_flops, stage_digits
-from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, lane_table, plain
+from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, plain
+from rdflow.dsl.lanes import lane_table
 from rdflow.dsl.masks import conditions
 from rdflow.dsl.netlist import ALWAYS, LANES, Gate, In, Mem, Operand, Port, Row, Temp, UnitInfo, ends
 from rdflow.dsl.orders import PMU_BYTES, Order, packets

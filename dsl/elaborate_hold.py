@@ -8,9 +8,10 @@ from math import prod
 from rdflow.dsl.axes import Digit, Linear, size, strides, without
 from rdflow.dsl.checked import Hold
 from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, by_copy_of, ends_by_number, largest, plain
+from rdflow.dsl.lanes import lane_values
 from rdflow.dsl.netlist import ALWAYS, Blocks, In, Mem, Port, Row, UnitInfo, ends
 from rdflow.dsl.orders import BYTES, PMU_BYTES, Order
-from rdflow.dsl.rows import Rows, lane_values
+from rdflow.dsl.rows import Rows
 from rdflow.dsl.sockets import SOCKET, Space, label
 
 

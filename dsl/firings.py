@@ -21,10 +21,15 @@ def firings(actor: Actor) -> int:
 
 def moments(actor: Actor, gate: Gate) -> int:
     """The firings in which a gate is open."""
+    return _moments(actor.loops, gate)
+
+
+@cache
+def _moments(loops: tuple[Loop, ...], gate: Gate) -> int:
     found = 0
     for first in {0, gate.not_first}:
         for last in {0, gate.not_last}:
-            both = _standing(actor.loops, gate.first | first, gate.last | last)
+            both = _standing(loops, gate.first | first, gate.last | last)
             found += -both if bool(first) != bool(last) else both
     return found
 

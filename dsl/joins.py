@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
-from itertools import product
 from math import prod
 
 from rdflow.dsl.axes import Digit, Linear, strides
@@ -70,7 +69,7 @@ class Draft:
     def bounded(self, bounds: Iterable[Scalar | None]) -> None:
         """Give each loop the port of the stream that bounds it, if one does."""
         self.loops = tuple(
-            l if b is None else replace(l, port=self.scalar(b)) for l, b in zip(self.loops, bounds, strict=True)
+            l if b is None else l._replace(port=self.scalar(b)) for l, b in zip(self.loops, bounds, strict=True)
         )
 
     @property
@@ -177,6 +176,7 @@ class Nets:
         self.drafts: list[Draft] = []
         self.sources: dict[str, Source] = {}
         self.granules = {root: kernel.granule(root) for root in kernel.lengths}
+        self.nests: dict[tuple[tuple[Digit, ...], Order], list[Loop | None]] = {}
 
     @property
     def stages(self) -> int:
@@ -239,8 +239,13 @@ class Nets:
         return -(-self.kernel.lengths[root] // granule) * granule
 
     def loops(self, digits: tuple[Digit, ...], order: Order, space: Space) -> tuple[Loop, ...]:
-        """Loops that end where their axis or its bound ends, tile by tile."""
-        return tuple(self._loop(digits, i, order, space) for i in range(len(digits)))
+        """Loops that end where their axis or its bound ends, tile by tile. Those without a limit are made once for all
+        copies."""
+        nest = self.nests.get((digits, order))
+        if nest is None:
+            first = (self._loop(digits, i, order, space) for i in range(len(digits)))
+            nest = self.nests[digits, order] = [loop if loop.limit is None else None for loop in first]
+        return tuple(self._loop(digits, i, order, space) if loop is None else loop for i, loop in enumerate(nest))
 
     def _loop(self, digits: tuple[Digit, ...], index: int, order: Order, space: Space) -> Loop:
         digit = digits[index]
@@ -274,8 +279,21 @@ class Nets:
 
     # -- connections ---------------------------------------------------------------------------------------------------
 
-    def queue(self, source: Draft, sink: Draft, width: int, stream: str, **more: object) -> int:
-        self.netlist.queues.append(Queue(source.number, sink.number, width, stream=stream, **more))  # type: ignore[arg-type]
+    def queue(
+        self,
+        source: Draft,
+        sink: Draft,
+        width: int,
+        stream: str,
+        packets: int = 1,
+        depth: int | None = None,
+        slots: int | None = None,
+        initial: int = 0,
+        server: str | tuple[str, int] | None = None,
+    ) -> int:
+        self.netlist.queues.append(
+            Queue(source.number, sink.number, width, packets, depth, slots, initial, server, stream)
+        )
         return len(self.netlist.queues) - 1
 
     def connect(
@@ -291,7 +309,8 @@ class Nets:
         Adds one input port to each sink. `not_last`: digits whose last iteration the producer keeps to itself (a carry).
         Tokens for other sockets leave through a unit of their own, which sends them over the links.
         """
-        size = packets(source.width, source.dtype) if source.lanes else 1
+        width = source.width
+        size = packets(width, source.dtype) if source.lanes else 1
         outputs: dict[tuple[int, bool, tuple[int, ...]], dict[tuple[int, ...], int]] = {}
         dealt = self._dealt(source, sinks)
         producers = by_copy_of(source, sinks[0].draft.space if sinks else {})
@@ -303,9 +322,7 @@ class Nets:
                 away = source.endpoints[i].draft.socket != sink.draft.socket
                 draft = (senders.endpoint(i) if away else source.endpoints[i]).draft
                 server = self.link(draft, sink.draft) if away else sink.server
-                queue = self.queue(
-                    draft, sink.draft, source.width, source.name, packets=size, depth=depth, slots=slots, server=server
-                )
+                queue = self.queue(draft, sink.draft, width, source.name, size, depth, slots, 0, server)
                 gathered = tuple(d for d in draft.space if d not in sink.draft.space and d in sink.draft.digits)
                 found[tuple(draft.space[d] for d in gathered)] = queue
                 key = tuple(sink.draft.space[d] for d in dealt)
@@ -346,14 +363,24 @@ class Nets:
         draft = endpoint.draft
         gate = endpoint.gate
         if not_last:
-            gate = replace(gate, not_last=draft.mask(not_last))
+            gate = gate._replace(not_last=draft.mask(not_last))
         queues = tuple(by_copy[k] for k in sorted(by_copy))
         packets_each = -(-size // endpoint.firings)
-        draft.outputs.append(Port(queues, gate, packets_each, _select(draft, dealt), source=endpoint.source))
+        draft.outputs.append(Port(queues, gate, packets_each, _select(draft, dealt), (), -1, endpoint.source))
 
-    def token(self, source: Draft, sink: Draft, push: Gate, pop: Gate, stream: str, **more: object) -> int:
+    def token(
+        self,
+        source: Draft,
+        sink: Draft,
+        push: Gate,
+        pop: Gate,
+        stream: str,
+        slots: int | None = None,
+        initial: int = 0,
+        server: str | None = None,
+    ) -> int:
         """A queue of tokens without data between two actors of one unit: blocks, credits, banks."""
-        queue = self.queue(source, sink, 0, stream, **more)
+        queue = self.queue(source, sink, 0, stream, 1, None, slots, initial, server)
         source.outputs.append(Port((queue,), push))
         sink.inputs.append(Port((queue,), pop))
         return queue
@@ -473,25 +500,11 @@ def kept(endpoint: Endpoint) -> tuple[tuple[Digit | None, ...], tuple[Loop, ...]
     def seen(affine: Affine) -> Affine:
         by_loop = affine.by_loop + (0,) * (len(draft.loops) - len(affine.by_loop))
         ends = sum(c * (draft.loops[i].size - 1) for i, c in enumerate(by_loop) if i not in left)
-        return replace(affine, const=affine.const + ends, by_loop=tuple(by_loop[i] for i in left))
+        return affine._replace(const=affine.const + ends, by_loop=tuple(by_loop[i] for i in left))
 
     loops = (draft.loops[i] for i in left)
-    shorter = (l if l.limit is None else replace(l, limit=seen(l.limit), base=seen(l.base)) for l in loops)
+    shorter = (l if l.limit is None else l._replace(limit=seen(l.limit), base=seen(l.base)) for l in loops)
     return tuple(draft.digits[i] for i in left), tuple(shorter)
-
-
-def lane_table(
-    have: Sequence[Digit], want: Sequence[Digit], space: Space, fixed: Mapping[Digit, int] | None = None
-) -> tuple[int, ...]:
-    """For each lane of `want`, the lane of a token with lanes `have` that it reads: broadcast, permuted or sliced."""
-    table = []
-    for values in product(*(range(d.extent) for d in want)):
-        at = {**space, **(fixed or {}), **dict(zip(want, values, strict=True))}
-        lane = 0
-        for digit in have:
-            lane = lane * digit.extent + at.get(digit, 0)
-        table.append(lane)
-    return tuple(table)
 
 
 def plain(level: int, draft: Draft) -> Gate:

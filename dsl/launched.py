@@ -7,18 +7,18 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 from rdflow.dsl.arguments import Argument, Scalars
-from rdflow.dsl.axes import Linear
+from rdflow.dsl.axes import Digit, Linear
 from rdflow.dsl.checked import Kernel, Line, sources_of, streams_of
 from rdflow.dsl.diagnostics import Diagnostic, Label
 from rdflow.dsl.formulas import flops_of
 from rdflow.dsl.joins import Nets, largest, too_far, whole_steps
-from rdflow.dsl.netlist import Affine, Blocks, Loop, Netlist, Port
+from rdflow.dsl.netlist import Affine, Blocks, Gate, Loop, Netlist, Port
 from rdflow.dsl.source import Source, Span
 from rdflow.dsl.steps import LaunchCall
 from rdflow.dsl.unknown import Unknown
 
 T = TypeVar("T")
-PLAIN = (int, float, str, bool, type(None), Source, Span)
+PLAIN = (int, float, str, bool, type(None), Source, Span, Digit, Gate)
 
 
 def launched_kernel(kernel: Kernel, scalars: Scalars) -> Kernel:
@@ -50,19 +50,21 @@ def with_numbers(part: T, scalars: Scalars) -> T:
 def _with_numbers(part: Any, scalars: Scalars) -> Any:
     if isinstance(part, PLAIN):
         return part
-    if isinstance(part, tuple):
-        found = tuple(_with_numbers(p, scalars) for p in part)
-        return part if all(a is b for a, b in zip(part, found, strict=True)) else found
     match part:
         case Argument():
             return part.number(scalars)
-        case Linear() | Affine():
+        case Linear():
             return replace(part, const=total(part, scalars), arguments=()) if part.arguments else part
-        case Loop(limit=Affine(arguments=arguments)) if arguments:
-            return _loop(part, scalars)
+        case Affine():
+            return part._replace(const=total(part, scalars), arguments=()) if part.arguments else part
+        case Loop():
+            return _loop(part, scalars) if part.limit is not None and part.limit.arguments else part
         case Port(blocks=Blocks(limit=limit) as blocks):
             counts = blocks.counts(total(limit, scalars), len(part.counts))
             return replace(part, counts=counts, blocks=None)
+    if isinstance(part, tuple):
+        found = tuple(_with_numbers(p, scalars) for p in part)
+        return part if all(a is b for a, b in zip(part, found, strict=True)) else found
     if not is_dataclass(part) or isinstance(part, type):
         return part
     old = {f.name: getattr(part, f.name) for f in fields(part)}
@@ -73,9 +75,9 @@ def _with_numbers(part: Any, scalars: Scalars) -> Any:
 
 def _loop(loop: Loop, scalars: Scalars) -> Loop:
     assert loop.limit is not None
-    limit = replace(loop.limit, const=total(loop.limit, scalars), arguments=())
+    limit = loop.limit._replace(const=total(loop.limit, scalars), arguments=())
     if loop.unlimited is None or limit.const % loop.unlimited[0]:
-        return replace(loop, limit=limit, unlimited=None)
+        return loop._replace(limit=limit, unlimited=None)
     end = loop.unlimited[1]
     return Loop(loop.size) if end is None else Loop(loop.size, loop.stride, Affine(end), loop.base)
 

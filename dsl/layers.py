@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from rdflow.dsl import syntax
+from rdflow.dsl.axes import Digit
 from rdflow.dsl.checked import Carry, Compute, Hold, Input, Load, Result, Route, Store, Stream, TensorView
 from rdflow.dsl.diagnostics import Label
 from rdflow.dsl.layer_arguments import bind
@@ -101,6 +102,8 @@ def _at_call(value: Any, path: str, span: Span) -> Any:
     match value:
         case Stream():
             return replace(value, span=span) if value.name.startswith(f"{path}.") else value
+        case Digit():
+            return value
         case tuple():
             return tuple(_at_call(item, path, span) for item in value)
         case Load() | Hold() | Compute() | Carry() | Store() | Route() | TensorView() | Result() | Input():

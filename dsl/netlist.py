@@ -7,12 +7,15 @@ actor is cyclo-static. What a firing computes is a list of `Row`s over 32-lane v
 Firing rule (the only one). An actor fires at cycle t when its interval since the last firing is over, every input port
 that takes part has its tokens ready, and every output port that takes part has a free slot. The interval of a firing is
 max(`Actor.interval`, the packets of the widest port that takes part).
+
+What copies of a unit have in common are named tuples, which are hashed quickly: what follows from them is kept by them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import field
+from typing import NamedTuple
 
 from rdflow.dsl.arguments import Argument
 from rdflow.dsl.records import dataclass
@@ -21,8 +24,7 @@ from rdflow.dsl.source import Span
 LANES = 32  # lanes of a token: the widest vector there is
 
 
-@dataclass(frozen=True, slots=True)
-class Affine:
+class Affine(NamedTuple):
     """const + sum of coefficients times the counters of the actor's loops (outermost first).
 
     `arguments` add what a launch gives, times a coefficient each: they are part of the constant from then on.
@@ -37,8 +39,7 @@ class Affine:
         return self.const + sum(c * i for c, i in zip(self.by_loop, counters, strict=False))
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
+class Loop(NamedTuple):
     """One loop of a nest.
 
     Without `limit` it runs `size` times. With one, whenever it starts anew it runs
@@ -67,8 +68,7 @@ class Loop:
         return max(1, min(self.size, -(-(rounded - self.base.at(counters)) // self.stride)))
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(NamedTuple):
     """When a port takes part in a firing. Each field is a bit mask over loops (bit l = loop l, outermost is 0).
 
     It takes part when all loops of `first` are at counter 0, all of `last` at their last iteration, and, where the mask
@@ -90,6 +90,7 @@ class Gate:
 
 
 ALWAYS = Gate()
+NOTHING = Affine()
 
 
 def starts(level: int, depth: int) -> Gate:
@@ -133,7 +134,7 @@ class Port:
     queues: tuple[int, ...]
     gate: Gate
     packets: int = 1
-    select: Affine = Affine()
+    select: Affine = NOTHING
     counts: tuple[int, ...] = ()
     counted: int = -1
     source: int = -1
@@ -224,8 +225,8 @@ class Row:
     out: Temp | Mem
     args: tuple[Operand, ...]
     width: int = LANES
-    gate: Gate = Gate()
-    init: Gate = Gate()
+    gate: Gate = ALWAYS
+    init: Gate = ALWAYS
     table: tuple[int, ...] = ()
 
 

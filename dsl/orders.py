@@ -71,7 +71,10 @@ class Order:
         return product
 
     def bound(self, root: str) -> Bound | None:
-        return next((limit for axis, limit in self.bounds if axis == root), None)
+        for axis, limit in self.bounds:
+            if axis == root:
+                return limit
+        return None
 
     @property
     def scalars(self) -> tuple[tuple[str, Scalar], ...]:

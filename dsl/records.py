@@ -82,9 +82,13 @@ def _attributes(names: tuple[str, ...]) -> Callable[[Any, Values], None]:
 def _initialiser(store: Callable[[Any, Values], None], fields: Fields, checked: bool) -> Callable[..., None]:
     """`__init__`, by place or by name. `checked`: `__post_init__` follows."""
     count = len(fields)
+    defaults = tuple(field.default for field in fields.values())
+    plain = next((i for i in range(count, -1, -1) if i == 0 or defaults[i - 1] is dataclasses.MISSING), 0)
 
     def __init__(self: Any, *values: Any, **named: Any) -> None:
-        if named or len(values) != count:
+        if not named and plain <= len(values) <= count:
+            values += defaults[len(values) :]
+        else:
             values = _completed(self.__class__, fields, values, named)
         store(self, values)
         if checked:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from rdflow.dsl.arguments import Argument
 from rdflow.dsl.axes import Digit, Linear
 from rdflow.dsl.checked import Op
-from rdflow.dsl.joins import Draft, lane_table
+from rdflow.dsl.joins import Draft
+from rdflow.dsl.lanes import lane_table, lane_values
 from rdflow.dsl.netlist import ALWAYS, Const, Gate, In, Index, Operand, Row, Temp
 from rdflow.dsl.orders import Bound, Scalar
 from rdflow.dsl.records import dataclass
@@ -145,14 +146,6 @@ class Rows:
             valid = self.add("ilt", pair)
             found = valid if found is None else self.add("and", (found, valid))
         return found
-
-
-def lane_values(lanes: Sequence[Digit], weights: dict[Digit, int]) -> tuple[int, ...]:
-    """For each lane, the sum of weight * digit over the lane digits."""
-    values = [0]
-    for digit in lanes:
-        values = [v + weights.get(digit, 0) * i for v in values for i in range(digit.extent)]
-    return tuple(values)
 
 
 def constant(op: Op) -> Const:

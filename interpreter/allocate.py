@@ -98,8 +98,9 @@ def _groups(netlist: Netlist) -> list[tuple[int, ...]]:
 def within_unit(netlist: Netlist, source: int, sink: int) -> bool:
     """Whether a queue from one actor to the other stays inside of one copy of a unit."""
     one, other = netlist.actors[source], netlist.actors[sink]
-    kinds = (one.kind, other.kind)
-    return source == sink or (one.unit == other.unit and (kinds in TOGETHER or kinds[::-1] in TOGETHER))
+    if one.unit != other.unit:
+        return False
+    return source == sink or (one.kind, other.kind) in TOGETHER or (other.kind, one.kind) in TOGETHER
 
 
 def _sites(info: UnitInfo, copy: int, received: int, machine: Machine) -> tuple[int, int, int]:

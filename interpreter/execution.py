@@ -33,6 +33,7 @@ from rdflow.interpreter.floorplan import Floorplan
 from rdflow.interpreter.forward import Skipped
 from rdflow.interpreter.image import Image, Status, advance, build, memory_words
 from rdflow.interpreter.kernel.layout import FAR
+from rdflow.interpreter.lasting import lasting
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.mapping import map_netlist
@@ -191,16 +192,20 @@ class Execution:
     def compile(self, spec: LaunchSpec) -> Compiled:
         """The mapped kernel of a launch, made once for each signature."""
         if spec not in self.compiled:
-            kernel = self.checked.kernel(spec)
-            netlist = coalesce(elaborate(kernel, chosen(self.machine, self.collective)))
-            try:
-                mapped, floorplan = map_netlist(netlist, self.machine)
-            except CompileError as error:
-                raise CompileError(error.diagnostics, kernel.program.source) from None
-            rows = unit_table(mapped.netlist, self.machine)
-            configured = sum((row.pcus + row.pmus) * row.copies for row in rows)
-            self.compiled[spec] = Compiled(kernel, mapped, floorplan, configured)
+            with lasting():
+                self.compiled[spec] = self._compile(spec)
         return self.compiled[spec]
+
+    def _compile(self, spec: LaunchSpec) -> Compiled:
+        kernel = self.checked.kernel(spec)
+        netlist = coalesce(elaborate(kernel, chosen(self.machine, self.collective)))
+        try:
+            mapped, floorplan = map_netlist(netlist, self.machine)
+        except CompileError as error:
+            raise CompileError(error.diagnostics, kernel.program.source) from None
+        rows = unit_table(mapped.netlist, self.machine)
+        configured = sum((row.pcus + row.pmus) * row.copies for row in rows)
+        return Compiled(kernel, mapped, floorplan, configured)
 
     def _running(self) -> Launched:
         last = self.current
@@ -210,7 +215,8 @@ class Execution:
         assert call is not None, "there is no launch left"
         compiled = self.compile(call.spec)
         threads = self.threads if self.values is None else self.threads or os.cpu_count() or 1
-        image = build(compiled.mapped, self._given(call, compiled), threads, call.numbers)
+        with lasting():
+            image = build(compiled.mapped, self._given(call, compiled), threads, call.numbers)
         self.launched.append(Launched(call, compiled, image, last.end if last is not None else 0))
         self._seen.setdefault((call.spec, call.scalars), self.launched[-1])
         return self.launched[-1]

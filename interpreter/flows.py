@@ -29,10 +29,9 @@ def flows(netlist: Netlist) -> list[int]:
     """
     temporary = {q: port.source for actor in netlist.actors for port in actor.outputs for q in port.queues}
     numbers: dict[tuple[int, int], int] = {}
-    found = []
-    for q, queue in enumerate(netlist.queues):
-        if within_unit(netlist, queue.source, queue.sink) or wires(queue) is Wires.CONTROL:
-            found.append(-1)
-        else:
-            found.append(numbers.setdefault((queue.source, temporary[q]), len(numbers)))
-    return found
+    return [
+        -1
+        if queue.width == 0 or within_unit(netlist, queue.source, queue.sink)
+        else numbers.setdefault((queue.source, temporary[q]), len(numbers))
+        for q, queue in enumerate(netlist.queues)
+    ]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdflow.dsl.arguments import Scalars
-from rdflow.dsl.netlist import Actor, Affine, Gate, Loop, Netlist, Port
+from rdflow.dsl.netlist import ALWAYS, Actor, Affine, Gate, Loop, Netlist, Port
 from rdflow.dsl.records import dataclass
 from rdflow.interpreter import parallel
 from rdflow.interpreter.forward import Skipped, enable, marks
@@ -80,6 +80,7 @@ class Pool:
     def __init__(self) -> None:
         self.numbers: list[int] = []
         self.registers = Registers()
+        self.known: dict[tuple[Affine, int], int] = {}
 
     def add(self, numbers: tuple[int, ...]) -> int:
         offset = len(self.numbers)
@@ -87,11 +88,14 @@ class Pool:
         return offset
 
     def affine(self, affine: Affine, depth: int) -> int:
-        """Constant, then a coefficient for each of `depth` loops."""
-        by_loop = affine.by_loop[:depth]
-        if affine.arguments:
-            self.registers.affines.append((len(self.numbers), affine))
-        return self.add((affine.const, *by_loop, *(0,) * (depth - len(by_loop))))
+        """Constant, then a coefficient for each of `depth` loops; those of copies are often the same."""
+        offset = self.known.get((affine, depth))
+        if offset is None:
+            by_loop = affine.by_loop[:depth]
+            offset = self.known[affine, depth] = self.add((affine.const, *by_loop, *(0,) * (depth - len(by_loop))))
+            if affine.arguments:
+                self.registers.affines.append((offset, affine))
+        return offset
 
     def array(self) -> NDArray[np.int64]:
         return np.array([*self.numbers, 0], dtype=np.int64)
@@ -132,10 +136,6 @@ def _descend(root: int, sinks: list[list[int]], seen: set[int], finished: list[i
             path.append((following, iter(sinks[following])))
 
 
-def _gate(gate: Gate) -> dict[str, int]:
-    return {"first": gate.first, "last": gate.last, "not_first": gate.not_first, "not_last": gate.not_last}
-
-
 def _ring(slots: int) -> int:
     """Places of a queue: a power of two."""
     return 1 << max(0, slots - 1).bit_length()
@@ -151,6 +151,8 @@ class Builder:
         self.rank = ranks(mapped.netlist)
         self.ahead = lookahead(mapped, WINDOW)
         self.affine, self.fan, self.counts = Pool(), Pool(), Pool()
+        linked = {n for n, server in enumerate(mapped.servers) if server.shared}
+        self.linked = [any(stage.server in linked for stage in timing.stages) for timing in mapped.queues]
         self.loops: list[dict[str, int]] = []
         self.bounds: list[dict[str, int]] = []
         self.stages: list[dict[str, int]] = []
@@ -187,14 +189,15 @@ class Builder:
         queue = self.netlist.queues[port.queues[0]]
         if port.blocks is not None:
             self.affine.registers.counts.append((len(self.counts.numbers), len(port.counts), port.blocks))
-        self.ports.append(
-            _gate(port.gate)
-            | {"packets": port.packets, "queue": port.queues[0], "current": port.queues[0], "width": queue.width}
-            | {"choices": len(port.queues), "fan": self.fan.add(port.queues), "varies": int(moving or counting)}
-            | {"select": self.affine.affine(port.select, depth)}
-            | {"counts": self.counts.add(port.counts) if port.counts else -1, "counted": first_loop + port.counted}
-            | {"plain": int(port.gate == Gate()), "holds": int(port.gate != Gate() or bool(port.counts))}
-        )
+        gate, counts = port.gate, self.counts.add(port.counts) if port.counts else -1
+        row = {"first": gate.first, "last": gate.last, "not_first": gate.not_first, "not_last": gate.not_last}
+        row["packets"], row["width"] = port.packets, queue.width
+        row["queue"] = row["current"] = port.queues[0]
+        row["choices"], row["fan"] = len(port.queues), self.fan.add(port.queues)
+        row["select"], row["varies"] = self.affine.affine(port.select, depth), int(moving or counting)
+        row["counts"], row["counted"] = counts, first_loop + port.counted
+        row["plain"], row["holds"] = int(gate == ALWAYS), int(gate != ALWAYS or bool(port.counts))
+        self.ports.append(row)
 
     def add_actor(self, actor: Actor) -> None:
         loops = actor.loops or (Loop(1),)
@@ -222,7 +225,7 @@ class Builder:
                 "tile_level": min(actor.tile_level, depth),
                 "shape": layout.PLAIN,
             }
-            | {"linked": int(any(self.shares_link(q) for port in actor.inputs for q in port.queues))}
+            | {"linked": int(any(self.linked[q] for port in actor.inputs for q in port.queues))}
             | self.burst(actor, depth)
             | self.shape(actor)
         )
@@ -244,9 +247,9 @@ class Builder:
     def shape(self, actor: Actor) -> dict[str, int]:
         """Actors whose every firing does the same with at most one queue on each side have loops of their own."""
         ports = actor.inputs + actor.outputs
-        same = all(p.gate == Gate() and len(p.queues) == 1 and not p.counts for p in ports)
+        same = all(p.gate == ALWAYS and len(p.queues) == 1 and not p.counts for p in ports)
         served = any(self.mapped.queues[p.queues[0]].stages for p in actor.outputs)
-        served |= any(self.shares_link(p.queues[0]) for p in actor.inputs)
+        served |= any(self.linked[p.queues[0]] for p in actor.inputs)
         shapes = {(1, 1): layout.MAP, (0, 1): layout.SOURCE, (1, 0): layout.SINK}
         shape = shapes.get((len(actor.inputs), len(actor.outputs)), layout.PLAIN)
         if shape == layout.PLAIN or not same or served:
@@ -261,10 +264,6 @@ class Builder:
             self.stages[-1]["final"] = 1
             self.stages[-1]["after"] -= shift
         return {"stages": start, "first": timing.first + shift}
-
-    def shares_link(self, queue: int) -> bool:
-        stages = self.mapped.queues[queue].stages
-        return any(s.server >= 0 and self.mapped.servers[s.server].shared for s in stages)
 
     @staticmethod
     def pop_pace(sink: Actor) -> int:
@@ -285,7 +284,7 @@ class Builder:
                 | {"pop_pace": self.pop_pace(self.netlist.actors[queue.sink])}
                 | self.add_stages(timing, self.ahead.shifts[number])
                 | {"flow": timing.flow if timing.flow >= 0 else number}
-                | {"memory": int(queue.server == "memory"), "linked": int(self.shares_link(number))}
+                | {"memory": int(queue.server == "memory"), "linked": int(self.linked[number])}
             )
             places += ring
         return layout.table(layout.QUEUE, rows)

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from rdflow.dsl.diagnostics import Diagnostic, Label, Severity
 from rdflow.dsl.netlist import Actor, Netlist
 from rdflow.dsl.records import dataclass
-from rdflow.interpreter.flows import flows
-from rdflow.interpreter.network import Link, links, traffic
+from rdflow.interpreter.network import Link, Ways, carried, ways_of
 from rdflow.interpreter.rates import Rates
 from rdflow.interpreter.route import Route
 
@@ -33,17 +32,23 @@ class Load:
 
 def loads(netlist: Netlist, rates: Rates, routes: Sequence[Route]) -> list[Load]:
     """Every link that carries packets, the most loaded first."""
-    numbers = flows(netlist)
-    passing: dict[Link, dict[int, list[int]]] = {}
-    for q, flow in enumerate(numbers):
-        for link in links(netlist, routes, q, numbers):
-            passing.setdefault(link, {}).setdefault(flow, []).append(q)
+    ways = ways_of(netlist, routes)
+    passing = _passing(ways)
     tokens = [count // queue.packets for count, queue in zip(rates.packets, netlist.queues, strict=True)]
     made = [
-        Load(link, tuple(map(tuple, passing[link].values())), count, rates.rate(count))
-        for link, count in traffic(netlist, routes, tokens).items()
+        Load(link, queues, count, rates.rate(count))
+        for (link, count), queues in zip(carried(netlist, ways, tokens).items(), passing, strict=True)
     ]
     return sorted(made, key=lambda load: (-load.packets, load.link.name))
+
+
+def _passing(ways: Ways) -> list[tuple[tuple[int, ...], ...]]:
+    """By link the queues that cross it, by flow, both in their order."""
+    found: list[dict[int, list[int]]] = [{} for _ in ways.links]
+    flow = ways.flow[ways.queue].tolist()
+    for queue, link, number in zip(ways.queue.tolist(), ways.link.tolist(), flow, strict=True):
+        found[link].setdefault(number, []).append(queue)
+    return [tuple(map(tuple, by_flow.values())) for by_flow in found]
 
 
 def _source(netlist: Netlist, queue: int) -> Actor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from rdflow.dsl.diagnostics import CompileError
@@ -33,7 +34,8 @@ def map_netlist(netlist: Netlist, machine: Machine) -> tuple[Mapped, Floorplan]:
         raise CompileError(mistakes)
     plan = floorplan(netlist, machine)
     met = meetings(netlist, plan.routes)
-    queues = [_timing(netlist, machine, met, q, way) for q, way in enumerate(plan.routes)]
+    firsts = _first_servers(netlist, machine)
+    queues = [_timing(netlist, machine, firsts, met, q, way) for q, way in enumerate(plan.routes)]
     for number in beside_links(netlist):
         room = link_room(netlist.queues[number], machine, queues[number].credit)
         queues[number] = replace(queues[number], slots=max(queues[number].slots, room))
@@ -44,8 +46,10 @@ def map_netlist(netlist: Netlist, machine: Machine) -> tuple[Mapped, Floorplan]:
 # -- queues ------------------------------------------------------------------------------------------------------------
 
 
-def _timing(netlist: Netlist, machine: Machine, met: Meetings, number: int, way: Route) -> QueueTiming:
-    """The cycles of a queue.
+def _timing(
+    netlist: Netlist, machine: Machine, firsts: Mapping[str, int], met: Meetings, number: int, way: Route
+) -> QueueTiming:
+    """The cycles of a queue. `firsts`: see `_first_servers`.
 
     latency: the producer's pipeline and the wire, at least a cycle. credit: the wire back, nothing inside a unit.
     slots: as the queue says, else what the FIFO, the pipeline and the wires of both ways hold, at least 2 tokens.
@@ -53,16 +57,15 @@ def _timing(netlist: Netlist, machine: Machine, met: Meetings, number: int, way:
     queue = netlist.queues[number]
     pipeline, wire = _pipeline(netlist, machine, queue), hops(way) * machine.network.hop
     if is_link(queue):
-        return link_timing(queue, machine, wire, _first_servers(netlist, machine)["p2p"])
+        return link_timing(queue, machine, wire, firsts["p2p"])
     if queue.server == "memory":
         return _memory_timing(machine, queue, machine.tiers[_tier_of(netlist, queue)], credit=wire)
     slots = queue.slots if queue.slots is not None else _slots(machine, queue, pipeline, wire)
     latency = max(1, pipeline + wire)
-    first_link = _first_servers(netlist, machine)["link"]
-    crossed = [(first_link + c.link, pipeline + c.hops * machine.network.hop) for c in met.crossings[number]]
+    crossed = [(firsts["link"] + c.link, pipeline + c.hops * machine.network.hop) for c in met.crossings[number]]
     first, stages = through_links(crossed, latency, queue.packets)
     if queue.server is not None:
-        stages = _to_port(stages, queue.packets, _port(netlist, machine, queue))
+        stages = _to_port(stages, queue.packets, _port(machine, firsts, queue))
     return QueueTiming(latency, wire, slots, first, stages, met.flows[number] if crossed else -1)
 
 
@@ -71,9 +74,9 @@ def _to_port(stages: tuple[Stage, ...], packets: int, port: Stage) -> tuple[Stag
     return (*stages[:-1], *(replace(last, after=last.after + packets - 1) for last in stages[-1:]), port)
 
 
-def _port(netlist: Netlist, machine: Machine, queue: Queue) -> Stage:
+def _port(machine: Machine, firsts: Mapping[str, int], queue: Queue) -> Stage:
     assert isinstance(queue.server, tuple), f"{queue.stream} passes no port"
-    return Stage(_first_servers(netlist, machine)["port"] + queue.server[1], machine.pmu.write_latency)
+    return Stage(firsts["port"] + queue.server[1], machine.pmu.write_latency)
 
 
 def _slots(machine: Machine, queue: Queue, pipeline: int, wire: int) -> int:

@@ -130,11 +130,11 @@ class Negotiation:
         row, column = divmod(switch, self.columns)
         return (row > 0) + (row < self.mesh.rows - 1) + (column > 0) + (column < self.columns - 1)
 
-    def ways(self) -> dict[int, list[int]]:
-        """The switches that each queue passes, by queue."""
+    def ways(self, flows: Sequence[Flow]) -> dict[int, list[int]]:
+        """The switches that each queue passes, by queue, of these flows or of others that differ in their queues alone."""
         return {
             sink.queue: [flow.source, *(self._after(link) for link in way)]
-            for flow, (_, ways) in zip(self.flows, self.trees, strict=True)
+            for flow, (_, ways) in zip(flows, self.trees, strict=True)
             for sink, way in zip(flow.sinks, ways, strict=True)
         }
 

@@ -7,15 +7,19 @@ where flows come together from several ways, and only these links are servers.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
 
 from rdflow.dsl.netlist import Gate, Netlist
 from rdflow.dsl.records import dataclass
 from rdflow.interpreter.flows import Wires, flows, wires
 from rdflow.interpreter.mapped import Stage
 from rdflow.interpreter.route import Route, Switch
+
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,41 @@ class Link:
         (row, column), (next_row, next_column) = self.start, self.end
         socket = f"{self.socket}: " if self.socket else ""
         return f"link[{socket}{self.wires.name.lower()} {row},{column}-{next_row},{next_column}]"
+
+
+@dataclass(frozen=True)
+class Ways:
+    """The links that flows cross, queue by queue and hop by hop.
+
+    `links`: each once, in the order in which they are first crossed. `queue`, `link`: by crossing, their numbers. `flow`:
+    by queue, -1 where it is none.
+    """
+
+    links: list[Link]
+    queue: Ints
+    link: Ints
+    flow: Ints
+
+
+def ways_of(netlist: Netlist, routes: Sequence[Route]) -> Ways:
+    """The links of every queue's route; none where it is no flow, or leads to another socket."""
+    numbers: dict[tuple[int, int, Switch, Switch], int] = {}
+    known: dict[tuple[int, int, Route], list[int]] = {}
+    queues: list[int] = []
+    crossed: list[int] = []
+    flow_of = flows(netlist)
+    for q, (queue, route) in enumerate(zip(netlist.queues, routes, strict=True)):
+        socket = netlist.actors[queue.source].socket
+        if flow_of[q] < 0 or netlist.actors[queue.sink].socket != socket:
+            continue
+        key = (socket, int(wires(queue)), route)
+        if key not in known:
+            links = ((*key[:2], a, b) for a, b in pairwise(route))
+            known[key] = [numbers.setdefault(link, len(numbers)) for link in links]
+        crossed += known[key]
+        queues += [q] * len(known[key])
+    found = [Link(socket, Wires(kind), start, end) for socket, kind, start, end in numbers]
+    return Ways(found, *(np.array(table, np.int64) for table in (queues, crossed, flow_of)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +92,19 @@ class Meetings:
 
 def meetings(netlist: Netlist, routes: Sequence[Route]) -> Meetings:
     """Where the flows of a kernel meet on their routes."""
-    numbers = flows(netlist)
-    origins: dict[Link, set[object]] = defaultdict(set)
-    ways = [tuple(links(netlist, routes, q, numbers)) for q in range(len(netlist.queues))]
-    for flow, way in zip(numbers, ways, strict=True):
-        before: object = flow
-        for link in way:
-            origins[link].add(before)
-            before = link
-    shared = {link: n for n, link in enumerate(l for l, befores in origins.items() if len(befores) > 1)}
-    crossings = [tuple(Crossing(shared[l], i) for i, l in enumerate(way) if l in shared) for way in ways]
-    return Meetings(list(shared), crossings, _first_queues(numbers))
+    ways = ways_of(netlist, routes)
+    first = np.diff(ways.queue, prepend=-1) != 0
+    before = np.where(first, -1 - ways.flow[ways.queue], np.roll(ways.link, 1))  # the link before, or whose way begins
+    origins = np.unique(np.stack((ways.link, before)), axis=1)[0]
+    shared = np.bincount(origins, minlength=len(ways.links)) > 1
+    number = np.cumsum(shared) - 1
+    start = np.maximum.accumulate(np.where(first, np.arange(first.size), 0))
+    crossings: list[tuple[Crossing, ...]] = [()] * len(netlist.queues)
+    for i in np.flatnonzero(shared[ways.link]).tolist():
+        crossing = Crossing(int(number[ways.link[i]]), i - int(start[i]))
+        crossings[ways.queue[i]] = (*crossings[ways.queue[i]], crossing)
+    met = [link for link, many in zip(ways.links, shared.tolist(), strict=True) if many]
+    return Meetings(met, crossings, _first_queues(ways.flow.tolist()))
 
 
 def through_links(crossed: Sequence[tuple[int, int]], latency: int, packets: int) -> tuple[int, tuple[Stage, ...]]:
@@ -80,14 +121,6 @@ def through_links(crossed: Sequence[tuple[int, int]], latency: int, packets: int
     return crossed[0][1], (*stages, Stage(link, latency - at - packets))
 
 
-def links(netlist: Netlist, routes: Sequence[Route], queue: int, flow_of: Sequence[int]) -> Iterator[Link]:
-    """The links of a queue's route; none where it is no flow, or leads to another socket."""
-    ends = netlist.queues[queue]
-    socket = netlist.actors[ends.source].socket
-    if flow_of[queue] >= 0 and netlist.actors[ends.sink].socket == socket:
-        yield from (Link(socket, wires(ends), a, b) for a, b in pairwise(routes[queue]))
-
-
 def _first_queues(numbers: Sequence[int]) -> list[int]:
     """By queue the lowest number of a queue of the same flow."""
     first: dict[int, int] = {}
@@ -100,14 +133,44 @@ def traffic(netlist: Netlist, routes: Sequence[Route], pushes: Sequence[int]) ->
     A flow's queues behind ports with the same gate get the same packets, which cross a link once: the most of them
     count. Behind other gates they are taken as others.
     """
-    gates = {q: (n, p.gate) for a in netlist.actors for n, p in enumerate(a.outputs) for q in p.queues}
-    numbers = flows(netlist)
-    by_port: dict[tuple[Link, int, Gate], dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for q, queue in enumerate(netlist.queues):
-        port, gate = gates[q] if q in gates else (q, Gate())
-        for link in links(netlist, routes, q, numbers):
-            by_port[link, numbers[q], gate][port] += pushes[q] * queue.packets
-    total: dict[Link, int] = defaultdict(int)
-    for (link, _, _), ports in by_port.items():
-        total[link] += max(ports.values())
-    return dict(total)
+    return carried(netlist, ways_of(netlist, routes), pushes)
+
+
+def carried(netlist: Netlist, ways: Ways, pushes: Sequence[int]) -> dict[Link, int]:
+    """The same by the links of all queues."""
+    if not ways.links:
+        return {}
+    gate, port = _ports(netlist)
+    packets = np.array(pushes, np.int64) * np.fromiter((q.packets for q in netlist.queues), np.int64)
+    keys = (port[ways.queue], gate[ways.queue], ways.flow[ways.queue], ways.link)
+    order = np.lexsort(keys)
+    of_port, of_gate, of_flow, of_link = (key[order] for key in keys)
+    by_gate = _changes(of_link, of_flow, of_gate)
+    by_port = np.flatnonzero(by_gate | _changes(of_port))
+    sums = np.add.reduceat(packets[ways.queue][order], by_port)
+    starts = np.flatnonzero(by_gate[by_port])
+    most = np.maximum.reduceat(sums, starts)
+    total = np.zeros(len(ways.links), np.int64)
+    np.add.at(total, of_link[by_port][starts], most)
+    return dict(zip(ways.links, total.tolist(), strict=True))
+
+
+def _ports(netlist: Netlist) -> tuple[Ints, Ints]:
+    """By queue a number for the gate behind which it gets its tokens, and the output port of its actor."""
+    gates: dict[Gate, int] = {}
+    gate, port = np.zeros((2, len(netlist.queues)), np.int64)
+    for actor in netlist.actors:
+        for number, out in enumerate(actor.outputs):
+            for queue in out.queues:
+                gate[queue] = gates.setdefault(out.gate, len(gates))
+                port[queue] = number
+    return gate, port
+
+
+def _changes(*keys: Ints) -> npt.NDArray[np.bool_]:
+    """Where one of these is another than at the place before; the first place counts."""
+    found = np.zeros(keys[0].size, np.bool_)
+    for key in keys:
+        found[1:] |= key[1:] != key[:-1]
+    found[:1] = True
+    return found

@@ -22,6 +22,7 @@ from rdflow.interpreter.allocate import MAIN, unit_table
 from rdflow.interpreter.bandwidth import Carrier, carriers
 from rdflow.interpreter.execution import Compiled, Execution, Launched
 from rdflow.interpreter.image import Counters, counters
+from rdflow.interpreter.lasting import lasting
 from rdflow.interpreter.limiter import Wait, limit
 from rdflow.interpreter.machine import BURST, Machine
 from rdflow.interpreter.network import Link, traffic
@@ -150,6 +151,11 @@ class Profile:
 
 def profile(execution: Execution) -> Profile:
     """The profile of what has run so far."""
+    with lasting():
+        return _profile(execution)
+
+
+def _profile(execution: Execution) -> Profile:
     machine = execution.machine
     groups: dict[LaunchSpec, list[Launched]] = {}
     for launched in execution.launched:

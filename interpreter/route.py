@@ -6,8 +6,7 @@ link for room, and routes cannot block one another in a ring.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import product
+from collections.abc import Iterable, Sequence
 
 from rdflow.dsl.netlist import Netlist
 from rdflow.interpreter.flows import Wires, flows, wires
@@ -47,41 +46,35 @@ def routes(
 
     `ends`: by queue the switches of its source and its sink, None inside a unit, where the route is empty. `mesh`: rows
     and columns of switches. `compiled`: there is much to do. Tokens without data have wires of their own, which are as
-    short as they can be.
+    short as they can be. Sockets with the same flows get the same routes, negotiated once.
     """
     found: list[Route] = [straight(*end) if end is not None else () for end in ends]
-    rounds = 0
-    for network, socket in product((Wires.VECTOR, Wires.SCALAR), range(netlist.sockets)):
-        of_mesh = _flows(netlist, rates, ends, mesh[1], network, socket)
-        negotiation = Negotiation(of_mesh, *mesh, rates.cycles, compiled)
-        negotiation.settle()
-        rounds = max(rounds, negotiation.rounds)
-        for queue, way in negotiation.ways().items():
+    settled: dict[tuple[object, ...], Negotiation] = {}
+    for of_mesh in _flows(netlist, rates, ends, mesh[1]):
+        shape = tuple((flow.source, tuple(sink._replace(queue=-1) for sink in flow.sinks)) for flow in of_mesh)
+        if shape not in settled:
+            settled[shape] = Negotiation(of_mesh, *mesh, rates.cycles, compiled)
+            settled[shape].settle()
+        for queue, way in settled[shape].ways(of_mesh).items():
             found[queue] = tuple(divmod(switch, mesh[1]) for switch in way)
-    return found, rounds
+    return found, max((negotiation.rounds for negotiation in settled.values()), default=0)
 
 
 def _flows(
-    netlist: Netlist,
-    rates: Rates,
-    ends: Sequence[tuple[Switch, Switch] | None],
-    columns: int,
-    network: Wires,
-    socket: int,
-) -> list[Flow]:
-    """The flows of a network that stay on a socket, each with its sinks, the nearest first."""
+    netlist: Netlist, rates: Rates, ends: Sequence[tuple[Switch, Switch] | None], columns: int
+) -> Iterable[list[Flow]]:
+    """The flows that stay on a socket, by network and socket, each with its sinks, the nearest first."""
     port = {q: (i, out.gate) for actor in netlist.actors for i, out in enumerate(actor.outputs) for q in out.queues}
     sources: dict[int, int] = {}
-    sinks: dict[int, list[Sink]] = {}
-    for queue, flow in enumerate(flows(netlist)):
-        end = ends[queue]
-        here = {netlist.actors[end].socket for end in (netlist.queues[queue].source, netlist.queues[queue].sink)} == {
-            socket
-        }
-        if here and flow >= 0 and end is not None and wires(netlist.queues[queue]) is network:
-            (row, column), (last_row, last_column) = end
-            sources[flow] = row * columns + column
-            far = abs(row - last_row) + abs(column - last_column)
-            sink = Sink(far, last_row * columns + last_column, rates.packets[queue], queue, *port[queue])
-            sinks.setdefault(flow, []).append(sink)
-    return [Flow(sources[flow], tuple(sorted(of_flow))) for flow, of_flow in sinks.items()]
+    meshes: dict[tuple[Wires, int], dict[int, list[Sink]]] = {}
+    for q, (queue, flow, end) in enumerate(zip(netlist.queues, flows(netlist), ends, strict=True)):
+        socket = netlist.actors[queue.source].socket
+        if flow < 0 or end is None or netlist.actors[queue.sink].socket != socket:
+            continue
+        (row, column), (last_row, last_column) = end
+        sources[flow] = row * columns + column
+        far = abs(row - last_row) + abs(column - last_column)
+        sink = Sink(far, last_row * columns + last_column, rates.packets[q], q, *port[q])
+        meshes.setdefault((wires(queue), socket), {}).setdefault(flow, []).append(sink)
+    for of_mesh in meshes.values():
+        yield [Flow(sources[flow], tuple(sorted(sinks))) for flow, sinks in of_mesh.items()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -244,7 +244,7 @@ class ActorRows:
         table = -1 if regular else lowering.table(offsets)
         dynamics = [(self.dynamic(by), stride) for by, stride in operand.dynamic]
         lowering.dynamics.extend(dynamics)
-        address = replace(operand.address, const=operand.address.const + base)
+        address = operand.address._replace(const=operand.address.const + base)
         return lowering.operand(
             kind=layout.MEMORY,
             affine=lowering.affines.affine(address, self.depth),

@@ -164,7 +164,7 @@ def at(order: Order, level: int, counter: int) -> Order:
 def rewritten(order: Order, start: int, change: Callable[[Affine], Affine]) -> Order:
     """The order with the bounds of the loops from `start` changed."""
     return order[:start] + tuple(
-        replace(loop, limit=None if loop.limit is None else change(loop.limit), base=change(loop.base))
+        loop._replace(limit=None if loop.limit is None else change(loop.limit), base=change(loop.base))
         for loop in order[start:]
     )
 
@@ -256,7 +256,7 @@ class Builder:
             order += (self.bounded(order, size) if order and self.chance(self.size.bounded) else Loop(size),)
             if self.chance(self.ragged):
                 stream = self.rng.randint(0, 1) * DEEPEST + self.rng.randint(0, len(order) - 1)
-                longest = replace(order[-1], limit=order[-1].limit or Affine(self.rng.randint(2, 9)), port=stream)
+                longest = order[-1]._replace(limit=order[-1].limit or Affine(self.rng.randint(2, 9)), port=stream)
                 order = (*order[:-1], longest)
         return order
 
@@ -270,7 +270,7 @@ class Builder:
         limit = Affine(rng.randint(0, 6), slopes)
         if self.size is LONG:  # the outer loops are longer, and some move a window
             limit = Affine(rng.randint(0, 40), slopes)
-            base = replace(base, by_loop=slopes) if self.chance(0.5) else base
+            base = base._replace(by_loop=slopes) if self.chance(0.5) else base
         return Loop(size, rng.choice((1, 1, 2, 3)), limit, base, rng.choice((1, 1, 2, 4)))
 
     def memory(self, words: int, tensor: int | None = None) -> int:
@@ -871,7 +871,7 @@ class Builder:
             return tuple(replace(p, queues=tuple(number[q] for q in p.queues)) for p in ports)
 
         inputs, outputs = moved(draft.inputs), moved(draft.outputs)
-        loops = tuple(replace(l, port=draft.limits[l.port]) if l.port >= 0 else l for l in draft.loops)
+        loops = tuple(l._replace(port=draft.limits[l.port]) if l.port >= 0 else l for l in draft.loops)
         return Actor(
             draft.kind, 0, draft.kind, loops, inputs, outputs, tuple(draft.rows),
             draft.interval, 1, draft.tile_level, draft.burst,
