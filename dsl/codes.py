@@ -1,5 +1,5 @@
-"""Every code of a diagnostic, explained. To add one, add a text to ENTRIES, here (syntax), in `codes_language` or in
-`codes_running`, in the form of the others.
+"""Every code of a diagnostic, explained. To add one, add a text to ENTRIES, here (syntax), in `codes_language`,
+`codes_running` or `codes_checkpoints`, in the form of the others.
 
 The first line is `CODE: title`; then the why, in paragraphs; then `wrong:` and `right:`, each a whole small program.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import textwrap
 
-from rdflow.dsl import codes_language, codes_running, codes_schedules, codes_sockets
+from rdflow.dsl import codes_checkpoints, codes_language, codes_running, codes_schedules, codes_sockets
 from rdflow.dsl.codes_machine import MACHINE_CODES
 from rdflow.dsl.records import dataclass
 
@@ -151,7 +151,7 @@ def read_entry(text: str) -> Code:
 
 
 def _all() -> dict[str, Code]:
-    groups = (codes_language, codes_sockets, codes_schedules, codes_running)
+    groups = (codes_language, codes_sockets, codes_schedules, codes_running, codes_checkpoints)
     texts = (*ENTRIES, *(entry for group in groups for entry in group.ENTRIES))
     entries = [*map(read_entry, texts), *(Code(*entry) for entry in MACHINE_CODES)]
     return {entry.code: entry for entry in sorted(entries, key=lambda entry: entry.code)}

@@ -19,8 +19,14 @@ FLOATS = ("bf16", "f32")
 RANGES = {"bool": (0, 1), "int8": (-128, 127), "int32": (-(2**31), 2**31 - 1)}
 
 
-def prepared(program: Program, inputs: Mapping[str, Any], seed: int = SEED) -> dict[str, Array]:
+NONE: Mapping[str, Array] = {}
+
+
+def prepared(
+    program: Program, inputs: Mapping[str, Any], seed: int = SEED, ready: Mapping[str, Array] = NONE
+) -> dict[str, Array]:
     """A float32 or int32 array for every tensor of a program: inputs as given, missing ones random, the rest zero.
+    `ready` arrays have the form of `stored` already, and are taken as they are.
 
     Raises CompileError with every input that has a wrong name, shape or dtype (RDF301 to RDF303).
     """
@@ -29,6 +35,9 @@ def prepared(program: Program, inputs: Mapping[str, Any], seed: int = SEED) -> d
     found: dict[str, Array] = {}
     for tensor in tensors.values():
         given = inputs.get(tensor.name)
+        if given is None and tensor.name in ready:
+            found[tensor.name] = ready[tensor.name]
+            continue
         if given is None or isinstance(given, int):
             own = seed if given is None else given
             found[tensor.name] = random(tensor, own) if tensor.given or given is not None else zeros(tensor)

@@ -23,7 +23,7 @@ from rdflow.dsl.netlist import Netlist
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.schedule import Walk
-from rdflow.dsl.slices import number, sliced, view_of
+from rdflow.dsl.slices import argument_of, number, sliced, view_of
 from rdflow.dsl.steps import Activation, CopyCall, LaunchCall, LaunchSpec, Pause, Read, Step
 from rdflow.interpreter.agenda import Agenda, Logged
 from rdflow.interpreter.allocate import unit_table
@@ -285,6 +285,14 @@ class Execution:
         view leaves free."""
         assert self.values is not None
         return view_of(self.checked.program, call, name, self.values)
+
+    def stored(self, launched: Launched) -> set[str]:
+        """The tensors of the program that a launch stores to."""
+        netlist, call = launched.compiled.netlist, launched.call
+        numbers = {m.tensor for m in netlist.memories if m.tensor is not None and "#" in m.name}
+        names = [netlist.tensors[number].name for number in numbers]
+        given = [argument_of(self.checked.program, call, name) for name in names]
+        return {name if argument is None else argument.tensor for name, argument in zip(names, given, strict=True)}
 
     def _collect(self, launched: Launched) -> None:
         """Bring what the kernel stored back to the program's tensors: the last version of each, from the socket that has

@@ -64,12 +64,12 @@ def _parsed(source: Source) -> dict[str, Any]:
         return tomllib.loads(source.text)
     except tomllib.TOMLDecodeError as error:
         what, _, where = str(error).partition(" (at ")
-        label = Label(_position(source, where), what[0].lower() + what[1:])
+        label = Label(position(source, where), what[0].lower() + what[1:])
         help = 'a line is `key = 12`, `key = "1.2GHz"`, `[section]`, or `# comment`'
         raise CompileError([Diagnostic("RDF204", "this is not TOML", (label,), help=help)], source) from None
 
 
-def _position(source: Source, where: str) -> Span:
+def position(source: Source, where: str) -> Span:
     """The span of "line 3, column 5)", or the end of the text."""
     numbers = [int(n) for n in re.findall(r"\d+", where)]
     if len(numbers) != 2:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # what runs things takes numba along, which takes time to imp
     from numpy.typing import NDArray
 
     from rdflow.dsl.collectives import Form
+    from rdflow.generation import Model
     from rdflow.interpreter.execution import Execution
     from rdflow.interpreter.machine import Machine
     from rdflow.interpreter.profile import KernelProfile, Profile
@@ -108,11 +109,31 @@ class Program:
             checked = check_all(program.source, self.settings, library, target.pcu.stages)
         return replace(self, checked=checked, machine=target)
 
-    def inputs(self, given: Mapping[str, Any] | None = None, seed: int = 0) -> dict[str, NDArray[Any]]:
-        """Values of all tensors: as given, the other inputs random from `seed`, the rest zero."""
+    def with_weights(
+        self, folder: str | Path, table: str | Path | None = None, say: Callable[[str], None] | None = None
+    ) -> Model:
+        """The program with the weights of a Hugging Face folder, and the params that follow from its config.json where none
+        are set. `table`: a TOML file that says which weights its tensors are, unless it is beside the program; `say` is
+        told what is being read. Raises CompileError with all that does not fit (RDF310 to RDF320)."""
+        from rdflow.generation import open_model
+        from rdflow.unchecked import Unchecked
+
+        source, target = self.checked.program.source, self.machine
+        unchecked = Unchecked(source, self.settings, target, self.collective, self.threads, self.policy)
+        own = None if table is None else Path(table)
+        return open_model(unchecked, Path(folder), own, say or (lambda text: None))
+
+    def inputs(
+        self,
+        given: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        ready: Mapping[str, NDArray[Any]] | None = None,
+    ) -> dict[str, NDArray[Any]]:
+        """Values of all tensors: as given, the other inputs random from `seed`, the rest zero. `ready`: tensors in the
+        form in which they are stored, taken as they are."""
         from rdflow.interpreter.data import prepared
 
-        return prepared(self.checked.program, given or {}, seed)
+        return prepared(self.checked.program, given or {}, seed, ready or {})
 
     def execution(self, values: Mapping[str, NDArray[Any]] | None = None) -> Execution:
         """The program at cycle 0, to be advanced to any cycle. Without values: timing only, which a program whose loops

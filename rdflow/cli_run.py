@@ -22,14 +22,15 @@ from rdflow.arguments import (
     Set,
     Threads,
 )
-from rdflow.console import Told
+from rdflow.console import Told, ending
 
 app = typer.Typer()
 
 
 @app.command(
     epilog="Examples: `rdflow run attention --set S=256 --verify`; "
-    "`rdflow run my.rdf --input X=x.npy --input W=random:7 --output results`"
+    "`rdflow run my.rdf --input X=x.npy --input W=random:7 --output results`, "
+    '`rdflow run llama --weights DIR --prompt "Once upon a time" --steps 32`'
 )
 def run(
     file: ProgramName,
@@ -42,6 +43,21 @@ def run(
     machine_set: MachineSet = None,
     collective: Collective = None,
     threads: Threads = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option("--weights", metavar="DIR", help="Take weights and params from a Hugging Face folder."),
+    ] = None,
+    prompt: Annotated[
+        list[str] | None,
+        typer.Option("--prompt", metavar="TEXT|IDS", help="What to go on from; several are a batch. Needs --weights."),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, metavar="N", help="Tokens that follow the prompt. Default: 16.")
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option("--table", metavar="FILE.toml", help="Which weights the tensors are, if not beside the program."),
+    ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Compare the outputs with the NumPy evaluator.")] = False,
     memory: Memory = False,
     policy: Policy = None,
@@ -50,9 +66,21 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Execute a program with values, cycle by cycle, and print outputs, cycles and what limited them."""
+    told = Told(as_json, quiet)
+    if weights is not None:
+        from rdflow import generating
+
+        asked = generating.Checkpoint(weights, table, tuple(prompt or ()), steps)
+        with ending(told):
+            program = running.unchecked(file, set_, machine, machine_set, collective, threads, policy)
+        generating.run(program, told, asked, input_, output, verify, seed, memory)
+        return
+    for option, given in (("--prompt", prompt), ("--steps", steps), ("--table", table)):
+        if given is not None:
+            raise typer.BadParameter("it needs the weights of a model: `--weights DIR`", param_hint=option)
     running.run(
         file,
-        Told(as_json, quiet),
+        told,
         set_,
         machine,
         machine_set,

@@ -236,11 +236,15 @@ class Meter:
         self.told.execution = execution
         if execution.current is None:
             return
-        current = execution.current
         spent = sum(l.host_seconds for l in execution.launched) or 1.0
         firings = sum(l.firings for l in execution.launched)
-        where = f"{current.call.spec.kernel} (launch {len(execution.launched)})"
-        self.say(f"{self.doing}{where}  {execution.time:,} cycles  {firings / spent / 1e6:.1f} M firings/s")
+        rate = f"{execution.time:,} cycles  {firings / spent / 1e6:.1f} M firings/s"
+        self.say(f"{self.doing}{self.where(execution)}  {rate}")
+
+    def where(self, execution: Execution) -> str:
+        """The kernel that runs, and which launch it is."""
+        assert execution.current is not None
+        return f"{execution.current.call.spec.kernel} (launch {len(execution.launched)})"
 
     def say(self, text: str) -> None:
         """Show what is being done, if it is a second since the beginning."""
@@ -256,6 +260,7 @@ class Meter:
     def __exit__(self, *_: object) -> None:
         if self.drawing is not None:
             self.drawing.stop()
+            self.drawing = None
 
 
 def _drawing() -> Progress:

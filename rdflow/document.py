@@ -13,6 +13,7 @@ from rdflow.api import Program, Verification
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from rdflow.generation import Generated
     from rdflow.interpreter.agenda import Agenda, Switch
     from rdflow.interpreter.bandwidth import Carrier
     from rdflow.interpreter.memory import MemoryPlan
@@ -33,8 +34,10 @@ def document(
     files: Mapping[str, Path] | None = None,
     verification: Verification | None = None,
     doubled: Sequence[Doubled] | None = None,
+    generated: Generated | None = None,
 ) -> Document:
-    """A run (or, without outputs, a profile) of a program. `doubled`: what twice of each resource gives, if asked."""
+    """A run (or, without outputs, a profile) of a program. `doubled`: what twice of each resource gives, if asked;
+    `generated`: what a model said, where it was given a prompt."""
     from rdflow import __version__
 
     return {
@@ -63,7 +66,12 @@ def document(
             "launches_repeated": profile.launches_repeated,
         },
         "what_if": None if doubled is None else [asdict(one) for one in doubled],
-    }
+    } | ({} if generated is None else {"generated": _generated(generated)})
+
+
+def _generated(said: Generated) -> Document:
+    fields = {"ids": [list(row) for row in said.ids], "texts": list(said.texts), "ended": list(said.ended)}
+    return fields | {"host_seconds": said.host_seconds}
 
 
 def _timeline(program: Program, agenda: Agenda) -> Document:

@@ -14,12 +14,33 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from rdflow.api import Program
+    from rdflow.api import Program, Progress, Result
+    from rdflow.generation import Generated
     from rdflow.interpreter.execution import Execution
     from rdflow.interpreter.profile import Profile
     from rdflow.interpreter.what_if import Doubled
+    from rdflow.unchecked import Unchecked
 
 SLICES = 300  # of a timeline, where no other number is asked for
+
+
+def unchecked(
+    file: str,
+    set_: list[str] | None,
+    machine: str | None,
+    changes: list[str] | None,
+    collective: str | None = None,
+    threads: int | None = None,
+    policy: str | None = None,
+) -> Unchecked:
+    """The text of a program, and all that is asked of it. Raises CompileError."""
+    from rdflow import options
+    from rdflow.api import find
+    from rdflow.unchecked import Unchecked
+
+    values, source = options.settings(set_), find(file)
+    target = options.machine(machine, changes)
+    return Unchecked(source, values, target, options.form(collective), threads, options.policy(policy))
 
 
 def load(
@@ -33,19 +54,9 @@ def load(
     policy: str | None = None,
 ) -> Program:
     """The program on its machine, its warnings told. Raises CompileError."""
-    from rdflow.api import Program, find, library
-    from rdflow.dsl.check import checked as check
-    from rdflow.options import form, settings
-    from rdflow.options import machine as chosen
-    from rdflow.options import policy as evicting
-
-    values = settings(set_)
-    source = find(file)
-    target = chosen(machine, changes)
-    checked = check(source, values, library, target.pcu.stages)
-    program = Program(checked, target, values, form(collective), threads, evicting(policy))
+    program = unchecked(file, set_, machine, changes, collective, threads, policy).checked()
     if not (told.quiet or told.as_json):
-        show_diagnostics(program.warnings, source)
+        show_diagnostics(program.warnings, program.checked.program.source)
     return program
 
 
@@ -62,7 +73,7 @@ def _tell_warnings(program: Program, profile: Profile, told: Told) -> None:
         show_diagnostics(profile.warnings, program.checked.program.source)
 
 
-def _fits(program: Program) -> None:
+def fits(program: Program) -> None:
     """Refuse tensors that no memory tier holds before values are made for them. Raises CompileError."""
     from math import prod
 
@@ -93,31 +104,52 @@ def run(
         from rdflow import options
 
         program = load(file, set_, machine, machine_set, told, collective, threads, policy)
-        _fits(program)
+        fits(program)
         given = options.inputs(input_, program.checked.program, seed)
         values = program.inputs(given, seed)
         folder = options.folder(output) if output else None
-        announce_compilation(True, told)
         with Meter(told) as meter:
-            result = program.run_on(values, verify, meter)
-        _tell_warnings(program, result.profile, told)
-        files = _write(program, result.outputs, folder) if folder else {}
-        if told.as_json:
-            from rdflow.document import document
+            result = execute(program, values, told, verify, meter)
+        random = options.random_inputs(program.checked.program, given, seed)
+        tell(program, result, told, folder, random, memory)
 
-            print_json(document(program, result.profile, result.outputs, files, result.verification))
-        elif not told.quiet:
-            from rdflow import show
 
-            random = options.random_inputs(program.checked.program, given, seed)
-            print_rich(*([show.seeds(random)] if random else []), show.outputs(program, result.outputs, files))
-            print_rich(*show.summary(program, result.profile), *_memory(result.profile, memory))
-            if result.verification is not None and result.verification.passed:
-                print(show.verified(result.verification))
-        if result.verification is not None and not result.verification.passed:
-            from rdflow.show import verified
+def execute(program: Program, values: Mapping[str, NDArray[Any]], told: Told, verify: bool, meter: Progress) -> Result:
+    """A run with values; what takes long, or is odd about the mapping, is told."""
+    announce_compilation(True, told)
+    result = program.run_on(values, verify, meter)
+    _tell_warnings(program, result.profile, told)
+    return result
 
-            raise AssertionError(verified(result.verification))
+
+def tell(
+    program: Program,
+    result: Result,
+    told: Told,
+    folder: Path | None,
+    random: Mapping[str, int],
+    memory: bool = False,
+    generated: Generated | None = None,
+) -> None:
+    """Write and print what a run gave. `random`: the seeds of inputs that nobody gave; `memory`: with the decisions of the
+    memory manager. Raises AssertionError where it was held against the evaluator, and differs."""
+    files = _write(program, result.outputs, folder) if folder else {}
+    if told.as_json:
+        from rdflow.document import document
+
+        print_json(document(program, result.profile, result.outputs, files, result.verification, generated=generated))
+    elif not told.quiet:
+        from rdflow import show
+
+        said = show.generated(generated) if generated is not None else []
+        print_rich(*said, *([show.seeds(random)] if random else []), show.outputs(program, result.outputs, files))
+        print_rich(*show.summary(program, result.profile), *_memory(result.profile, memory))
+        if result.verification is not None and result.verification.passed:
+            print(show.verified(result.verification))
+    if result.verification is not None and not result.verification.passed:
+        from rdflow.show import verified
+
+        raise AssertionError(verified(result.verification))
 
 
 def _memory(profile: Profile, wanted: bool) -> list[Any]:

@@ -16,6 +16,7 @@ from rdflow.interpreter.profile import KernelProfile, Profile
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from rdflow.generation import Generated
     from rdflow.units import KernelCost, Ordered
 
 SCALES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -104,6 +105,24 @@ def _names(names: list[str]) -> str:
 
 
 # -- run ---------------------------------------------------------------------------------------------------------------
+
+
+def generated(said: Generated) -> list[Text]:
+    """The tokens of each sequence, as text where there is a tokenizer, and how long they took."""
+    rows = zip(said.ids, said.texts, said.ended, strict=True)
+    lines = [line for ids, text, ended in rows for line in _sequence(ids, text if said.decoded else None, ended)]
+    count = sum(map(len, said.ids))
+    each = time_text(said.result.seconds / len(said.ids[0]))
+    rate = f"{said.tokens_per_second:.3g} a second"
+    lines.append(
+        f"{count} tokens in {said.host_seconds:.3g} s of host time ({rate}); the machine takes {each} a step.\n"
+    )
+    return [Text(line) for line in lines]
+
+
+def _sequence(ids: tuple[int, ...], text: str | None, ended: bool) -> list[str]:
+    end = "  (it ended before)" if ended else ""
+    return [*([text] if text is not None else []), f"tokens: {' '.join(map(str, ids))}{end}"]
 
 
 def outputs(program: Program, arrays: Mapping[str, NDArray[Any]], files: Mapping[str, Any]) -> Table:

@@ -1,0 +1,99 @@
+"""What `rdflow run --weights` does: a program with the weights of a checkpoint, and what it says to prompts."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from rdflow import running
+from rdflow.console import Meter, Told, ending, show_diagnostics
+from rdflow.dsl.records import dataclass
+
+if TYPE_CHECKING:
+    from rdflow.api import Program
+    from rdflow.generation import Model
+    from rdflow.interpreter.execution import Execution
+    from rdflow.unchecked import Unchecked
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What is asked of a checkpoint: its folder, a table of one's own, prompts, and how many tokens are to follow."""
+
+    folder: Path
+    table: Path | None = None
+    prompts: tuple[str, ...] = ()
+    steps: int | None = None
+
+
+def run(
+    unchecked: Unchecked,
+    told: Told,
+    asked: Checkpoint,
+    input_: list[str] | None = None,
+    output: Path | None = None,
+    verify: bool = False,
+    seed: int = 0,
+    memory: bool = False,
+) -> None:
+    """Execute a program with the weights of a checkpoint, and print what it says to the prompts. Leaves where it cannot."""
+    with ending(told):
+        from rdflow import options
+        from rdflow.generation import open_model
+
+        meter = TokenMeter(told)
+        with meter:
+            model = open_model(unchecked, asked.folder, asked.table, meter.say)
+        program, prompt = model.prompted(asked.prompts, asked.steps) if asked.prompts else (model.program, {})
+        if not (told.quiet or told.as_json):
+            show_diagnostics((*model.warnings, *program.warnings), program.checked.program.source)
+        running.fits(program)
+        ready, given = model.ready(program), options.inputs(input_, program.checked.program, seed) | prompt
+        values = program.inputs(given, seed, ready)
+        folder = options.folder(output) if output else None
+        began = perf_counter()
+        with meter.of(model, program) if prompt else meter:
+            result = running.execute(program, values, told, verify, meter)
+        random = options.random_inputs(program.checked.program, {**ready, **given}, seed)
+        said = model.finished(result, perf_counter() - began) if prompt else None
+        running.tell(program, result, told, folder, random, memory, said)
+
+
+class TokenMeter(Meter):
+    """Draws which token a run is at, in which layer, and how many it made a second: each launch that stores tokens has made
+    one."""
+
+    def __init__(self, told: Told):
+        super().__init__(told)
+        self.tokens = ""
+        self.steps = self.layers = 0
+
+    def of(self, model: Model, program: Program) -> TokenMeter:
+        """For a run of this program, which gives tokens."""
+        self.began, self.tokens = self.clock(), model.takes.ids
+        self.steps, self.layers = model.steps(program), model.layers(program)
+        return self
+
+    def where(self, execution: Execution) -> str:
+        if not self.steps:
+            return super().where(execution)
+        done = sum(self.tokens in execution.stored(launched) for launched in execution.launched[:-1])
+        rate = f"  {done / (self.clock() - self.began):.2g} a second" if done else ""
+        at = f"token {done + 1} of {self.steps}{_layer(execution, self.layers)}{rate}"
+        return f"{at}  {super().where(execution)}"
+
+
+def _layer(execution: Execution, layers: int) -> str:
+    """The layer that a kernel is at which carries its state from one to the next; nothing where none does."""
+    from rdflow.interpreter.image import counters
+
+    assert execution.current is not None
+    current = execution.current
+    for number, actor in enumerate(current.compiled.netlist.actors):
+        firings = prod(loop.size for loop in actor.loops)
+        if actor.kind == "carry" and layers and firings % layers == 0:
+            fired = int(counters(current.image).firings[number])
+            return f"  layer {min(layers, fired * layers // firings + 1)} of {layers}"
+    return ""
