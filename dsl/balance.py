@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from rdflow.dsl.axes import Digit, size
 from rdflow.dsl.balance_memory import memory_wait
-from rdflow.dsl.checked import Compute, Hold, Kernel, Line, Load, Store, Stream, sources_of, space_of
+from rdflow.dsl.checked import Compute, Hold, Kernel, Line, Load, Route, Store, Stream, sources_of, space_of
 from rdflow.dsl.depths import Shallow, deepen
 from rdflow.dsl.flow import FAR, Channel, Flow, Wait
 from rdflow.dsl.flow_build import FIFO, build, neighbours
@@ -281,7 +281,7 @@ def _ask(kernel: Kernel, flow: Flow, node: int, channels: Sequence[Channel]) -> 
 
 
 def _whole(line: Line) -> bool:
-    return isinstance(line, Hold) and line.tile == 0
+    return isinstance(line, Hold | Route) and line.tile == 0
 
 
 def _needs(flow: Flow, loop: Sequence[Wait], firing: int) -> tuple[int, ...]:
@@ -329,7 +329,7 @@ def _wasted(kernel: Kernel, turn: Turn, report: Reporter) -> None:
 def _shallow(kernel: Kernel, shallow: Shallow, report: Reporter) -> None:
     """A depth that the user gave and that stops the path beside."""
     hold = kernel.lines[shallow.line]
-    assert isinstance(hold, Hold)
+    assert isinstance(hold, Hold | Route)
     name = hold.stream.name
     labels: list[tuple[Span, str]] = [(_span(hold), f"depth {hold.depth}")]
     if shallow.fork != shallow.line:

@@ -84,12 +84,31 @@ def _scalar(scope: Scope, place: syntax.Place, stream: Stream) -> Scalar:
     return Scalar(stream.name, stream.order.time, stream.order.space)
 
 
+def counted(scope: Scope, order: Order) -> Order:
+    """An order whose ragged loops end where the nearest split above says, unless they end somewhere already."""
+    present = {d.root for d in order.digits}
+    more = tuple((r, b) for r, b in scope.counts.items() if r in present and order.bound(r) is None)
+    return replace(order, bounds=order.bounds + more)
+
+
+def counted_if_outside(scope: Scope, order: Order) -> Order:
+    """The same where the loops of the counts are the outer ones; other orders have all places."""
+    found = counted(scope, order)
+    new = [(root, b) for root, b in found.scalars if order.bound(root) is None]
+    return found if all(_known(order, root, b) for root, b in new) else order
+
+
+def _known(order: Order, root: str, scalar: Scalar) -> bool:
+    """Whether a stream tells how far an axis runs before its loop starts."""
+    level = scalar.level(order.time, order.space)
+    return level is not None and not any(d.root == root for d in order.time[:level])
+
+
 def follows(scope: Scope, order: Order, span: Span) -> None:
     """The loops of every stream that is a bound are the outer ones of an order, outside of the loops that it bounds."""
     for root, scalar in order.scalars:
-        level = scalar.level(order.time, order.space)
         dealt = bool(set(scalar.time) & set(order.sockets))
-        if not dealt and level is not None and not any(d.root == root for d in order.time[:level]):
+        if not dealt and _known(order, root, scalar):
             continue
         known = (*(s for line in scope.lines for s in streams_of(line)), *scope.before.values())
         stream = next(s for s in known if s.name == scalar.name)
@@ -115,6 +134,8 @@ def _brought(scope: Scope, order: Order, root: str, stream: Stream) -> str:
     """How a stream that is a bound comes to be there when the loop starts."""
     first = next((i for i, d in enumerate(order.time) if d.root == root), len(order.time))
     outside, own = order.time[:first], stream.order.time
+    if any(scalar.name == stream.name for scalar in scope.counts.values()):
+        return f"put `{scope.terms(own)}` outermost, and `{root}` inside of it"
     if not own or not set(own) <= set(outside):
         return f"put `{scope.terms(stream.order.digits)}` outermost"
     level = max(outside.index(d) for d in own) + 1

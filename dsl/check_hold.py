@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Digit, Linear, runs, without
-from rdflow.dsl.bounds import follows
+from rdflow.dsl.bounds import counted, follows
 from rdflow.dsl.check_gather import outside
 from rdflow.dsl.check_load import annotated, dealt, inserted
 from rdflow.dsl.checked import Hold, Load, Stream
@@ -37,7 +37,7 @@ def check_hold(scope: Scope, unit: syntax.Unit, body: syntax.Pmu) -> tuple[Load 
         )
     if order is None:
         order = seen.order
-    order = bounded(order, seen.order)
+    order = counted(scope, bounded(order, seen.order))
     follows(scope, order, unit.span)
     tile = tiled(scope, unit, seen, order, tile, what(inner, seen))
     if inner is not None and isinstance(body.source, syntax.Load):

@@ -12,7 +12,7 @@ from rdflow.dsl.check_store import check_store
 from rdflow.dsl.checked import streams_of
 from rdflow.dsl.layers import expand
 from rdflow.dsl.program import PREDEFINED
-from rdflow.dsl.report import Abandon
+from rdflow.dsl.report import Abandon, plural
 from rdflow.dsl.scope import Scope
 
 
@@ -48,12 +48,13 @@ def check_line(scope: Scope, line: syntax.Line) -> None:
         return
     for name in line.names:
         _new(scope, name)
-    if len(line.names) > 1 and not isinstance(line.body, syntax.Pcu | syntax.LayerCall):
+    most = 2 if isinstance(line.body, syntax.Split) else 1  # a split has its counts, too
+    if len(line.names) > most and not isinstance(line.body, syntax.Pcu | syntax.LayerCall):
         raise scope.report.fail(
             "RDF043",
-            f"{len(line.names)} names for 1 stream",
-            [(line.names[1].span, "nothing is left for this one")],
-            help=f"leave `{line.names[1].text}` out, or give it a line of its own",
+            f"{len(line.names)} names for {plural(most, 'stream')}",
+            [(line.names[most].span, "nothing is left for this one")],
+            help=f"leave `{line.names[most].text}` out, or give it a line of its own",
         )
     _holds(scope, line)
     match line.body:
@@ -75,16 +76,16 @@ def check_line(scope: Scope, line: syntax.Line) -> None:
             return
     for checked_line in found:
         scope.lines.append(checked_line)
-    for name, stream in zip(line.names, streams_of(found[-1]), strict=True):
+    for name, stream in zip(line.names, streams_of(found[-1]), strict=False):  # counts need no name
         scope.define(stream, name.text)
 
 
 def _holds(scope: Scope, unit: syntax.Unit) -> None:
     """`depth` and `;` stand only where something is held."""
-    if unit.depth is not None and not isinstance(unit.body, syntax.Pmu | syntax.Fifo):
+    if unit.depth is not None and not isinstance(unit.body, syntax.Pmu | syntax.Fifo | syntax.Split | syntax.Merge):
         raise scope.report.fail(
             "RDF046",
-            "only a pmu or a fifo has a depth",
+            "only a scratchpad or a fifo has a depth",
             [(unit.depth.span, "a depth here")],
             notes=["tiles are held in a scratchpad; the queues in front of all other units are of one size"],
             help=f"leave it out, or deepen the queue behind it: `{unit.names[0].text}q = fifo {unit.names[0].text} depth "

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Digit, Interval, size, without
+from rdflow.dsl.bounds import counted_if_outside
 from rdflow.dsl.check_gather import outside
 from rdflow.dsl.checked import Load, Stream, TensorView
 from rdflow.dsl.orders import Order
@@ -31,7 +32,7 @@ def check_load(scope: Scope, unit: syntax.Unit, body: syntax.Load) -> Load:
     """A line that loads."""
     element, order, _ = annotated(scope, unit)
     view = tensor_view(scope, body.view)
-    order = order or memory_order(scope, view)
+    order = counted_if_outside(scope, order or memory_order(scope, view))
     covers(scope, order, (*digits_of(view), *gathered(view)), view, unit.span)
     outside(scope, order, view.gathers, unit.names[0].text, unit.span)
     same_dtype(scope, element, view, unit)

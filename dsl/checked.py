@@ -177,16 +177,26 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`split` or `merge` by a selector, over tiles: values only until the engine routes by data."""
+    """`split` or `merge` by a selector, over tiles (A8): (expert, place) is the place-th token whose selector is the expert.
+
+    `expert`, `place`: digits of the routed side, `experts`, `places` how many there are; `choice`: the digits of the
+    selector that are routed, in the order in which tokens travel. `counts`: of a split, the stream of the tokens of each
+    expert, which bounds the loops over places (None where an earlier split by the same selector has it).
+    """
 
     stream: Stream
     source: Stream
     selector: Stream
+    counts: Stream | None
     merge: bool
     expert: tuple[Digit, ...]
     place: tuple[Digit, ...]
+    experts: int
+    places: int
     choice: tuple[Digit, ...]
     tile: int
+    depth: int
+    explicit_depth: bool
     span: Span
 
 
@@ -230,6 +240,8 @@ def streams_of(line: Line) -> tuple[Stream, ...]:
             return tuple(r.stream for r in results)
         case Store():
             return ()
+        case Route(stream=stream, counts=Stream() as counts):
+            return (stream, counts)
         case _:
             return (line.stream,)
 
@@ -257,7 +269,7 @@ def bounds_of(line: Line) -> set[str]:
     match line:
         case Compute(inputs=inputs):
             orders += [i.order for i in inputs]
-        case Hold(source=source) | Store(source=source):
+        case Hold(source=source) | Store(source=source) | Route(source=source):
             orders.append(source.order)
     return {scalar.name for order in orders for _, scalar in order.scalars}
 

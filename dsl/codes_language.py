@@ -546,7 +546,9 @@ ENTRIES: tuple[str, ...] = (
 
     A scratchpad gives back all that it holds: every digit of its source is a loop, a copy or a lane of its order.
     Leaving one out would read one value of it for ever; reducing is what a pcu does. A `split` or a `merge` says
-    which digits are the expert and the place within it, and the place is an axis declared `ragged`.
+    which digits are the expert and the place within it, and the place is an axis declared `ragged`: `[tile; e, n, .. |
+    ..]` is the n-th token of the tile whose selector is e. Selectors and tokens come one by one, in the loops outside of
+    the tile and then those that are routed; the expert is the first loop of the tile, or copies.
 
     wrong:
         axis t = 64, c = 256
@@ -794,7 +796,8 @@ ENTRIES: tuple[str, ...] = (
     RDF043: as many names as results
 
     A line defines a stream for each of its results, in the order in which they stand. Loads, scratchpads and
-    carries have one output; a pcu may have several results of one nest, and a layer as many as it returns.
+    carries have one output; a pcu may have several results of one nest, a layer as many as it returns, and a split may
+    name its counts: `xs, m = split x by i as [; e, n, .. | ..]`.
 
     wrong:
         axis n = 1024

@@ -6,7 +6,7 @@ from dataclasses import field, replace
 from math import ceil
 
 from rdflow.dsl.axes import Digit, size, without
-from rdflow.dsl.checked import Compute, Hold, Kernel, Line, sources_of, space_of, streams_of
+from rdflow.dsl.checked import Compute, Hold, Kernel, Line, Route, sources_of, space_of, streams_of
 from rdflow.dsl.orders import packets
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.turns import producers
@@ -44,7 +44,7 @@ class Paths:
                 readers[source] += 1
         self.forks = {line for line, count in enumerate(readers) if count > 1}
 
-    def longest(self, start: int, hold: Hold) -> list[float]:
+    def longest(self, start: int, hold: Hold | Route) -> list[float]:
         """For every line the most tiles of `hold` that paths from `start` keep on the way; `start` itself is not counted."""
         first = hold.stream.order.time[0]
         tiles = _tiles(hold)
@@ -59,7 +59,7 @@ class Paths:
             self.known[key] = found
         return self.known[key]
 
-    def excess(self, number: int, hold: Hold) -> tuple[float, int, int]:
+    def excess(self, number: int, hold: Hold | Route) -> tuple[float, int, int]:
         """By how many tiles the longest path beside a hold is longer than its own, and where the two part and meet."""
         after = self.longest(number, hold)
         worst = (0.0, number, number)
@@ -73,13 +73,15 @@ class Paths:
         return worst
 
 
-def _tiles(hold: Hold) -> int:
+def _tiles(hold: Hold | Route) -> int:
     return size(hold.stream.order.time[: hold.tile])
 
 
 def _weight(line: Line, first: Digit, tiles: int) -> float:
     """Tiles that a line keeps: one where it is a hold of the same outer loop, less where its tiles are smaller."""
-    if not isinstance(line, Hold) or line.fifo or line.tile == 0 or line.stream.order.time[0] != first:
+    if not isinstance(line, Hold | Route) or line.tile == 0 or line.stream.order.time[0] != first:
+        return 0.0
+    if isinstance(line, Hold) and line.fifo:
         return 0.0
     return min(1.0, tiles / _tiles(line))
 
@@ -100,7 +102,9 @@ def deepen(kernel: Kernel) -> list[Shallow]:
     found = []
     deeper: dict[int, Line] = {}
     for number, line in enumerate(kernel.lines):
-        if not isinstance(line, Hold) or line.fifo or line.tile == 0 or _tiles(line) < 2:
+        if not isinstance(line, Hold | Route) or line.tile == 0 or _tiles(line) < 2:
+            continue
+        if isinstance(line, Hold) and line.fifo:
             continue
         excess, fork, join = paths.excess(number, line)
         more = ceil(excess)
@@ -109,7 +113,7 @@ def deepen(kernel: Kernel) -> list[Shallow]:
             deeper[number] = replace(line, depth=needed)
         elif line.explicit_depth and more and line.depth < needed:
             found.append(Shallow(number, needed, slowdown(more, line.depth), fork, join))
-        elif line.explicit_depth and line.depth == 1:
+        elif line.explicit_depth and line.depth == 1 and isinstance(line, Hold):
             found.append(Shallow(number, 2, serial(paths, number, line), number, number))
     kernel.lines[:] = [deeper.get(i, line) for i, line in enumerate(kernel.lines)]
     return [s for s in found if s.factor >= NOTABLE]

@@ -9,9 +9,9 @@ from math import gcd, prod
 from rdflow.dsl.axes import Digit, Linear, without
 from rdflow.dsl.checked import Carry, Compute, Hold, Kernel, Line, Load, Route, Store, Stream, TensorView
 from rdflow.dsl.collectives import Choose, direct
-from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
 from rdflow.dsl.elaborate_compute import elaborate_compute
 from rdflow.dsl.elaborate_hold import elaborate_hold
+from rdflow.dsl.elaborate_route import elaborate_route
 from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, plain
 from rdflow.dsl.lanes import lane_values
 from rdflow.dsl.masks import conditions
@@ -41,24 +41,7 @@ def elaborate(kernel: Kernel, form: Choose = direct) -> Netlist:
 
     Raises CompileError for what the engine does not execute (RDF080).
     """
-    refuse(kernel)
     return _Elaboration(kernel, form).run()
-
-
-def refuse(kernel: Kernel) -> None:
-    """Split and merge are checked and evaluated, but not executed yet."""
-    found = []
-    for line in kernel.lines:
-        if isinstance(line, Route):
-            what = "`merge`" if line.merge else "`split`"
-            found.append(_later(kernel, line, f"{what} routes by data, which the engine does not execute yet"))
-    if found:
-        raise CompileError(found, kernel.program.source)
-
-
-def _later(kernel: Kernel, line: Line, message: str) -> Diagnostic:
-    help = "`rdflow check` and the NumPy evaluator (rdflow.load(..).evaluate(..)) take it"
-    return Diagnostic("RDF080", message, (Label(line.span, "in this line"),), (), help)
 
 
 class _Elaboration:
@@ -95,6 +78,8 @@ class _Elaboration:
                 elaborate_compute(self.nets, line, line.stream.name, self.form)
             case Carry():
                 self._carry(line)
+            case Route():
+                elaborate_route(self.nets, line)
 
     # -- memory --------------------------------------------------------------------------------------------------------
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 
+from rdflow.dsl.all_reduce import reduce_over_sockets
 from rdflow.dsl.axes import Digit, Linear, strides, without
 from rdflow.dsl.checked import Compute, Reduction, Result
-from rdflow.dsl.collectives import Choose, Collective, reduce_over_sockets
+from rdflow.dsl.collectives import Choose, Collective
 from rdflow.dsl.formulas import line_flops, stage_digits
 from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, plain
 from rdflow.dsl.lanes import lane_table

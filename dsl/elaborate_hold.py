@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -277,22 +278,23 @@ class _Hold:
     def _info(self) -> UnitInfo:
         hold = self.hold
         copies = max(1, prod(d.extent for d in self.order.copies))
-        held = self._elements() * BYTES[hold.stream.dtype] * hold.depth
+        held = elements(self.layout, self.nets.kernel.lengths) * BYTES[hold.stream.dtype] * hold.depth
         order = self.nets.kernel.writer.order(self.order, hold.tile)
         verb = "fifo" if hold.fifo else "pmu"
         return UnitInfo(
             hold.stream.name, "pmu", verb, hold.span, order, copies, 0, max(1, -(-held // PMU_BYTES)), 0, held
         )
 
-    def _elements(self) -> int:
-        """Elements of a tile: what exists, not the padding of the last one."""
-        total = 1
-        for root in dict.fromkeys(d.root for d in self.layout):
-            digits = [d for d in self.layout if d.root == root]
-            extent = prod(d.extent for d in digits)
-            low = min(d.stride for d in digits)
-            total *= min(extent, -(-self.nets.kernel.lengths[root] // low))
-        return total
+
+def elements(layout: Sequence[Digit], lengths: Mapping[str, int]) -> int:
+    """Elements of a tile with these digits: what exists, not the padding of the last one."""
+    total = 1
+    for root in dict.fromkeys(d.root for d in layout):
+        digits = [d for d in layout if d.root == root]
+        extent = prod(d.extent for d in digits)
+        low = min(d.stride for d in digits)
+        total *= min(extent, -(-lengths[root] // low))
+    return total
 
 
 def bounded_alike(nets: Nets, hold: Hold, block: Digit | None, first: Digit | None) -> Linear | None:

@@ -168,7 +168,7 @@ def _sources(lines: Sequence[Line], number: int, makers: Mapping[str, int]) -> i
     names = {s.name for s in sources_of(line)} | bounds_of(line)
     if isinstance(line, Carry):
         names.add(line.feedback)
-    found = sum(1 << makers[name] for name in names if name in makers)
+    found = sum(1 << maker for maker in {makers[name] for name in names if name in makers})
     if isinstance(line, Load | Store):
         stores = [i for i, other in enumerate(lines) if isinstance(other, Store) and _precedes(other.view, line.view)]
         found |= sum(1 << i for i in stores)
@@ -216,6 +216,4 @@ def _initial(frame: Frame, carry: Carry) -> Tokens:
 
 
 def _joined(over: Sequence[Digit], slices: Sequence[Tokens]) -> Tokens:
-    present = [t.present for t in slices if t.present is not None]
-    masks = stacked(over, present) if len(present) == len(slices) else None
-    return Tokens(stacked(over, [t.array for t in slices]), masks)
+    return Tokens(stacked(over, [t.array for t in slices]))

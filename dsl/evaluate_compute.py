@@ -44,18 +44,7 @@ class _Result:
         reduction = self.result.reduction
         value = None if reduction is None else self.reduce(reduction)
         array = self.evaluate(self.result.value, value)
-        gone = (
-            set() if reduction is None else {*reduction.time, *reduction.lanes, *reduction.copies, *reduction.sockets}
-        )
-        present = every(self.given())
-        if present is not None and gone & set(present.digits):
-            present = None
-        return Tokens(Array(array.digits, np.asarray(rounded(array.numbers, self.result.stream.dtype))), present)
-
-    def given(self) -> Iterable[Array | None]:
-        """What splits further up say of which elements there are."""
-        used = {op.source for op in self.result.ops if op.name == "stream"}
-        return (self.inputs[i].present for i in sorted(used))
+        return Tokens(Array(array.digits, np.asarray(rounded(array.numbers, self.result.stream.dtype))))
 
     def leaf(self, op: Op, value: Array | None) -> Array:
         match op.name:
@@ -138,7 +127,7 @@ class _Result:
         gone = {*reduction.time, *reduction.lanes, *reduction.copies, *reduction.sockets}
         roots = {d.root for d in gone}
         bounds = [(r, b) for r, b in self.bounds if r in roots or gone & set(b.digits)]
-        return every([frame.defined(digits, bounds, roots), *self.given()])
+        return frame.defined(digits, bounds, roots)
 
     def runs(self, reduction: Reduction) -> Array | None:
         """Which iterations of the reduced loops run: counters stop at the bound, in whole rounds of the copies."""

@@ -27,7 +27,7 @@ def store(frame: Frame, line: Store) -> None:
     at = indices(frame, line.view)
     tokens = frame.read(line.source)
     inside = [Array(i.digits, in_range(i.numbers, n)) for i, n in zip(at, target.shape, strict=True)]
-    kept = every([*inside, tokens.present, frame.defined_in(line.source.order)])
+    kept = every([*inside, frame.defined_in(line.source.order)])
     digits = arranged(d for a in (*at, tokens.array) for d in a.digits)
     if kept is None:
         target[tuple(i.along(digits) for i in at)] = tokens.array.along(digits)

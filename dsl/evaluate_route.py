@@ -14,21 +14,32 @@ from rdflow.dsl.evaluate_frame import Frame
 
 def route(frame: Frame, line: Route) -> None:
     frame.define(line.stream, merge(frame, line) if line.merge else split(frame, line))
+    if line.counts is not None:
+        frame.define(line.counts, counts(frame, line))
 
 
 def split(frame: Frame, line: Route) -> Tokens:
-    """x at the n-th (token, choice) of the tile whose selector is e; places from count(e) on are not there."""
+    """x at the n-th (token, choice) of the tile whose selector is e; 0 at places from count(e) on."""
     outer, chosen = selectors(frame, line)
     experts, places = arranged(line.expert), arranged(line.place)
     table = np.full((len(chosen), size(experts), size(places)), -1)
     for row, selected in zip(table, chosen, strict=True):
-        for expert in range(size(experts)):
-            members = np.flatnonzero(selected == expert)[: size(places)]
+        for expert in range(line.experts):
+            members = np.flatnonzero(selected == expert)[: line.places]
             row[expert, : len(members)] = members
     digits = (*outer, *experts, *places)
     token = array(digits, table.reshape(shape(digits)))
-    moves = parts(token, line.choice)
-    return Tokens(moved(frame.read(line.source).array, moves), Array(token.digits, token.numbers >= 0))
+    return Tokens(moved(frame.read(line.source).array, token, line.choice))
+
+
+def counts(frame: Frame, line: Route) -> Tokens:
+    """How many tokens of the tile each expert has, as far as there are places."""
+    outer, chosen = selectors(frame, line)
+    digits = (*outer, *arranged(line.expert))
+    found = np.zeros((len(chosen), size(arranged(line.expert))), np.int32)
+    for expert in range(line.experts):
+        found[:, expert] = np.minimum((chosen == expert).sum(axis=1), line.places)
+    return Tokens(array(digits, found.reshape(shape(digits))))
 
 
 def merge(frame: Frame, line: Route) -> Tokens:
@@ -37,13 +48,12 @@ def merge(frame: Frame, line: Route) -> Tokens:
     experts, places = arranged(line.expert), arranged(line.place)
     table = np.full(chosen.shape, -1)
     for row, selected in zip(table, chosen, strict=True):
-        for expert in range(size(experts)):
-            members = np.flatnonzero(selected == expert)[: size(places)]
+        for expert in range(line.experts):
+            members = np.flatnonzero(selected == expert)[: line.places]
             row[members] = expert * size(places) + np.arange(len(members))
     digits = (*outer, *line.choice)
-    return Tokens(
-        moved(frame.read(line.source).array, parts(array(digits, table.reshape(shape(digits))), (*experts, *places)))
-    )
+    slot = array(digits, table.reshape(shape(digits)))
+    return Tokens(moved(frame.read(line.source).array, slot, (*experts, *places)))
 
 
 def selectors(frame: Frame, line: Route) -> tuple[tuple[Digit, ...], Numbers]:
@@ -75,7 +85,11 @@ def parts(index: Array, digits: Sequence[Digit]) -> dict[Digit, Array]:
     return found
 
 
-def moved(source: Array, moves: dict[Digit, Array]) -> Array:
-    """The source with some digits replaced by index values over others; 0 where these are -1."""
-    digits = arranged((*source.digits, *moves))
-    return pick(source.full(digits), [moves.get(d) or Array((d,), np.arange(d.extent)) for d in digits])
+def moved(source: Array, index: Array, digits: Sequence[Digit]) -> Array:
+    """The source with some digits replaced by those of a number; 0 where it is -1."""
+    moves = parts(index, digits)
+    own = arranged((*source.digits, *moves))
+    found = pick(source.full(own), [moves.get(d) or Array((d,), np.arange(d.extent)) for d in own])
+    every = arranged((*found.digits, *index.digits))  # an index of a single token has no digit to move
+    there = index.along(every) >= 0
+    return Array(every, np.where(there, found.along(every), found.numbers.dtype.type(0)))

@@ -10,7 +10,7 @@ from dataclasses import replace
 from math import isqrt
 
 from rdflow.dsl.axes import Digit, Linear, size, without
-from rdflow.dsl.checked import Carry, Compute, Hold, Kernel, Line, Load, Store, Stream, space_of
+from rdflow.dsl.checked import Carry, Compute, Hold, Kernel, Line, Load, Route, Store, Stream, space_of
 from rdflow.dsl.flow import FAR, Blocks, Flow, Node, Ranges
 from rdflow.dsl.joins import Nets, agree, ends_by_number
 from rdflow.dsl.orders import Order, packets
@@ -105,8 +105,8 @@ class _Builder:
                 self._compute(line)
             case Carry():
                 self._carry(line)
-            case _:
-                self.ends[line.stream.name] = []
+            case Route():
+                self._route(line)
 
     # -- pieces --------------------------------------------------------------------------------------------------------
 
@@ -229,17 +229,71 @@ class _Builder:
         """Credits for free tiles one way, what is written the other way."""
         tile = hold.tile
         inside, outside = writer.digits[tile:], reader.digits[tile:]
-        self._tokens(reader, dict.fromkeys(outside, LAST), writer, dict.fromkeys(inside, FIRST), hold.depth)
+        self._credit(reader, writer, tile, hold.depth)
         if hold.queue and not gathered:
             self._tokens(writer, {}, reader, {})
             return
         counts = block_counts(self.nets, hold, writer, reader)
         if counts is None:
-            self._tokens(writer, dict.fromkeys(inside, LAST), reader, dict.fromkeys(outside, FIRST))
+            self._whole(writer, reader, tile)
             return
         push = writer.node.pulses(replace(writer, ranges=dict.fromkeys(inside[1:], LAST)).at({}))
         pop = reader.node.pulses(replace(reader, ranges=dict.fromkeys(outside[1:], FIRST)).at({}))
         self.flow.channel(writer.node, reader.node, push, Blocks.of(pop, counts), FAR)
+
+    # -- splits and merges ---------------------------------------------------------------------------------------------
+
+    def _route(self, route: Route) -> None:
+        """As a hold of which a tile is one block, with an actor that takes the selectors of a tile."""
+        order, source, selector = route.stream.order, route.source.order, route.selector
+        gathered = without(source.space, order.space)
+        again = () if route.merge else without(route.choice, source.digits)
+        times = (*without(source.time, (*order.space, *gathered)), *again)
+        routers: list[End] = []
+        readers: list[End] = []
+        writers: list[End] = []
+        for space in self.copies(order.space):
+            own = {d: v for d, v in space.items() if d not in route.choice}
+            router = self._node((*order.time[: route.tile], *route.choice), selector.order, own)
+            reader = self._node(order.time, order, space)
+            self._credit(reader, router, route.tile, route.depth)
+            for copy in self.copies(gathered):
+                writer = self._node(
+                    times, replace(source, bounds=selector.order.bounds + source.bounds), {**space, **copy}
+                )
+                if route.merge:
+                    self._whole(router, writer, route.tile)
+                else:
+                    self._slots(router, writer, again)
+                self._whole(writer, reader, route.tile)
+                writers.append(self._held(writer, len(times) - len(again)))
+            routers.append(router)
+            readers.append(reader)
+        self._connect(route.source, source, writers)
+        self._connect(selector, selector.order, routers)
+        self.ends[route.stream.name] = readers
+        if route.counts is not None:
+            self.ends[
+                route.counts.name
+            ] = []  # those that it bounds are not linked to it: only what always waits is asked
+
+    def _slots(self, router: End, writer: End, again: Sequence[Digit]) -> None:
+        """A queue inside of a split: the slots of each token."""
+        level = len(router.digits) - len(again)
+        push = replace(router, ranges=dict.fromkeys(router.digits[level:], LAST))
+        pop, room = self._held(writer, level), max(2, FIFO + router.node.pipeline + self.wires)
+        self.flow.channel(
+            router.node, writer.node, router.node.pulses(push.at({})), writer.node.pulses(pop.at({})), room
+        )
+
+    def _credit(self, reader: End, writer: End, tile: int, depth: int) -> None:
+        last, first = dict.fromkeys(reader.digits[tile:], LAST), dict.fromkeys(writer.digits[tile:], FIRST)
+        self._tokens(reader, last, writer, first, depth)
+
+    def _whole(self, writer: End, reader: End, tile: int) -> None:
+        """The reader of a tile starts when it is written."""
+        last, first = dict.fromkeys(writer.digits[tile:], LAST), dict.fromkeys(reader.digits[tile:], FIRST)
+        self._tokens(writer, last, reader, first)
 
     # -- compute -------------------------------------------------------------------------------------------------------
 

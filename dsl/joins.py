@@ -368,6 +368,12 @@ class Nets:
         packets_each = -(-size // endpoint.firings)
         draft.outputs.append(Port(queues, gate, packets_each, _select(draft, dealt), (), -1, endpoint.source))
 
+    def join(self, source: Endpoint, sink: Draft, queue: int, pop: Gate) -> None:
+        """A queue of tokens with lanes between two actors of one unit, a port at each end."""
+        size = self.netlist.queues[queue].packets
+        source.draft.outputs.append(Port((queue,), source.gate, size, source=source.source))
+        sink.inputs.append(Port((queue,), pop, size))
+
     def token(
         self,
         source: Draft,
@@ -497,13 +503,13 @@ def kept(endpoint: Endpoint) -> tuple[tuple[Digit | None, ...], tuple[Loop, ...]
     draft = endpoint.draft
     left = [i for i in range(len(draft.loops)) if not endpoint.gate.last >> i & 1]
 
-    def seen(affine: Affine) -> Affine:
+    def seen(affine: Affine, outside: int) -> Affine:
         by_loop = affine.by_loop + (0,) * (len(draft.loops) - len(affine.by_loop))
         ends = sum(c * (draft.loops[i].size - 1) for i, c in enumerate(by_loop) if i not in left)
-        return affine._replace(const=affine.const + ends, by_loop=tuple(by_loop[i] for i in left))
+        return affine._replace(const=affine.const + ends, by_loop=tuple(by_loop[i] for i in left[:outside]))
 
-    loops = (draft.loops[i] for i in left)
-    shorter = (l if l.limit is None else l._replace(limit=seen(l.limit), base=seen(l.base)) for l in loops)
+    loops = enumerate(draft.loops[i] for i in left)
+    shorter = (l if l.limit is None else l._replace(limit=seen(l.limit, i), base=seen(l.base, i)) for i, l in loops)
     return tuple(draft.digits[i] for i in left), tuple(shorter)
 
 

@@ -73,6 +73,7 @@ def _inside(scope: Scope, unit: syntax.Unit, call: syntax.LayerCall, own: bool) 
         {},
         lines=scope.lines,
         versions=scope.versions,
+        counts=scope.counts,
         named=scope.named,
         path=scope.full(unit.names[0].text),
         settled=scope.settled,

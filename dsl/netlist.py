@@ -251,7 +251,8 @@ class Burst:
 class Actor:
     """A loop nest with ports.
 
-    kind: "pcu" (a map, a fold, a tree node), "systolic", "drain", "write", "read" (a PMU's two ends), "request",
+    kind: "pcu" (a map, a fold, a tree node), "systolic", "drain", "write", "read" (a PMU's two ends), "route", "count"
+    (what a split or a merge has beside them: one takes the selectors, one gives the counts), "request",
     "respond" (an AGCU load), "store", "acknowledge" (an AGCU store), "carry", "send" (an AGCU that feeds links).
     `stages`: pipeline stages between a firing and its token, the machine turns them into cycles.
     """

@@ -35,6 +35,7 @@ class Scope:
     broken: set[str] = field(default_factory=set)  # names whose line has no type: their users are not blamed
     lines: list[Line] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, Scalar] = field(default_factory=dict)  # by ragged axis: what the nearest split above counts
     later: dict[str, Span] = field(default_factory=dict)
     named: dict[str, Stream] = field(
         default_factory=dict
@@ -50,6 +51,11 @@ class Scope:
     @property
     def lengths(self) -> dict[str, int]:
         return {name: axis.length for name, axis in self.axes.items()}
+
+    @property
+    def ragged(self) -> set[str]:
+        """The roots of the axes that are places of routed tokens."""
+        return {self.program.axes[name].root for name in self.program.ragged if name in self.program.axes}
 
     @property
     def writer(self) -> Writer:

@@ -16,7 +16,7 @@ from rdflow.interpreter.network import Meetings, meetings, through_links
 from rdflow.interpreter.route import Route, hops
 from rdflow.interpreter.sockets import beside_links, is_link, link_room, link_servers, link_timing, node_errors
 
-CREDIT_SOURCES = ("read", "drain")
+CREDIT_SOURCES = ("read", "count", "drain")
 """kinds whose queues inside a unit give room back: with the last read, not when its value is out of the pipeline"""
 
 
@@ -105,16 +105,16 @@ def _pipeline(netlist: Netlist, machine: Machine, queue: Queue) -> int:
 def pipeline_cycles(actor: Actor, occupies: str, machine: Machine) -> int:
     """Cycles from a firing to its token, by kind of actor.
 
-    pcu, systolic, drain: a cycle each of `Actor.stages`, which counts chains and tails already. write, read: the PMU's
-    latencies. request, respond, store, acknowledge: the AGCU's. carry: it computes nothing, but unused stages of a PCU
+    pcu, systolic, drain: a cycle each of `Actor.stages`, which counts chains and tails already. write and route, read
+    and count: the PMU's latencies. request, respond, store, acknowledge: the AGCU's. carry: it computes nothing, but unused stages of a PCU
     still count; in a PMU it takes the latency of a read.
     """
     match actor.kind:
         case "pcu" | "systolic" | "drain":
             return actor.stages
-        case "write":
+        case "write" | "route":
             return machine.pmu.write_latency
-        case "read":
+        case "read" | "count":
             return machine.pmu.read_latency
         case "request" | "respond" | "store" | "acknowledge" | "send":
             return machine.agcu.latency

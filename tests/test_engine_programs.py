@@ -27,7 +27,7 @@ from rdflow.interpreter.image import counters
 
 Sizes = dict[str, int]
 Ended = tuple[list[int], list[dict[str, list[int]]], dict[str, bytes]]
-NOT_EXECUTED = {"mixture_of_experts", "samba_coe"}  # they route by data, or have a pool: RDF080
+NOT_EXECUTED = {"samba_coe"}  # it has a pool: RDF080
 ELSEWHERE = {"gpt_train", "llama", "llama_train", "llama_train_unfused"}  # held against PyTorch, in files of their own
 MORE: dict[str, list[Sizes]] = {
     "hello": [{"N": 4096, "P": 32}],
@@ -114,6 +114,7 @@ SMALL: dict[str, list[Sizes]] = {
     "attention": [{"S": 40, "D": 10, "P": 2}, {"S": 8, "D": 8}],
     "attention_causal": [{"S": 40, "D": 10, "P": 2}],
     "ragged_attention": [{"B": 3, "S": 20, "D": 10}],
+    "mixture_of_experts": [{"T": 9, "C": 10, "F": 5, "G": 1, "N": 2}, {"T": 40, "C": 8, "F": 4, "G": 2, "N": 3}],
     "topk_router": [{"T": 9, "C": 10, "N": 10}],
     "online_softmax": [{"T": 20, "D": 5, "K": 8}],
     "fftconv": [{"P": 2, "NB": 1}],

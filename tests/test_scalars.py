@@ -6,6 +6,7 @@ Lengths are drawn from below 0 to beyond the axis: the first count as 0, the oth
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 import rdflow
 from rdflow.dsl.check import check
 from rdflow.dsl.checked import Kernel, streams_of
-from rdflow.dsl.diagnostics import CompileError
+from rdflow.dsl.collectives import Form
 from rdflow.dsl.orders import Scalar
 from rdflow.dsl.scalars import tokens_apart
 from rdflow.dsl.source import Source
@@ -213,14 +214,35 @@ def test_sequences_on_several_sockets(place: str, z: str, factor: int) -> None:
     np.testing.assert_allclose(result.outputs["Y"], there.sum(2), rtol=1e-4, atol=1e-4)
 
 
-def test_a_sum_over_sockets_of_lengths_is_not_executed_yet() -> None:
-    text = SOCKETS.replace("store y -> Y", "t = pcu sum(s) v\n        store t -> T").replace("{z}", "pcu x * 2")
-    text = text.replace("Y: f32[s @socket, h, d]", "T: f32[h, u, d]").replace("n = load LEN as [s @socket, h]", "{n}")
-    text = text.replace("xb = pmu x as [s @socket, h; d/L, u | d%L]", "").replace("y = pcu sum(u) xb", "v = pcu x + 1")
-    text = text.replace("LEN: int32[s @socket, h]", "LEN: int32[h]").format(place="s @socket", n="n = load LEN as [h]")
-    with pytest.raises(CompileError) as raised:
-        rdflow.loads(text).run()
-    assert [d.code for d in raised.value.diagnostics] == ["RDF080"]
+@pytest.mark.parametrize("form", ["direct", "ring"])
+@pytest.mark.parametrize("columns", [40, 1])
+def test_a_sum_over_sockets_of_lengths(form: Form, columns: int) -> None:
+    """As many tokens as the lengths say, dealt within each step of the loop that they bound; none that is not there."""
+    program = rdflow.loads(
+        """
+        param D = 40
+        axis s = 2, h = 4, u = 33, d = D
+        tensor X: f32[s @socket, h, u, d], LEN: int32[h] in hbm input
+        tensor T: f32[h, u, d] in hbm output
+        kernel k {
+            n = load LEN as [h]
+            x = load X as [s @socket, h, u < n, d/L | d%L]
+            v = pcu x + 1
+            t = pcu sum(s) v
+            store t -> T
+        }
+        schedule { launch k }
+        """,
+        D=columns,
+    )
+    values = program.inputs({"LEN": np.array([33, 0, 5, 40], np.int32)})
+    execution = replace(program, collective=form).execution(values)
+    execution.advance()
+    assert execution.values is not None
+    assert program.verified(values, {"T": execution.values["T"]}).passed
+    there = np.arange(33) < values["LEN"][:, None]
+    x = values["X"].astype(np.float64)
+    np.testing.assert_allclose(execution.values["T"], np.where(there[..., None], x.sum(0) + 2, 0), rtol=1e-4, atol=1e-4)
 
 
 def test_a_bound_that_all_sockets_have_is_not_dealt_to_them() -> None:
