@@ -20,11 +20,12 @@ from rdflow.dsl.axes import Digit, Linear, runs, size, strides, without
 from rdflow.dsl.checked import Route
 from rdflow.dsl.elaborate_hold import elements
 from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, by_copy_of, plain
+from rdflow.dsl.lanes import lane_values
 from rdflow.dsl.masks import conditions
 from rdflow.dsl.netlist import ALWAYS, LANES, Const, In, Mem, Operand, Row, Temp, UnitInfo, ends, starts
 from rdflow.dsl.orders import BYTES, PMU_BYTES, Order, packets
 from rdflow.dsl.records import dataclass
-from rdflow.dsl.rows import Rows, lane_values
+from rdflow.dsl.rows import Rows
 from rdflow.dsl.sockets import SOCKET, Space, label
 
 WORD = 4  # bytes of an entry of the table
