@@ -28,7 +28,8 @@ from rdflow.interpreter.image import counters
 Sizes = dict[str, int]
 Ended = tuple[list[int], list[dict[str, list[int]]], dict[str, bytes]]
 NOT_EXECUTED = {"samba_coe"}  # it has a pool: RDF080
-ELSEWHERE = {"gpt_train", "llama", "llama_train", "llama_train_unfused"}  # held against PyTorch, in files of their own
+# held against PyTorch, in files of their own
+ELSEWHERE = {"gpt_train", "llama", "llama_operators", "llama_train", "llama_train_unfused"}
 MORE: dict[str, list[Sizes]] = {
     "hello": [{"N": 4096, "P": 32}],
     "gemm": [{"M": 1, "N": 64, "K": 64}, {"M": 96, "N": 48, "K": 100}],
@@ -123,6 +124,9 @@ SMALL: dict[str, list[Sizes]] = {
     "llama_decode": [{"B": 1, "C": 8, "F": 5, "U": 5, "NL": 2, "G": 1, "R": 2, "W": 2, "POS": 3}],
     "llama": [{"B": 1, "T": 3, "M": 2, "U": 5, "NL": 2, "C": 8, "F": 5, "V": 7, "G": 1, "R": 2, "W": 2, "D": 1}],
     "mlp_backward_adam": [{"T": 8, "C": 5, "V": 9}],
+    "llama_operators": [
+        {"B": 1, "T": 3, "M": 2, "U": 5, "NL": 1, "C": 8, "F": 5, "V": 7, "G": 1, "R": 2, "W": 2, "D": 1}
+    ],
     "gpt_train": [{"T": 4, "H0": 2, "N": 4, "F": 2, "SPARSE": 2}],
     "llama_train": [{"T": 4, "C": 8, "V": 5, "G": 1, "R": 1, "W": 2}],
     "llama_train_unfused": [{"T": 3, "C": 4, "V": 5, "G": 1, "R": 1, "W": 2}],

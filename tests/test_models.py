@@ -22,6 +22,8 @@ import pytest
 
 import rdflow
 from rdflow import tables
+from rdflow.dsl.launches import calls
+from rdflow.dsl.report import Reporter
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")),
@@ -94,6 +96,7 @@ HEADS = {"F": 96, "G": 8, "R": 2, "W": 4}
 
 MODELS = {
     "llama": Model("llama", "Llama", GROUPED, HEADS, llama),
+    "llama_operators": Model("llama_operators", "Llama", GROUPED, HEADS, llama),
 }
 
 
@@ -144,7 +147,7 @@ def inputs(name: str, dtype: str, program: rdflow.Program) -> Arrays:
 # -- the same tokens ---------------------------------------------------------------------------------------------------
 
 WHOLE = [(name, dtype, sockets, 32) for name in MODELS for dtype in ("f32", "bf16") for sockets in (1, 2, 8)]
-QUICK = [("llama", "f32", 1, 3), ("llama", "f32", 2, 3)]
+QUICK = [("llama", "f32", 1, 3), ("llama", "f32", 2, 3), ("llama_operators", "f32", 2, 3)]
 RUNS = WHOLE if os.environ.get("RDFLOW_MODELS") == "all" else QUICK
 
 
@@ -157,3 +160,14 @@ def test_it_generates_what_transformers_does(name: str, dtype: str, sockets: int
     found = outputs["LOGITS"].reshape(logits.shape)
     assert np.abs(found - logits).max() <= {"f32": 1e-4, "bf16": BF16}[dtype] * np.abs(logits).max()
     np.testing.assert_array_equal(outputs["IDS"], tokens)
+
+
+# -- one kernel an operator --------------------------------------------------------------------------------------------
+
+
+def test_a_prompt_through_llama_2_7b_is_740_launches() -> None:
+    """23 operators in each of 32 layers and 4 around them (DECISIONS: module operators), and as many for a step."""
+    sizes = {"NL": 32, "C": 64, "F": 96, "V": 96, "G": 8, "R": 1, "W": 4, "D": 8, "T": 40, "U": 48}
+    for tokens, launches in ((1, 740), (2, 1480)):
+        found = rdflow.load("llama_operators", **sizes, M=tokens)
+        assert len(calls(found.checked.program, Reporter())) == launches
