@@ -34,10 +34,19 @@ def view_of(program: Program, call: LaunchCall, name: str, memory: Mapping[str, 
     argument = argument_of(program, call, name)
     if argument is not None:
         return sliced(program, argument, memory)
+    home, number = place_of(program, call, name)
+    return memory[home] if call.expert is None else memory[home][number, ...]
+
+
+def place_of(program: Program, call: LaunchCall, name: str) -> tuple[str, Any]:
+    """Which tensor in memory that is, and what of it."""
+    argument = argument_of(program, call, name)
+    if argument is not None:
+        return argument.tensor, argument.fixed
     if call.expert is None:
-        return memory[name]
+        return name, ()
     kind = program.pools[call.expert.pool].kind(call.expert.number)
-    return memory[f"{kind.label}.{name}"][call.expert.number - kind.first, ...]
+    return f"{kind.label}.{name}", call.expert.number - kind.first
 
 
 def number(program: Program, read: Read, memory: Mapping[str, Array]) -> Value:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import field
 from time import perf_counter
 from typing import Any
 
@@ -13,31 +13,27 @@ from numpy.typing import NDArray
 
 from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.check import Checked
-from rdflow.dsl.checked import Kernel
 from rdflow.dsl.coalesce import coalesce
 from rdflow.dsl.collectives import Form
 from rdflow.dsl.diagnostics import CompileError
 from rdflow.dsl.elaborate import elaborate
-from rdflow.dsl.launched import launched_netlist
-from rdflow.dsl.netlist import Netlist
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.schedule import Walk
-from rdflow.dsl.slices import argument_of, number, sliced, view_of
+from rdflow.dsl.slices import argument_of, number, place_of, sliced, view_of
 from rdflow.dsl.steps import Activation, CopyCall, LaunchCall, LaunchSpec, Pause, Read, Step
 from rdflow.interpreter.agenda import Agenda, Logged
 from rdflow.interpreter.allocate import unit_table
 from rdflow.interpreter.collectives import chosen
 from rdflow.interpreter.faults import deadlock
-from rdflow.interpreter.floorplan import Floorplan
-from rdflow.interpreter.forward import Skipped
-from rdflow.interpreter.image import Image, Status, advance, build, memory_words
+from rdflow.interpreter.image import Status, advance, blank, load, memory_words
 from rdflow.interpreter.kernel.layout import FAR
 from rdflow.interpreter.lasting import lasting
+from rdflow.interpreter.launched import Compiled, Launched, Tables, Turn
 from rdflow.interpreter.machine import Machine
-from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.mapping import map_netlist
 from rdflow.interpreter.memory import MemoryPlan, plan, respelled
+from rdflow.interpreter.restart import Restart
 from rdflow.interpreter.sockets import shard
 from rdflow.interpreter.transfer import Transfers
 
@@ -45,53 +41,6 @@ Array = NDArray[Any]
 Choices = Callable[[Read], Value]
 LOOK = 0.1  # seconds between two looks at the progress of a long launch, about
 FIRST_SLICE, LAST_SLICE = 100_000, 1 << 48  # cycles of the first slice, and of any; the next ones as LOOK wants
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """A kernel mapped to a machine."""
-
-    kernel: Kernel
-    mapped: Mapped
-    floorplan: Floorplan
-
-    configured: int = 0
-    """PCUs and PMUs that it takes of a socket"""
-
-    @property
-    def netlist(self) -> Netlist:
-        return self.mapped.netlist
-
-    def launched(self, call: LaunchCall) -> Mapped:
-        """The mapped kernel with the numbers of a launch in its netlist."""
-        return replace(self.mapped, netlist=launched_netlist(self.netlist, self.kernel, call.numbers))
-
-
-@dataclass
-class Launched:
-    """A launch: its image and when it started, in cycles of execution since the start of the program."""
-
-    call: LaunchCall
-    compiled: Compiled
-    image: Image
-    start: int
-    host_seconds: float = 0.0
-    repeats: bool = False
-    """whether it was not simulated, as a launch before it is the same"""
-
-    @property
-    def end(self) -> int:
-        return self.start + self.image.cycles
-
-    @property
-    def firings(self) -> int:
-        """Of all actors, so far."""
-        return int(self.image.tables.actors["firings"].sum())
-
-    @property
-    def skipped(self) -> Skipped:
-        """What was counted and not simulated."""
-        return Skipped(1, self.image.cycles, self.firings) if self.repeats else self.image.skipped
 
 
 @dataclass
@@ -123,10 +72,13 @@ class Execution:
     _read: list[Value] = field(default_factory=list)
     _first: dict[str, Array] | None = None
     """the values at cycle 0, where the cycles depend on them"""
+    _tables: dict[LaunchSpec, Tables] = field(default_factory=dict)
+    _own: dict[str, int] = field(default_factory=dict)
+    """the tensors that were written to, and how often: these are not the arrays that were given any more"""
 
     def __post_init__(self) -> None:
         if self.values is not None and any(kernel.bounding for kernel in self.checked.kernels.values()):
-            self._first = {name: array.copy() for name, array in self.values.items()}
+            self._first = dict(self.values)
         self._transfers = Transfers(self.machine)
         self.plan = plan(self.checked, self.machine)
         self.checked = respelled(self.checked, self.plan)
@@ -135,7 +87,7 @@ class Execution:
 
     @property
     def finished(self) -> bool:
-        done = not self.launched or self.launched[-1].image.status is Status.FINISHED
+        done = not self.launched or self.launched[-1].finished
         return done and self._next is None
 
     @property
@@ -149,7 +101,7 @@ class Execution:
         last = self.current
         if last is None:
             return 0
-        return last.end if last.image.status is Status.FINISHED else last.start + last.image.time
+        return last.end if last.finished else last.start + last.image.time
 
     def advance(self, until: int | None = None, progress: Callable[[Execution], None] | None = None) -> None:
         """Execute every firing before cycle `until` (None: to the end). `progress` is called at the start and now and then.
@@ -160,7 +112,12 @@ class Execution:
         if progress is not None:
             progress(self)
         while not self.finished and (until is None or self.time < until):
-            launched = self._repeated(until) or self._running()
+            repeated = self._repeated(until)
+            if repeated is not None:
+                self.log.append(self._logged(repeated))
+                self._proceed()
+                continue
+            launched = self._running()
             pause = launched.image.time + piece
             began = perf_counter()
             status = advance(launched.image, FAR if until is None else until - launched.start, pause=pause)
@@ -170,6 +127,7 @@ class Execution:
             if status is Status.DEADLOCK:
                 raise CompileError([deadlock(launched.image)], launched.compiled.kernel.program.source)
             if status is Status.FINISHED:
+                launched.end_here()
                 self._collect(launched)
                 self.log.append(self._logged(launched))
                 self._proceed()
@@ -179,7 +137,7 @@ class Execution:
     def again(self, compiled: dict[LaunchSpec, Compiled]) -> Execution:
         """The same program at cycle 0 with these mapped kernels: timing only, but where the cycles depend on values. Its
         schedule reads what this one's read."""
-        values = None if self._first is None else {name: array.copy() for name, array in self._first.items()}
+        values = None if self._first is None else dict(self._first)
         read = iter(list(self._read))
         return Execution(
             self.checked, self.machine, values, self.collective, compiled=compiled, choices=lambda _: next(read)
@@ -209,15 +167,13 @@ class Execution:
 
     def _running(self) -> Launched:
         last = self.current
-        if last is not None and last.image.status is not Status.FINISHED:
+        if last is not None and not last.finished:
             return last
         call = self._next
         assert call is not None, "there is no launch left"
         compiled = self.compile(call.spec)
-        threads = self.threads if self.values is None else self.threads or os.cpu_count() or 1
-        with lasting():
-            image = build(compiled.mapped, self._given(call, compiled), threads, call.numbers)
-        self.launched.append(Launched(call, compiled, image, last.end if last is not None else 0))
+        start = last.end if last is not None else 0
+        self.launched.append(Launched(call, compiled, start, self._enter(call, compiled)))
         self._seen.setdefault((call.spec, call.scalars), self.launched[-1])
         return self.launched[-1]
 
@@ -228,13 +184,13 @@ class Execution:
         A kernel's tensors have the addresses of its mapping in all its launches, so the channels are the same too.
         """
         last = self.current
-        if self.values is not None or last is None or last.image.status is not Status.FINISHED:
+        if self.values is not None or last is None or not last.finished:
             return None
         call = self._next
         same = None if call is None else self._seen.get((call.spec, call.scalars))
-        if call is None or same is None or (until is not None and until < last.end + same.image.cycles):
+        if call is None or same is None or (until is not None and until < last.end + same.counted.cycles):
             return None
-        self.launched.append(Launched(call, same.compiled, same.image, last.end, repeats=True))
+        self.launched.append(same.again(call, last.end))
         return self.launched[-1]
 
     # -- the schedule --------------------------------------------------------------------------------------------------
@@ -251,11 +207,12 @@ class Execution:
                     pass  # `agenda` makes times of them
                 case CopyCall(source, target) if self.values is not None:
                     program = self.checked.program
+                    self._written(target.tensor)
                     sliced(program, target, self.values)[...] = sliced(program, source, self.values)
             self.log.append(Logged(step))
 
     def _logged(self, launched: Launched) -> Logged:
-        return Logged(launched.call, launched.image.cycles, launched.compiled.configured, launched.compiled.mapped)
+        return Logged(launched.call, launched.counted.cycles, launched.compiled.configured, launched.compiled.mapped)
 
     def agenda(self, policy: str | None = None) -> Agenda:
         """When everything that is done so far was done, with the policies of the pools or with another one."""
@@ -274,11 +231,32 @@ class Execution:
 
     # -- tensors -------------------------------------------------------------------------------------------------------
 
-    def _given(self, call: LaunchCall, compiled: Compiled) -> Mapping[int, Array] | None:
-        """The values of the kernel's tensors, by number; None for timing alone."""
-        if self.values is None:
-            return None
-        return {i: np.array(self._slice(call, use.name), order="C") for i, use in enumerate(compiled.netlist.tensors)}
+    def _enter(self, call: LaunchCall, compiled: Compiled) -> Turn:
+        """Give a launch the tables of its kernel at their first cycle, with its numbers and tensors. What is in its place
+        from the launch before stays there; versions that stores make are always brought anew."""
+        tables = self._tables.get(call.spec)
+        if tables is None:
+            threads = self.threads if self.values is None else self.threads or os.cpu_count() or 1
+            with lasting():
+                image = blank(compiled.mapped, self.values is not None, threads)
+                tables = self._tables[call.spec] = Tables(Restart.of(image))
+        turn = tables.begin(call.numbers)
+        for at, memory in enumerate(compiled.netlist.memories):
+            if self.values is not None and memory.tensor is not None:
+                name = compiled.netlist.tensors[memory.tensor].name
+                home, part = place_of(self.checked.program, call, name)
+                holds = None if "#" in memory.name else (home, part, self._own.get(home, 0))
+                if holds is None or tables.holds.get(at) != holds:
+                    load(tables.restart.image, at, self._slice(call, name))
+                    tables.holds[at] = holds
+        return turn
+
+    def _written(self, name: str) -> None:
+        """A tensor is about to change: from now on its array belongs to this execution."""
+        assert self.values is not None
+        if name not in self._own:
+            self.values[name] = self.values[name].copy()
+        self._own[name] = self._own.get(name, 0) + 1
 
     def _slice(self, call: LaunchCall, name: str) -> Array:
         """What a kernel's tensor is in the program: itself, an expert's, or the part of what is given for it that its
@@ -306,6 +284,7 @@ class Execution:
             use = netlist.tensors[memory.tensor]
             if use.sharded is None and memory.socket:
                 continue
+            self._written(place_of(self.checked.program, launched.call, use.name)[0])
             words = memory_words(launched.image, i)
             array = words if use.dtype in ("bf16", "f32") else words.view(np.int32)
             target = shard(use, self._slice(launched.call, use.name), memory.socket)

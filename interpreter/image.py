@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import field
 from enum import IntEnum
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from rdflow.interpreter.mapped import Mapped, QueueTiming
 from rdflow.interpreter.parallel import Apart, put_together, take_apart
 from rdflow.interpreter.registers import Limited, Registers, unlimited
 from rdflow.interpreter.rows import Store, lower
+from rdflow.interpreter.sockets import shard
 
 WINDOW = 16384  # cycles that actors run ahead where no server forbids it: fastest of those tried
 ROOM = 3 * layout.VALUE_BATCH  # so that few batches of values end because a ring does
@@ -49,6 +51,7 @@ class Image:
     marks: Marks | None  # None: with values
     apart: Apart | None = None
     """its sockets, where they run apart"""
+    registers: Registers = field(default_factory=Registers)
     status: Status = Status.RUNNING
 
     @property
@@ -354,18 +357,57 @@ def build(
 
     Raises ValueError for a ragged netlist without values: they decide how often its loops run.
     """
-    if values is None and mapped.netlist.ragged:
+    image = blank(mapped, values is not None, threads)
+    start(image, scalars or {})
+    for number, memory in enumerate(mapped.netlist.memories):
+        if values is not None and memory.tensor is not None and memory.tensor in values:
+            load(image, number, values[memory.tensor])
+    return image
+
+
+def start(image: Image, scalars: Scalars) -> None:
+    """Enter the numbers of a launch in an image that stands at its first cycle."""
+    if not image.registers:
+        return
+    image.registers.fill_tables(image.tables, scalars)
+    if image.apart is not None:
+        image.apart.actors["at_last"][image.apart.place] = image.tables.actors["at_last"]
+    for words in _stores(image):
+        image.registers.fill_words(words, scalars)
+
+
+def load(image: Image, memory: int, values: Table) -> None:
+    """Fill a memory with what a tensor holds, or its socket with the part that is on it."""
+    assert image.store is not None, "a run without values has no words"
+    own = image.mapped.netlist.memories[memory]
+    assert own.tensor is not None
+    part = shard(image.mapped.netlist.tensors[own.tensor], values, own.socket)
+    first = image.store.memories[memory]
+    words = words_of(image, own.socket)[first : first + part.size]
+    target = words if part.dtype.kind == "f" else words.view(np.int32)
+    target.reshape(part.shape)[...] = part
+
+
+def _stores(image: Image) -> list[Table]:
+    """The words of every socket."""
+    if image.values is None:
+        return []
+    return [v.words for v in image.apart.values] if image.apart is not None else [image.values.words]
+
+
+def blank(mapped: Mapped, with_values: bool, threads: int | None = None) -> Image:
+    """An image at cycle 0 without the numbers and the tensors of a launch."""
+    if mapped.netlist.ragged and not with_values:
         raise ValueError("values decide how often a loop runs")
-    builder = Builder(mapped, 0 if values is None else ROOM)
+    builder = Builder(mapped, ROOM if with_values else 0)
     tables = builder.build()
-    if values is None:
+    if not with_values:
         image = Image(mapped, tables, None, builder.rank, None, marks(mapped, tables, builder.rank))
     else:
-        store = lower(mapped.netlist, builder.rank, tables, builder.affine, values)
+        store = lower(mapped.netlist, builder.rank, tables, builder.affine)
         tables = tables._replace(affine=builder.affine.array())
         image = Image(mapped, tables, store.values, builder.rank, store, None)
-    if builder.affine.registers:
-        builder.affine.registers.fill(tables, image.values, scalars or {})
+    image.registers = builder.affine.registers
     if threads and mapped.netlist.sockets > 1:
         image.apart = take_apart(mapped, tables, builder.rank, image.store, threads)
     return image

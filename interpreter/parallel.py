@@ -83,7 +83,7 @@ def take_apart(mapped: Mapped, tables: Tables, rank: Index, store: Store | None,
     actors, due = _actors(tables, place, starts)
     shared = tables._replace(actors=actors, due=due, queues=queues, ports=ports, fan=fan)
     parts = [_part(shared, int(a), int(b)) for a, b in pairwise(starts)]
-    words = [_values(netlist, k, store) for k in range(netlist.sockets)] if store else []
+    words = [_values(netlist, store) for _ in range(netlist.sockets)] if store else []
     marks = [_plain() for _ in parts]
     step = [
         native.quick_stepper(p, m, words[k] if words else None)
@@ -169,16 +169,13 @@ def _plain() -> Marks:
     return MARKS._replace(control=np.zeros_like(MARKS.control), watches=watches)
 
 
-def _values(netlist: Netlist, socket: int, store: Store) -> Values:
-    """A store of the same addresses with what is on one socket: pages that are never touched take no memory."""
+def _values(netlist: Netlist, store: Store) -> Values:
+    """A store of the same addresses for one socket, without tensors: pages that are never touched take no memory."""
     values = store.values
     words = np.zeros_like(values.words)
     first = min(store.memories, default=0)
     end = max((s + m.words for s, m in zip(store.memories, netlist.memories, strict=True)), default=0)
     words[:first], words[end:] = values.words[:first], values.words[end:]
-    for start, memory in zip(store.memories, netlist.memories, strict=True):
-        if memory.tensor is not None and memory.socket == socket:
-            words[start : start + memory.words] = values.words[start : start + memory.words]
     return values._replace(words=words, ints=words.view(np.int32))
 
 

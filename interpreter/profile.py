@@ -20,14 +20,15 @@ from rdflow.dsl.records import dataclass
 from rdflow.interpreter.agenda import Agenda
 from rdflow.interpreter.allocate import MAIN, unit_table
 from rdflow.interpreter.bandwidth import Carrier, carriers
-from rdflow.interpreter.execution import Compiled, Execution, Launched
-from rdflow.interpreter.image import Counters, counters
+from rdflow.interpreter.execution import Execution
+from rdflow.interpreter.image import Counters
 from rdflow.interpreter.lasting import lasting
+from rdflow.interpreter.launched import Compiled, Launched
 from rdflow.interpreter.limiter import Wait, limit
 from rdflow.interpreter.machine import BURST, Machine
 from rdflow.interpreter.network import Link, traffic
 from rdflow.interpreter.reconcile import Compared, compared
-from rdflow.interpreter.states import STATES, Cycles, elapsed, states
+from rdflow.interpreter.states import STATES, Cycles
 
 
 @dataclass(frozen=True)
@@ -212,9 +213,9 @@ def _sum(parts: Iterable[TierProfile], seconds: float) -> TierProfile:
 def _kernel(name: str, group: list[Launched], machine: Machine) -> KernelProfile:
     compiled = group[0].compiled
     netlist = compiled.netlist
-    counted = [counters(l.image) for l in group]
-    cycles = sum(elapsed(l.image) for l in group)
-    spent = sum((states(l.image) for l in group[1:]), states(group[0].image))
+    counted = [l.counted.counters for l in group]
+    cycles = sum(l.counted.cycles for l in group)
+    spent = sum((l.counted.states for l in group[1:]), group[0].counted.states)
     given = [l.call.numbers for l in group]
     kernels = [launched_kernel(compiled.kernel, numbers) for numbers in given]
     work = [flops_of(kernel) for kernel in kernels]

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rdflow.dsl.arguments import Argument, Scalars
 from rdflow.dsl.launched import total
 from rdflow.dsl.netlist import Affine, Blocks, Loop
 from rdflow.dsl.records import dataclass
-from rdflow.interpreter.kernel.layout import VECTOR, Tables, Values
+from rdflow.interpreter.kernel.layout import VECTOR, Tables
 
 ENDLESS = 1 << 40  # a limit beyond every axis: times a stride it is still a number
 
@@ -42,7 +43,7 @@ class Registers:
     def __bool__(self) -> bool:
         return bool(self.affines or self.words or self.counts)
 
-    def fill(self, tables: Tables, values: Values | None, scalars: Scalars) -> None:
+    def fill_tables(self, tables: Tables, scalars: Scalars) -> None:
         """Enter the numbers of a launch in tables that stand at the first cycle."""
         for offset, affine in self.affines:
             tables.affine[offset] = total(affine, scalars)
@@ -50,11 +51,12 @@ class Registers:
             tables.counts[offset : offset + size] = blocks.counts(total(blocks.limit, scalars), size)
         if self.loops:
             _limit(self.loops, tables)
-        for word, argument in self.words if values is not None else ():
-            assert values is not None
-            number = argument.number(scalars)
+
+    def fill_words(self, words: NDArray[np.float32], scalars: Scalars) -> None:
+        """Enter the constants of a launch in a store."""
+        for word, argument in self.words:
             dtype = np.float32 if argument.kind == "f" else np.int32
-            values.ints[word : word + VECTOR] = np.full(VECTOR, number, dtype).view(np.int32)
+            words[word : word + VECTOR].view(dtype)[:] = argument.number(scalars)
 
 
 def unlimited(loop: Loop) -> Affine:

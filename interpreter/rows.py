@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import field
 from itertools import pairwise
 from typing import Any, Protocol
@@ -17,7 +17,6 @@ from rdflow.interpreter.kernel import layout
 from rdflow.interpreter.kernel.layout import VALUE_BATCH, VECTOR, Tables, Values
 from rdflow.interpreter.kernel.opcodes import COMBINE, NUMBER
 from rdflow.interpreter.registers import Registers
-from rdflow.interpreter.sockets import shard
 
 SCRATCH = 4 * VECTOR * VALUE_BATCH  # words at the start of the store, for operations that need some
 TEMPORARY = VALUE_BATCH * VECTOR  # words of a temporary
@@ -341,12 +340,11 @@ def lower(
     rank: NDArray[np.int64],
     tables: Tables,
     affines: Affines,
-    values: Mapping[int, NDArray[Any]],
 ) -> Store:
     """Lower all rows, lay out the store, and enter both into the tables of the timing."""
     temporaries = max((_temporaries(actor) for actor in netlist.actors), default=0)
     lowering = Lowering(netlist, affines, SCRATCH + (temporaries + FRESH) * TEMPORARY)
-    _place_memories(lowering, values)
+    lowering.memories = [lowering.reserve(memory.words) for memory in netlist.memories]
     _place_queues(lowering, tables)
     for actor, place in zip(netlist.actors, rank, strict=True):
         row = tables.actors[place]
@@ -364,18 +362,6 @@ def lower(
 def _temporaries(actor: Actor) -> int:
     """How many temporaries the actor's rows number."""
     return 1 + max((t.index for row in actor.rows for t in temporaries(row)), default=-1)
-
-
-def _place_memories(lowering: Lowering, values: Mapping[int, NDArray[Any]]) -> None:
-    """Memories in the store, those of given tensors filled."""
-    for memory in lowering.netlist.memories:
-        start = lowering.reserve(memory.words)
-        lowering.memories.append(start)
-        if memory.tensor is not None and memory.tensor in values:
-            use = lowering.netlist.tensors[memory.tensor]
-            content = np.ravel(shard(use, values[memory.tensor], memory.socket))
-            dtype = np.float32 if content.dtype.kind == "f" else np.int32
-            lowering.contents.append((start, content[: memory.words].astype(dtype)))
 
 
 def _place_queues(lowering: Lowering, tables: Tables) -> None:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from rdflow.dsl.netlist import Netlist
 from rdflow.dsl.records import dataclass
 from rdflow.interpreter.allocate import MAIN
-from rdflow.interpreter.execution import Execution, Launched
+from rdflow.interpreter.execution import Execution
 from rdflow.interpreter.image import Image, advance, build
 from rdflow.interpreter.kernel import layout
+from rdflow.interpreter.launched import Launched
 from rdflow.interpreter.machine import BURST
 from rdflow.interpreter.profile import spec_names
 from rdflow.interpreter.states import elapsed, settled, states

@@ -15,7 +15,8 @@ from math import ceil
 from rdflow.dsl.netlist import Actor, Netlist, Port
 from rdflow.dsl.records import dataclass
 from rdflow.interpreter.allocate import unit_table
-from rdflow.interpreter.execution import Compiled, Execution
+from rdflow.interpreter.execution import Execution
+from rdflow.interpreter.launched import Compiled
 from rdflow.interpreter.mapped import Mapped, QueueTiming, Server
 
 ABOUT = {

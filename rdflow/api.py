@@ -140,8 +140,8 @@ class Program:
         streams bound does not have."""
         from rdflow.interpreter.execution import Execution
 
-        copies = None if values is None else {name: array.copy() for name, array in values.items()}
-        return Execution(self.checked, self.machine, copies, self.collective, self.threads, policy=self.policy)
+        own = None if values is None else dict(values)
+        return Execution(self.checked, self.machine, own, self.collective, self.threads, policy=self.policy)
 
     def timed(self, given: Mapping[str, Any] | None = None, seed: int = 0) -> Execution:
         """The program at cycle 0 without values, or with them where they decide how often loops run."""

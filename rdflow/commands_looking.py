@@ -8,7 +8,7 @@ from rdflow.registry import command, nearest, none, said
 from rdflow.session import Mistake, Reply, Session
 
 if TYPE_CHECKING:
-    from rdflow.interpreter.execution import Launched
+    from rdflow.interpreter.launched import Launched
 
 
 def _standing(session: Session) -> Launched:

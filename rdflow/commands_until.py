@@ -13,8 +13,9 @@ from rdflow.session import Mistake, Reply, Session
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rdflow.interpreter.execution import Execution, Launched
+    from rdflow.interpreter.execution import Execution
     from rdflow.interpreter.image import Image
+    from rdflow.interpreter.launched import Launched
 
 CHUNK = 4096  # cycles that `:until` executes before it looks
 PATIENCE = 1_000_000  # cycles that `:until` looks at one by one

@@ -9,7 +9,8 @@ from rdflow.dsl.netlist import Netlist, UnitInfo
 from rdflow.dsl.records import dataclass
 from rdflow.floor import Drawing, floor
 from rdflow.interpreter.allocate import size_text
-from rdflow.interpreter.execution import Compiled, Execution
+from rdflow.interpreter.execution import Execution
+from rdflow.interpreter.launched import Compiled
 from rdflow.interpreter.machine import Machine
 from rdflow.layered import Edge, Layout, layout
 from rdflow.svg import FAINT, INK, PAPER, Point, element, group, mono_width, path, site, text

@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from rdflow.dsl.firings import firings
-from rdflow.interpreter.execution import Execution, Launched
+from rdflow.interpreter.execution import Execution
 from rdflow.interpreter.image import Status, counters, counters_of, memory_words, tokens, waiting
+from rdflow.interpreter.launched import Launched
 from rdflow.interpreter.why import fires_now, main_actors, state
 from rdflow.show import table
 

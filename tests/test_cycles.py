@@ -12,7 +12,7 @@ from math import ceil
 import pytest
 
 import rdflow
-from rdflow.interpreter.execution import Compiled
+from rdflow.interpreter.launched import Compiled
 from rdflow.interpreter.machine import load_machine
 from rdflow.interpreter.mapping import map_netlist
 from rdflow.interpreter.profile import Profile

@@ -5,7 +5,7 @@ from __future__ import annotations
 import rdflow
 from rdflow.dsl.codes import CODES
 from rdflow.dsl.diagnostics import Diagnostic, Severity
-from rdflow.interpreter.execution import Compiled
+from rdflow.interpreter.launched import Compiled
 from rdflow.interpreter.links import streams
 from rdflow.show import costs
 from rdflow.units import kernel_costs

@@ -11,9 +11,9 @@ from test_engine_equals_oracle import check_in_slices, check_to_the_end
 import rdflow
 from rdflow.dsl.netlist import ALWAYS, Actor, Loop, Netlist, Port, Queue, UnitInfo, ends
 from rdflow.dsl.source import NOWHERE
-from rdflow.interpreter.execution import Compiled
 from rdflow.interpreter.flows import Wires
 from rdflow.interpreter.image import Status, advance, build, counters
+from rdflow.interpreter.launched import Compiled
 from rdflow.interpreter.mapped import Mapped, QueueTiming, Server, Stage
 from rdflow.interpreter.network import Crossing, Link, meetings, traffic
 from rdflow.interpreter.profile import profile

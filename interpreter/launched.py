@@ -1,0 +1,140 @@
+"""A kernel mapped to a machine, and its launches: what is known of each when the next one has its tables."""
+
+from __future__ import annotations
+
+from dataclasses import field, replace
+
+from rdflow.dsl.arguments import Scalars
+from rdflow.dsl.checked import Kernel
+from rdflow.dsl.launched import launched_netlist
+from rdflow.dsl.netlist import Netlist
+from rdflow.dsl.records import dataclass
+from rdflow.dsl.steps import LaunchCall
+from rdflow.interpreter.floorplan import Floorplan
+from rdflow.interpreter.forward import Skipped
+from rdflow.interpreter.image import Counters, Image, advance, build, counters
+from rdflow.interpreter.mapped import Mapped
+from rdflow.interpreter.restart import Restart
+from rdflow.interpreter.states import Cycles, elapsed, states
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A kernel mapped to a machine."""
+
+    kernel: Kernel
+    mapped: Mapped
+    floorplan: Floorplan
+    configured: int = 0
+    """PCUs and PMUs that it takes of a socket"""
+
+    @property
+    def netlist(self) -> Netlist:
+        return self.mapped.netlist
+
+    def launched(self, call: LaunchCall) -> Mapped:
+        """The mapped kernel with the numbers of a launch in its netlist."""
+        return replace(self.mapped, netlist=launched_netlist(self.netlist, self.kernel, call.numbers))
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What is counted of a launch so far: cycles up to the last firing, or to where it stands; cycles by actor and state."""
+
+    cycles: int
+    counters: Counters
+    states: Cycles
+    skipped: Skipped
+
+    @staticmethod
+    def of(image: Image) -> Counted:
+        return Counted(elapsed(image), counters(image), states(image), image.skipped)
+
+    @property
+    def firings(self) -> int:
+        """Of all actors."""
+        return int(self.counters.firings.sum())
+
+
+@dataclass
+class Tables:
+    """The tables that the launches of a kernel take in turns. `holds`: by memory, the tensor that is in it, what of it,
+    and how often it had been written to."""
+
+    restart: Restart
+    turns: int = 0
+    holds: dict[int, object] = field(default_factory=dict)
+
+    def begin(self, scalars: Scalars) -> Turn:
+        """The next turn: the image stands at the first cycle of a launch with these numbers."""
+        self.restart.begin(scalars)
+        self.turns += 1
+        return Turn(self, self.turns)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A launch's turn with the tables of its kernel."""
+
+    tables: Tables
+    number: int
+
+    @property
+    def image(self) -> Image | None:
+        """The image, as long as no other launch has it."""
+        return self.tables.restart.image if self.tables.turns == self.number else None
+
+
+@dataclass
+class Launched:
+    """A launch: when it started, in cycles of execution since the start of the program, and its turn with the tables."""
+
+    call: LaunchCall
+    compiled: Compiled
+    start: int
+    turn: Turn
+    host_seconds: float = 0.0
+    repeats: bool = False
+    """whether it was not simulated, as a launch before it is the same"""
+    _counted: Counted | None = None
+    """of a launch that has ended"""
+    _rerun: Image | None = None
+
+    @property
+    def finished(self) -> bool:
+        return self._counted is not None
+
+    @property
+    def image(self) -> Image:
+        """Its tables. Where a later launch has them by now, it runs again: without values, which are gone."""
+        found = self.turn.image or self._rerun
+        if found is None:
+            found = self._rerun = build(self.compiled.mapped, scalars=self.call.numbers)
+            advance(found)
+        return found
+
+    @property
+    def counted(self) -> Counted:
+        return self._counted if self._counted is not None else Counted.of(self.image)
+
+    def end_here(self) -> None:
+        """It has ended: keep what was counted."""
+        self._counted = Counted.of(self.image)
+
+    def again(self, call: LaunchCall, start: int) -> Launched:
+        """A launch that does the same, later."""
+        return Launched(call, self.compiled, start, self.turn, 0.0, True, self._counted)
+
+    @property
+    def end(self) -> int:
+        return self.start + self.counted.cycles
+
+    @property
+    def firings(self) -> int:
+        """Of all actors, so far."""
+        return self.counted.firings if self.finished else int(self.image.tables.actors["firings"].sum())
+
+    @property
+    def skipped(self) -> Skipped:
+        """What was counted and not simulated."""
+        return Skipped(1, self.counted.cycles, self.firings) if self.repeats else self.counted.skipped
