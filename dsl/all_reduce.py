@@ -80,6 +80,8 @@ class _Direct(_AllReduce):
         owners = [(number + i) % self.sockets for i in range(min(self.sockets, self.nest.tokens))]
         sums = self._sums(dealers, [spaces[owner] for owner in owners])
         shares = [self.forward(total, self.share, kept(total)[1][len(self.nest.loops) :], self.size) for total in sums]
+        for end in (*sums, *shares):
+            end.draft.copy = number  # with fewer tokens than sockets, each socket has some of the copies
         found = []
         for socket, space in enumerate(spaces):
             sources = [s if s.draft.socket == socket else share for s, share in zip(sums, shares, strict=True)]

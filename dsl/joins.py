@@ -47,6 +47,7 @@ class Draft:
     interval: int = 1
     tile_level: int = 0
     burst: Burst | None = None
+    copy: int | None = None
     inputs: list[Port] = field(default_factory=list)
     outputs: list[Port] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
@@ -108,6 +109,7 @@ class Draft:
             self.tile_level,
             self.burst,
             self.socket,
+            self.copy,
         )
 
 

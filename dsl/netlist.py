@@ -255,6 +255,7 @@ class Actor:
     (what a split or a merge has beside them: one takes the selectors, one gives the counts), "request",
     "respond" (an AGCU load), "store", "acknowledge" (an AGCU store), "carry", "send" (an AGCU that feeds links).
     `stages`: pipeline stages between a firing and its token, the machine turns them into cycles.
+    `copy`: which copy of its unit it is, where a socket does not have all of them; None: the next on its socket.
     """
 
     name: str
@@ -269,6 +270,7 @@ class Actor:
     tile_level: int = 0
     burst: Burst | None = None
     socket: int = 0
+    copy: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,9 @@ def unit_copies(netlist: Netlist, machine: Machine) -> list[UnitCopy]:
     kept = received(netlist, machine)
     found = []
     for actors in _groups(netlist):
-        unit, socket = netlist.actors[actors[0]].unit, netlist.actors[actors[0]].socket
-        copy = counts.get((unit, socket), 0)
+        first = netlist.actors[actors[0]]
+        unit, socket = first.unit, first.socket
+        copy = counts.get((unit, socket), 0) if first.copy is None else first.copy
         counts[unit, socket] = copy + 1
         sites = _sites(netlist.units[unit], copy, sum(kept.get(actor, 0) for actor in actors), machine)
         found.append(UnitCopy(unit, copy, netlist.units[unit].kind, actors, *sites, socket))

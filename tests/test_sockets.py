@@ -259,8 +259,8 @@ def test_a_deadlock_over_sockets_is_told() -> None:
 # -- time --------------------------------------------------------------------------------------------------------------
 
 HELD = """
-param G = 8, N = 256, P = 1
-axis g = G, n = N, r = 2
+param G = 8, N = 256, P = 1, R = 2
+axis g = G, n = N, r = R
 tensor X: f32[g @socket, n] in hbm input
 tensor Y: f32[r, n] in hbm output
 kernel k {
@@ -269,14 +269,15 @@ kernel k {
     store y @P -> Y
 }
 """
-"""copies of 2 n/(H P) tokens from scratchpads, so that no memory is in the way"""
+"""copies of R n/(H P) tokens from scratchpads, so that no memory is in the way"""
 
 
 @cache
 def spent(form: Form, sockets: int, copies: int, tokens: int) -> int:
     """Cycles of an all-reduce: from the first unit's first firing to the last that gives the result on."""
     machine = NODE.with_setting(f"node.sockets={sockets}")
-    found = mapped(HELD, form, machine, G=sockets, N=tokens // 2 * copies * 16, P=copies)
+    rounds = 1 + (tokens % 2 == 0)
+    found = mapped(HELD, form, machine, G=sockets, N=tokens // rounds * copies * 16, P=copies, R=rounds)
     image = build(found)
     assert advance(image) is Status.FINISHED
     counted = counters(image)
@@ -308,6 +309,25 @@ def test_long_messages_fill_the_links() -> None:
     packets = 4096 * 8 * cycles_per_packet(NODE)
     assert spent("direct", 8, 8, 4096) == pytest.approx(float(packets * 2 / 8), rel=0.05)
     assert spent("ring", 8, 8, 4096) == pytest.approx(float(packets * 2), rel=0.05)
+
+
+@pytest.mark.parametrize(("copies", "tokens"), [(4, 3), (8, 1), (8, 2), (8, 3), (8, 4), (16, 1), (16, 5), (16, 7)])
+def test_fewer_tokens_than_sockets_take_what_links_allow(copies: int, tokens: int) -> None:
+    message = Message(8, copies, tokens, 1, 1, 1)
+    assert spent("direct", 8, copies, tokens) == pytest.approx(direct_cycles(message, NODE), rel=0.01)
+    assert spent("ring", 8, copies, tokens) == pytest.approx(ring_cycles(message, NODE), rel=0.01)
+
+
+def test_a_sum_stands_beside_what_it_sums() -> None:
+    """With fewer tokens than sockets no socket has the sums of all copies: those that it has keep their copy's place."""
+    found = mapped(HELD, "direct", G=8, N=8 * 16, P=8, R=1)
+    actors = found.netlist.actors
+    far = [
+        time.first + time.stages[-1].after - 15 - 240
+        for queue, time in zip(found.netlist.queues, found.queues, strict=True)
+        if actors[queue.source].kind == "send" and time.stages
+    ]
+    assert len(far) == 2 * 8 * 7 and max(far) <= 6
 
 
 @pytest.mark.parametrize(("sockets", "form"), [(2, "direct"), (4, "direct"), (2, "ring"), (4, "ring")])
