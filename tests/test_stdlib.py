@@ -164,6 +164,22 @@ def gated(x: Tensors) -> Any:
     return {"I": choice.T, "Y": (weight / weight.sum(-1, keepdim=True)).T}
 
 
+def gated_rows(x: Tensors) -> Any:
+    found = gated({"X": x["X"].T})
+    return {"I": found["I"].T, "Y": found["Y"].T}
+
+
+def mixture(x: Tensors) -> Any:
+    """As Mixtral's block, token by token; scores in float32, so that roundings do not send a token elsewhere."""
+    weights, choices = functional().softmax(linear(x["X"].float(), x["Wr"].float()), -1).topk(2, -1)
+    weights = weights / weights.sum(-1, keepdim=True)
+    rows = []
+    for row, weight, choice in zip(x["X"], weights, choices, strict=True):
+        parts = [swiglu(row, x["Wg"][e], x["Wu"][e], x["Wd"][e]) for e in choice]
+        rows.append(sum(w * p.float() for w, p in zip(weight, parts, strict=True)))
+    return torch().stack(rows)
+
+
 def complex_(x: Any, axis: int) -> Any:
     re, im = x.float().unbind(axis)
     return torch().complex(re, im)
@@ -340,6 +356,9 @@ CASES = {
         lambda n: {"X": distinct(n["t"], n["v"])},
     ),
     "topk_gate": Case(gated, ({"t": 45, "e": 5},)),
+    "topk_gate_rows": Case(gated_rows, ({"t": 45, "e": 5},)),
+    "moe": Case(mixture, ({"t": 45, "e": 5}, {"t": 33, "n": 33, "v": 9})),
+    "moe_rows": Case(mixture, ({"t": 11, "e": 5}, {"t": 1, "v": 9})),
     "falcon": Case(falcon, ({"t": 45, "u": 45},), angles),
     "llama": Case(llama, ({"t": 45, "u": 45}, {"t": 33, "u": 33, "r": 1}), angles),
     "all_reduce": Case(lambda x: x["X"].sum(0), ({"n": 45},)),
