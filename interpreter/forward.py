@@ -36,18 +36,19 @@ def enable(marks: Marks, tables: Tables, forward: bool) -> None:
     marks.control["grid"] = 1 << (window.bit_length() - 1) if forward else 0
 
 
-def marks(mapped: Mapped, tables: Tables, rank: NDArray[np.int64]) -> Marks:
-    """Room for past states: one for each loop of the anchor, and of an actor that stands in."""
-    actors = [mapped.netlist.actors[a] for a in np.argsort(rank)]
+def marks(mapped: Mapped, tables: Tables, rank: NDArray[np.int64], nests: list[Actor]) -> Marks:
+    """Room for past states: one for each loop of the anchor, and of an actor that stands in. `nests`: the actors with the
+    loops of the tables."""
+    actors = [nests[a] for a in np.argsort(rank)]
     depth = max((len(a.loops) for a in actors), default=1) or 1
-    anchor = _anchor(actors)
+    leading = int(rank[anchor(mapped.netlist.actors)]) if actors else -1
     rules = [_rule(a, level, mapped) for a in actors for level in range(len(a.loops) or 1)]
     slots = np.maximum(tables.queues["capacity"], tables.queues["pushed"])
     room, references = int(slots.sum()), 2 * depth
     watch = {"level": 0, "cycle": FAR}
     return Marks(
         control=table(past.CONTROL, []),
-        watches=table(past.WATCH, [watch | {"anchor": anchor}, watch | {"anchor": -1, "first": depth}]),
+        watches=table(past.WATCH, [watch | {"anchor": leading}, watch | {"anchor": -1, "first": depth}]),
         references=np.zeros(references, past.REFERENCE),
         advances=table(past.ADVANCE, rules),
         first=np.cumsum(slots) - slots,
@@ -65,7 +66,7 @@ def marks(mapped: Mapped, tables: Tables, rank: NDArray[np.int64]) -> Marks:
     )
 
 
-def _anchor(actors: list[Actor]) -> int:
+def anchor(actors: list[Actor]) -> int:
     """The actor that fires most, and of these one with the deepest nest, whose loops turn most often; -1 without any."""
 
     def rate(a: int) -> tuple[int, int, int]:

@@ -14,7 +14,8 @@ from rdflow.dsl.arguments import Scalars
 from rdflow.dsl.netlist import ALWAYS, Actor, Affine, Gate, Loop, Netlist, Port
 from rdflow.dsl.records import dataclass
 from rdflow.interpreter import parallel
-from rdflow.interpreter.forward import Skipped, enable, marks
+from rdflow.interpreter.forward import Skipped, anchor, enable, marks
+from rdflow.interpreter.fuse import apart, fused
 from rdflow.interpreter.kernel import layout, native
 from rdflow.interpreter.kernel.layout import FAR, Tables, Values
 from rdflow.interpreter.kernel.past import Marks
@@ -47,6 +48,7 @@ class Image:
     tables: Tables
     values: Values | None
     rank: NDArray[np.int64]  # by actor: its place in the tables
+    nests: list[Actor]  # by actor: with the loops that are in the tables
     store: Store | None
     marks: Marks | None  # None: with values
     apart: Apart | None = None
@@ -122,6 +124,15 @@ def ranks(netlist: Netlist) -> NDArray[np.int64]:
     return rank
 
 
+def nests(netlist: Netlist) -> list[Actor]:
+    """The actors with as few loops as can be; but the anchor of fast-forward has its own, which say when to look."""
+    found = [fused(actor) for actor in netlist.actors]
+    if found:
+        leading = anchor(netlist.actors)
+        found[leading] = netlist.actors[leading]
+    return found
+
+
 def _descend(root: int, sinks: list[list[int]], seen: set[int], finished: list[int]) -> None:
     """Depth first from `root`; actors are finished after all that they feed."""
     if root in seen:
@@ -152,6 +163,7 @@ class Builder:
         self.room = room  # places that rings have beyond their slots, at least
         self.netlist = mapped.netlist
         self.rank = ranks(mapped.netlist)
+        self.nests = mapped.netlist.actors if room else nests(mapped.netlist)
         self.ahead = lookahead(mapped, WINDOW)
         self.affine, self.fan, self.counts = Pool(), Pool(), Pool()
         linked = {n for n, server in enumerate(mapped.servers) if server.shared}
@@ -294,7 +306,7 @@ class Builder:
 
     def build(self) -> Tables:
         for a in np.argsort(self.rank):
-            self.add_actor(self.netlist.actors[a])
+            self.add_actor(self.nests[a])
         actors = layout.table(layout.ACTOR, self.actors)[: len(self.actors)]
         queues = self.queues()
         servers = [
@@ -402,11 +414,12 @@ def blank(mapped: Mapped, with_values: bool, threads: int | None = None) -> Imag
     builder = Builder(mapped, ROOM if with_values else 0)
     tables = builder.build()
     if not with_values:
-        image = Image(mapped, tables, None, builder.rank, None, marks(mapped, tables, builder.rank))
+        image = Image(mapped, tables, None, builder.rank, builder.nests, None, None)
+        image.marks = marks(mapped, tables, builder.rank, builder.nests)
     else:
         store = lower(mapped.netlist, builder.rank, tables, builder.affine)
         tables = tables._replace(affine=builder.affine.array())
-        image = Image(mapped, tables, store.values, builder.rank, store, None)
+        image = Image(mapped, tables, store.values, builder.rank, builder.nests, store, None)
     image.registers = builder.affine.registers
     if threads and mapped.netlist.sockets > 1:
         image.apart = take_apart(mapped, tables, builder.rank, image.store, threads)
@@ -508,8 +521,13 @@ def tokens(image: Image, queue: int) -> list[tuple[int | None, NDArray[np.float3
 
 def counters_of(image: Image, actor: int) -> tuple[int, ...]:
     """Loop counters of the actor's next firing (all 0 when it is done)."""
+    return apart(_counters(image, actor), image.nests[actor], image.mapped.netlist.actors[actor])
+
+
+def _counters(image: Image, actor: int) -> tuple[int, ...]:
+    """The same of the loops in the tables."""
     row = image.tables.actors[image.rank[actor]]
-    depth = len(image.mapped.netlist.actors[actor].loops)
+    depth = len(image.nests[actor].loops)
     return tuple(int(c) for c in image.tables.loops["counter"][row["loop"] : row["loop"] + depth])
 
 
@@ -537,9 +555,9 @@ def waiting(image: Image, actor: int) -> Wait:
 
 def _waits(image: Image, actor: int) -> Iterator[Wait]:
     """Every port of the next firing: its queue, and when its tokens or its slot are there."""
-    subject = image.mapped.netlist.actors[actor]
+    subject = image.nests[actor]
     row = image.tables.actors[image.rank[actor]]
-    indices = counters_of(image, actor)
+    indices = _counters(image, actor)
     for place, port in enumerate(subject.inputs + subject.outputs):
         if not port.gate.open(int(row["at_first"]), int(row["at_last"])):
             continue
