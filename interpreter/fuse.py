@@ -91,7 +91,7 @@ def _joined(actor: Actor, level: int) -> Actor:
 def _rebased(loop: Loop, level: int) -> Loop:
     if loop.limit is None:
         return loop
-    return replace(loop, limit=_affine(loop.limit, level), base=_affine(loop.base, level))
+    return loop._replace(limit=_affine(loop.limit, level), base=_affine(loop.base, level))
 
 
 def _port(port: Port, level: int) -> Port:
@@ -107,4 +107,4 @@ def _mask(mask: int, level: int) -> int:
 
 def _affine(affine: Affine, level: int) -> Affine:
     """Without the coefficient of a loop."""
-    return replace(affine, by_loop=affine.by_loop[:level] + affine.by_loop[level + 1 :])
+    return affine._replace(by_loop=affine.by_loop[:level] + affine.by_loop[level + 1 :])
