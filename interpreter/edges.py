@@ -65,13 +65,14 @@ def _streams(netlist: Netlist, of: dict[int, int], rates: Rates) -> Iterable[tup
     """
     numbers = flows(netlist)
     port = {q: i for actor in netlist.actors for i, out in enumerate(actor.outputs) for q in out.queues}
+    crowding = rates.crowding
     carried: dict[tuple[int, int, int, int, int], int] = {}
     casts: dict[int, set[int]] = {}
     for q, queue in enumerate(netlist.queues):
         source, sink, flow = of[queue.source], of[queue.sink], numbers[q] if numbers[q] >= 0 else -1 - q
         key = (flow, netlist.actors[queue.sink].socket, source, sink, int(wires(queue)))
         if source != sink:
-            carried[key] = max(carried.get(key, 0), rates.packets[q])
+            carried[key] = max(carried.get(key, 0), crowding[q])
             casts.setdefault(flow, set()).add(port.get(q, 0))
     for (flow, socket, source, sink, network), packets in carried.items():
         share = isqrt(FULL * FULL * len(casts[flow]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import field
 from fractions import Fraction
 from math import ceil, prod
 
@@ -12,13 +13,23 @@ from rdflow.dsl.netlist import Actor, Netlist, Port
 from rdflow.dsl.records import dataclass
 from rdflow.interpreter.machine import Machine
 
+MEMORY = ("request", "respond", "store", "acknowledge")
+"""kinds of actors whose pace is that of a memory tier"""
+
 
 @dataclass(frozen=True)
 class Rates:
-    """Packets of every queue in a whole run, and the cycles that it takes at least."""
+    """Packets of every queue in a whole run, and the cycles that it takes at least. `dense`: the packets that there would
+    be if all of the run were as the phase in which the queue carries some (none: they are the same)."""
 
     packets: list[int]
     cycles: int
+    dense: list[int] = field(default_factory=list)
+
+    @property
+    def crowding(self) -> list[int]:
+        """By queue what place and route reckon with."""
+        return self.dense or self.packets
 
     def rate(self, packets: int) -> float:
         """Packets a cycle, at most: of a run without a wait."""
@@ -34,7 +45,41 @@ def rates_of(netlist: Netlist, machine: Machine) -> Rates:
             for queue in port.queues:
                 packets[queue] += tokens * port.packets // len(port.queues)
     busiest = max((cycles(actor) for actor in netlist.actors), default=1)
-    return Rates(packets, max(1, busiest, *_tier_cycles(netlist, machine, packets)))
+    whole = max(1, busiest, *_tier_cycles(netlist, machine, packets))
+    return Rates(packets, whole, _dense(netlist, packets, whole))
+
+
+def _dense(netlist: Netlist, packets: Sequence[int], whole: int) -> list[int]:
+    """Packets of queues whose actors are at work in a part of the run alone, as if that part were all of it.
+
+    Between the tiles of a hold its writers and its reader take turns; actors that streams join work at the same time, for
+    as long as the busiest of them takes. What comes from or goes to memory is spread over the run: it is fetched ahead.
+    """
+    phase = _phases(netlist)
+    spent: dict[int, int] = {}
+    for number, actor in enumerate(netlist.actors):
+        own = whole if actor.kind in MEMORY else cycles(actor)
+        spent[phase[number]] = max(spent.get(phase[number], 1), own)
+    return [
+        count * whole // min(whole, spent[phase[queue.source]])
+        for count, queue in zip(packets, netlist.queues, strict=True)
+    ]
+
+
+def _phases(netlist: Netlist) -> list[int]:
+    """By actor the number of its phase: those that tokens with data join, and the two ends of what is no hold."""
+    leader = list(range(len(netlist.actors)))
+
+    def find(actor: int) -> int:
+        while leader[actor] != actor:
+            leader[actor] = leader[leader[actor]]
+            actor = leader[actor]
+        return actor
+
+    for queue in netlist.queues:
+        if queue.width or netlist.actors[queue.source].kind in ("systolic", "drain", *MEMORY):
+            leader[find(queue.source)] = find(queue.sink)
+    return [find(actor) for actor in range(len(netlist.actors))]
 
 
 def _tier_cycles(netlist: Netlist, machine: Machine, packets: Sequence[int]) -> list[int]:

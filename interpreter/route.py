@@ -66,6 +66,7 @@ def _flows(
     """The flows that stay on a socket, by network and socket, each with its sinks, the nearest first."""
     port = {q: (i, out.gate) for actor in netlist.actors for i, out in enumerate(actor.outputs) for q in out.queues}
     sources: dict[int, int] = {}
+    crowding = rates.crowding
     meshes: dict[tuple[Wires, int], dict[int, list[Sink]]] = {}
     for q, (queue, flow, end) in enumerate(zip(netlist.queues, flows(netlist), ends, strict=True)):
         socket = netlist.actors[queue.source].socket
@@ -74,7 +75,7 @@ def _flows(
         (row, column), (last_row, last_column) = end
         sources[flow] = row * columns + column
         far = abs(row - last_row) + abs(column - last_column)
-        sink = Sink(far, last_row * columns + last_column, rates.packets[q], q, *port[q])
+        sink = Sink(far, last_row * columns + last_column, crowding[q], q, *port[q])
         meshes.setdefault((wires(queue), socket), {}).setdefault(flow, []).append(sink)
     for of_mesh in meshes.values():
         yield [Flow(sources[flow], tuple(sorted(sinks))) for flow, sinks in of_mesh.items()]
