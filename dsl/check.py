@@ -21,9 +21,9 @@ from rdflow.dsl.check_unused import unlaunched, unused
 from rdflow.dsl.checked import Carry, Kernel, Stream, streams_of
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label, Severity
 from rdflow.dsl.launched import mistakes
-from rdflow.dsl.launches import LaunchCall, LaunchSpec, Step, respecified, signatures, steps
+from rdflow.dsl.launches import LaunchCall, LaunchSpec, Step, Walked, follow, respecified, signatures
 from rdflow.dsl.parse import parse
-from rdflow.dsl.pools import homes
+from rdflow.dsl.pools import elsewhere, homes
 from rdflow.dsl.program import STAGES, Program, Resolve, Tensor, declare, dtype
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
@@ -42,6 +42,14 @@ class Checked:
     kernels: dict[LaunchSpec, Kernel]
     launches: list[LaunchSpec]
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    walked: Walked | None = None
+
+    @property
+    def steps(self) -> Walked:
+        """What the schedule does, as far as it is known before anything runs."""
+        if self.walked is None:
+            self.walked = follow(self.program, Reporter())
+        return self.walked
 
     def kernel(self, spec: LaunchSpec) -> Kernel:
         """A kernel by signature: one that a value decides is checked when it is launched. Raises CompileError."""
@@ -82,11 +90,12 @@ def check(
     module, found = parse(source)
     report = Reporter(list(found), silent=set(_lost(source, found)), unread=tuple(d.labels[0].span for d in found))
     program = declare(module, settings or {}, report, library, stages)
-    walked, specs, kernels = check_kernels(program, steps(program, report), report)
+    followed = follow(program, report)
+    walked, specs, kernels = check_kernels(program, followed.steps, report)
     if not report.failed:
         unused(program, kernels, walked, report)
         unlaunched(program, walked, report)
-    return Checked(program, kernels, specs, report.found)
+    return Checked(program, kernels, specs, report.found, followed)
 
 
 _GOES_ON = ("+", "-", "*", "/", "%", "=", ",", "(", "[", "|")  # a line that ends so goes on below
@@ -151,9 +160,10 @@ def check_home(program: Program, spec: LaunchSpec, report: Reporter) -> Kernel |
     if not spec.home:
         return check_kernel(program, spec, report)
     pool, kind = next((pool, kind) for pool, kind in homes(program.pools) if kind.home == spec.home)
-    inner = Reporter(origin=kind.program.source, callers=[Label(pool.span, "an expert of this pool", program.source)])
+    inner = Reporter()
     kernel = check_kernel(kind.program, spec, inner)
-    report.found.extend(d for d in inner.found if d.severity is Severity.ERROR and d not in report.found)
+    end = Label(pool.span, "an expert of this pool", program.source)
+    report.found.extend(d for d in elsewhere(inner.found, kind.program.source, end) if d not in report.found)
     return kernel
 
 

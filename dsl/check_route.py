@@ -9,14 +9,15 @@ from rdflow.dsl.axes import Digit, size, without
 from rdflow.dsl.bounds import follows
 from rdflow.dsl.check_hold import bounded, inside
 from rdflow.dsl.check_load import annotated
-from rdflow.dsl.checked import Hold, Route, Stream
+from rdflow.dsl.checked import Route, Stream
 from rdflow.dsl.orders import Bound, Order, Scalar
 from rdflow.dsl.program import LANES
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Abandon
 from rdflow.dsl.scope import Scope
+from rdflow.dsl.selectors import alike, on_lanes, rest_of, split_of, undone
 from rdflow.dsl.source import Span
-from rdflow.dsl.views import SourceView, stream_view
+from rdflow.dsl.views import stream_view
 
 Label = tuple[Span, str]
 
@@ -85,7 +86,10 @@ class _Line:
         order, text = self.selector.order, self.body.selector.text
         routed = self.order if isinstance(self.body, syntax.Split) else self.seen.order
         self.choice = without(order.digits, routed.digits)
-        flat = Order((*self.outside, *self.choice), tuple(d for d in order.copies if d in self.order.copies))
+        tokens = self.seen.order if isinstance(self.body, syntax.Split) else self.order
+        loops = tuple(d for d in tokens.digits if d in self.choice)
+        time = (*self.outside, *loops, *without(self.choice, loops))
+        flat = Order(time, tuple(d for d in order.copies if d in self.order.copies))
         held = f"bring it there: `{self.scope.unused(text + 'b')} = pmu {text} as {self.scope.show(flat, self.tile)}`"
         if self.selector.dtype not in ("int32", "int8"):
             raise self.fail(
@@ -149,12 +153,12 @@ class _Line:
             unit.names[-1].span,
         )
         known = scope.counts.get(routed.root)
-        shared = len(names) == 1 and known is not None and self._alike(known, counts)
+        shared = len(names) == 1 and known is not None and alike(scope, known, counts, self.selector)
         scalar = known if known is not None and shared else Scalar(counts.name, counts.order.time, counts.order.space)
         scope.counts[routed.root] = scalar
         order = replace(bounded(self.order, seen.order), bounds=self._bounds(seen.order, self.order))
         order = replace(order, bounds=(*order.bounds, (routed.root, scalar)))
-        inside(scope, unit, _rest(seen, self.choice), order, f"`{seen.stream.name}`")
+        inside(scope, unit, rest_of(seen, self.choice), order, f"`{seen.stream.name}`")
         return self._route(order, routed, None if shared else counts)
 
     def merge(self) -> Route:
@@ -178,12 +182,27 @@ class _Line:
                 "a tile is what arrives between two steps of the loops outside of it",
                 "move the `;` to the front to merge all of it",
             )
-        self._same_selector(seen.order.bound(routed.root))
-        inside(scope, unit, _rest(seen, own), self.order, f"`{seen.stream.name}`")
+        self._undoes(seen.order.bound(routed.root))
+        inside(scope, unit, rest_of(seen, own), self.order, f"`{seen.stream.name}`")
         bounds = {**dict(self.selector.order.bounds), **dict(seen.order.bounds), **dict(self.order.bounds)}
         left = {d.root for d in self.order.digits}
         order = replace(self.order, bounds=tuple((r, b) for r, b in bounds.items() if r in left))
         return self._route(order, routed, None)
+
+    def _undoes(self, bound: Bound | None) -> None:
+        """What is merged was split by this selector, or by a stream that holds it; or it has all places."""
+        split = split_of(self.scope, bound)
+        if bound is None or split is not None and undone(self.scope, split, self.selector, self.choice):
+            return
+        labels = [(self.body.selector.span, f"merged by `{self.selector.name}`"), self.typed(self.selector)]
+        if split is not None:
+            labels += [(split.span, f"split by `{split.selector.name}`")]
+        raise self.fail(
+            f"`{self.seen.stream.name}` was not split by `{self.selector.name}` in this order",
+            labels,
+            "the n-th token of an expert is the same one only where the selectors are, one by one",
+            f"merge by `{split.selector.name}`" if split is not None else "merge what was split",
+        )
 
     def _route(self, order: Order, routed: Routed, counts: Stream | None) -> Route:
         scope, unit, seen = self.scope, self.unit, self.seen
@@ -235,8 +254,11 @@ class _Line:
         own = tuple(d for d in self.choice if d in time)
         spread = set(self.choice) & {*given.space, *given.lanes}
         first = (*self.outside, *own)
+        self._inside(own)
         if spread or time[: len(first)] != first or own != self.choice[: len(own)]:
-            held = Order((*first, *without(time, first)), (), (), without(given.lanes, self.choice))
+            arrives = tuple(d for d in self.choice if d in given.digits)
+            rest = without(time, (*self.outside, *self.choice))
+            held = on_lanes(Order((*self.outside, *arrives, *rest), (), (), without(given.lanes, self.choice)), rest)
             raise self.fail(
                 f"`{self.seen.stream.name}` does not come token by token",
                 [(self.body.source.span, "split here"), self.typed(self.seen.stream), self.typed(self.selector)],
@@ -253,6 +275,19 @@ class _Line:
                 f"repeat it before, over `{self.scope.terms(again)}`, with a pmu",
             )
 
+    def _inside(self, own: tuple[Digit, ...]) -> None:
+        """What a token has not is routed inside of what it has."""
+        if set(own) == set(self.choice[: len(own)]):
+            return
+        text = self.body.selector.text
+        order = Order((*self.outside, *own, *without(self.choice, own)))
+        raise self.fail(
+            f"`{text}` comes in another order than the tokens",
+            [(self.body.selector.span, "a selector here"), self.typed(self.selector), self.typed(self.seen.stream)],
+            "a token comes once: all that it is routed to is known then",
+            f"bring it there: `{self.scope.unused(text + 'b')} = pmu {text} as {self.scope.show(order, self.tile)}`",
+        )
+
     def _bounds(self, given: Order, own: Order) -> tuple[tuple[str, Bound], ...]:
         """The bounds of what is left of a token; none of them may depend on which token it is."""
         for root, bound in given.bounds:
@@ -264,47 +299,3 @@ class _Line:
                     f"hold it without the bound of `{root}` and mask: `where({root} < .., x, 0)`",
                 )
         return bounded(own, given).bounds
-
-    def _alike(self, known: Scalar, counts: Stream) -> bool:
-        """Whether an earlier split has counted the same."""
-        same = (known.time, known.space) == (counts.order.time, counts.order.space)
-        return same and any(
-            r.counts.name == known.name and r.selector == self.selector for r in self._splits() if r.counts
-        )
-
-    def _splits(self) -> list[Route]:
-        return [line for line in self.scope.lines if isinstance(line, Route) and not line.merge]
-
-    def _same_selector(self, bound: Bound | None) -> None:
-        """What is merged was split by this selector, or by a stream that holds it; or it has all places."""
-        if bound is None:
-            return
-        split = next(
-            (r for r in self._splits() if isinstance(bound, Scalar) and r.counts and r.counts.name == bound.name), None
-        )
-        if split is not None and self._origin(split.selector.name) == self._origin(self.selector.name):
-            return
-        labels = [(self.body.selector.span, f"merged by `{self.selector.name}`")]
-        if split is not None:
-            labels.append((split.span, f"split by `{split.selector.name}`"))
-        raise self.fail(
-            f"`{self.seen.stream.name}` was not split by `{self.selector.name}`",
-            labels,
-            "the n-th token of an expert is the same one only where the selectors are the same",
-            f"merge by `{split.selector.name}`" if split is not None else "merge what was split",
-        )
-
-    def _origin(self, name: str) -> str:
-        """The stream that holds and queues pass on unchanged."""
-        holds = {
-            l.stream.name: l.source.name for l in self.scope.lines if isinstance(l, Hold) and not (l.moves or l.gathers)
-        }
-        while name in holds:
-            name = holds[name]
-        return name
-
-
-def _rest(seen: SourceView, routed: tuple[Digit, ...]) -> SourceView:
-    """A source without the digits that are routed."""
-    time, copies, sockets = (without(p, routed) for p in (seen.order.time, seen.order.copies, seen.order.sockets))
-    return replace(seen, order=Order(time, copies, sockets, without(seen.order.lanes, routed)))

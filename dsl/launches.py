@@ -6,12 +6,24 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from rdflow.dsl.program import Program
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.schedule import Walk
 from rdflow.dsl.steps import LaunchCall, LaunchSpec, Step
 from rdflow.dsl.unknown import UNKNOWN, Unknown
 
-__all__ = ["UNROLLED", "LaunchCall", "LaunchSpec", "Step", "calls", "respecified", "signatures", "steps"]
+__all__ = [
+    "UNROLLED",
+    "LaunchCall",
+    "LaunchSpec",
+    "Step",
+    "Walked",
+    "calls",
+    "follow",
+    "respecified",
+    "signatures",
+    "steps",
+]
 
 UNROLLED = 100_000  # steps of a schedule that are followed
 
@@ -34,10 +46,24 @@ def calls(program: Program, report: Reporter) -> list[LaunchCall]:
     return [step for step in steps(program, report) if isinstance(step, LaunchCall)]
 
 
+@dataclass(frozen=True)
+class Walked:
+    """Steps of a schedule, and the stretches of them, from one to the other, that repeat nobody knows how often."""
+
+    steps: list[Step]
+    repeated: list[tuple[int, int]]
+
+
 def steps(program: Program, report: Reporter) -> list[Step]:
     """Every step in order, as far as they are known before anything runs."""
+    return follow(program, report).steps
+
+
+def follow(program: Program, report: Reporter) -> Walked:
+    """The steps, with what is not known about them."""
     found: list[Step] = []
-    for step in Walk(program, lambda _: UNKNOWN, report).steps():
+    walk = Walk(program, lambda _: UNKNOWN, report)
+    for step in walk.steps():
         found.append(step)
         if len(found) > UNROLLED:
             report.add(
@@ -48,4 +74,4 @@ def steps(program: Program, report: Reporter) -> list[Step]:
                 help="move the loop into the kernel: a loop of the hardware costs nothing",
             )
             break
-    return found
+    return Walked(found, walk.repeated)

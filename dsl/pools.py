@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +11,11 @@ from rdflow.dsl import syntax
 from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.axes import Axis
 from rdflow.dsl.constants import evaluate, whole
-from rdflow.dsl.diagnostics import Label, Severity
+from rdflow.dsl.diagnostics import Diagnostic, Label, Severity
 from rdflow.dsl.orders import BYTES
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
-from rdflow.dsl.source import Span
+from rdflow.dsl.source import Source, Span
 
 if TYPE_CHECKING:
     from rdflow.dsl.program import Program, Resolve, Tensor
@@ -131,11 +131,10 @@ def _program(
         help = f"put `{name}.rdf` beside this file; `rdflow programs` lists those that ship"
         raise report.fail("RDF010", f"there is no program `{name}`", labels, help=help)
     module, found = parse(source)
-    inner = Reporter(origin=source, callers=[Label(member.span, f"for pool `{item.name.text}`", program.source)])
+    inner = Reporter(found)
     settings = dict(_setting(program, param, report) for param in member.settings)
     own = declare(module, settings, inner, library, program.stages)
-    placed = [replace(d, labels=tuple(replace(label, source=source) for label in d.labels)) for d in found]
-    mistakes = [d for d in (*placed, *inner.found) if d.severity is Severity.ERROR]
+    mistakes = list(elsewhere(inner.found, source, Label(member.span, f"for pool `{item.name.text}`", program.source)))
     report.found.extend(mistakes)
     if own.pools:
         labels = [(member.span, f"`{name}` has pools of its own")]
@@ -143,6 +142,14 @@ def _program(
     if mistakes or own.pools:
         report.silent.add(item.name.text)
     return own
+
+
+def elsewhere(found: Iterable[Diagnostic], source: Source, end: Label) -> Iterator[Diagnostic]:
+    """The errors of another program than the one that is checked, with its file, and with the place that calls for it."""
+    for each in found:
+        if each.severity is Severity.ERROR:
+            labels = (label if label.source is not None else replace(label, source=source) for label in each.labels)
+            yield replace(each, labels=(*labels, end))
 
 
 def _setting(program: Program, param: syntax.Param, report: Reporter) -> tuple[str, Value]:

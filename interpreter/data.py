@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,17 +23,21 @@ NONE: Mapping[str, Array] = {}
 
 
 def prepared(
-    program: Program, inputs: Mapping[str, Any], seed: int = SEED, ready: Mapping[str, Array] = NONE
+    program: Program,
+    inputs: Mapping[str, Any],
+    seed: int = SEED,
+    ready: Mapping[str, Array] = NONE,
+    only: Collection[str] | None = None,
 ) -> dict[str, Array]:
-    """A float32 or int32 array for every tensor of a program: inputs as given, missing ones random, the rest zero.
-    `ready` arrays have the form of `stored` already, and are taken as they are.
+    """A float32 or int32 array for every tensor of a program (or `only` for some): inputs as given, missing ones random,
+    the rest zero. `ready` arrays have the form of `stored` already, and are taken as they are.
 
     Raises CompileError with every input that has a wrong name, shape or dtype (RDF301 to RDF303).
     """
     tensors = program.held
     mistakes = [_unknown(program, name) for name in inputs if name not in tensors]
     found: dict[str, Array] = {}
-    for tensor in tensors.values():
+    for tensor in (t for t in tensors.values() if only is None or t.name in only):
         given = inputs.get(tensor.name)
         if given is None and tensor.name in ready:
             found[tensor.name] = ready[tensor.name]

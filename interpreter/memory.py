@@ -18,7 +18,7 @@ from rdflow.dsl.report import Reporter
 from rdflow.dsl.steps import LaunchCall
 from rdflow.interpreter.allocate import size_text
 from rdflow.interpreter.machine import BURST, Machine
-from rdflow.interpreter.symbols import Footprint, Symbol, footprint, padded, symbols, walked
+from rdflow.interpreter.symbols import Footprint, Symbol, footprint, padded, symbols
 
 SPILLS_TO = {"hbm": "ddr"}
 
@@ -153,7 +153,7 @@ def _share(one: Placed, other: Placed) -> bool:
 
 def _footprints(checked: Checked, turns: dict[str, int]) -> dict[str, Footprint]:
     """Of an expert of each kind, in turns of the tier that it runs from."""
-    calls = [step for step in walked(checked)[0] if isinstance(step, LaunchCall) and step.spec.home]
+    calls = [step for step in checked.steps.steps if isinstance(step, LaunchCall) and step.spec.home]
     return {
         kind.label: footprint(checked, kind, calls, turns[pool.cache or pool.tier])
         for pool, kind in homes(checked.program.pools)
@@ -259,5 +259,5 @@ def respelled(checked: Checked, found: MemoryPlan) -> Checked:
     tensors = {n: replace(t, tier=found.spilled.get(n, t.tier)) for n, t in checked.program.tensors.items()}
     program = replace(checked.program, tensors=tensors)
     moved = Checked(program, {}, [], checked.diagnostics)
-    _, specs, kernels = check_kernels(program, walked(moved)[0], Reporter())
-    return Checked(program, kernels, specs, checked.diagnostics)
+    _, specs, kernels = check_kernels(program, moved.steps.steps, Reporter())
+    return Checked(program, kernels, specs, checked.diagnostics, moved.walked)

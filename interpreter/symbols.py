@@ -13,17 +13,15 @@ from rdflow.dsl import syntax
 from rdflow.dsl.check import Checked
 from rdflow.dsl.checked import Kernel, Load, Store
 from rdflow.dsl.launch_arguments import TensorArgument
-from rdflow.dsl.launches import UNROLLED, respecified
+from rdflow.dsl.launches import respecified
 from rdflow.dsl.orders import BYTES
 from rdflow.dsl.pools import Kind
 from rdflow.dsl.program import Tensor
 from rdflow.dsl.records import dataclass
-from rdflow.dsl.report import Reporter
-from rdflow.dsl.schedule import Walk
 from rdflow.dsl.slices import argument_of
 from rdflow.dsl.source import Span
 from rdflow.dsl.steps import CopyCall, LaunchCall, Read, Step
-from rdflow.dsl.unknown import UNKNOWN, Unknown
+from rdflow.dsl.unknown import Unknown
 
 BEFORE = -1  # the step before the first one
 
@@ -75,20 +73,9 @@ def bytes_of(tensor: Tensor, fixed: Iterable[str] = ()) -> int:
     return prod(a.length for a, sharded in own if not sharded and a.name not in names) * BYTES[tensor.dtype]
 
 
-def walked(checked: Checked) -> tuple[list[Step], list[tuple[int, int]]]:
-    """The steps of a schedule, as far as they are known, and the stretches of them that repeat nobody knows how often."""
-    walk = Walk(checked.program, lambda _: UNKNOWN, Reporter())
-    found = []
-    for step in walk.steps():
-        found.append(step)
-        if len(found) > UNROLLED:
-            break
-    return found, walk.repeated
-
-
 def symbols(checked: Checked) -> list[Symbol]:
     """The tensors of a program that its schedule uses, in the order of their declaration."""
-    steps, repeated = walked(checked)
+    steps, repeated = checked.steps.steps, checked.steps.repeated
     end = len(steps)
     ages: dict[str, list[int]] = {}
     moved: dict[str, list[int]] = {}

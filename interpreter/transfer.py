@@ -25,7 +25,8 @@ kernel move {{
     store x -> Y
 }}
 """
-LEAST, STREAMS = 4, 32  # AGCUs that copy side by side: enough to hide latency, and enough to fill HBM
+FEW, MANY = 4, 16  # AGCUs that copy side by side: enough for DDR, and for a copy inside of HBM
+GRANULE = 1024  # bytes that a copy moves at least, and whole ones of: a burst for each of these AGCUs
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,8 @@ class Transfers:
     _known: dict[tuple[int, str, str], Transfer] = field(default_factory=dict)
 
     def of(self, size: int, source: str, target: str) -> Transfer:
-        """A copy of so many bytes on each socket, in bursts."""
-        bursts = -(-size // BURST)
+        """A copy of so many bytes on each socket, in granules."""
+        bursts = -(-size // GRANULE) * GRANULE // BURST
         if not bursts:
             return Transfer(0, 0, 0)
         if (bursts, source, target) not in self._known:
@@ -54,7 +55,7 @@ class Transfers:
         return self._known[bursts, source, target]
 
     def _simulated(self, bursts: int, source: str, target: str) -> Transfer:
-        settings = {"N": bursts, "P": self._streams(bursts, source, target)}
+        settings = {"N": bursts, "P": self._streams(source, target)}
         text = KERNEL.format(source=source, target=target)
         program = checked(Source("copy.rdf", text), settings, stages=self.machine.pcu.stages)
         (spec,) = program.launches
@@ -68,8 +69,7 @@ class Transfers:
                 moved[mapped.netlist.actors[queue.source].kind] += BURST * int(pushes[number])
         return Transfer(image.cycles, moved["request"], moved["store"])
 
-    def _streams(self, bursts: int, source: str, target: str) -> int:
-        """AGCUs enough for the slower of the two tiers, a burst a cycle each."""
-        tiers = (self.machine.tiers[source], self.machine.tiers[target])
-        pace = min(tier.channels / self.machine.cycles_per_burst(tier) for tier in tiers)
-        return max(1, min(STREAMS, bursts, self.machine.agcus // 2, max(LEAST, 1 + int(pace))))
+    def _streams(self, source: str, target: str) -> int:
+        """AGCUs enough for the slower of the two tiers."""
+        beside = MANY if "ddr" not in (source, target) else FEW
+        return max(1, min(beside, self.machine.agcus // 2))

@@ -12,6 +12,19 @@ from rdflow.dsl.records import dataclass
 from rdflow.interpreter.allocate import MAIN
 from rdflow.interpreter.image import Image, Status, counters, counters_of, waiting
 
+PARTS = {
+    "read": "reader",
+    "write": "writer",
+    "drain": "drain",
+    "route": "selectors",
+    "count": "counts",
+    "systolic": "array",
+    "request": "request",
+    "respond": "answers",
+    "store": "bursts",
+    "acknowledge": "acknowledgements",
+}
+"""the parts of a unit that others of it wait for, by kind of actor"""
 SLOW = 1.5  # cycles between tokens from which on their source is said to be slow
 
 Cause = Literal["fires", "busy", "memory", "link", "finished", "loop"]
@@ -168,6 +181,14 @@ class _Search:
         unit = self.unit(step.actor)
         kinds = (self.netlist.actors[step.actor].kind, self.netlist.actors[step.other].kind)
         match step.side, kinds:
+            case "input", (("write" | "count"), "route"):
+                return f"the selectors of what `{unit}` takes in have not come"
+            case "input", ("route", ("read" | "count")):
+                return f"all tiles of `{unit}` are full, and the oldest is not read to its end"
+            case "output", ("route", "write"):
+                return f"`{unit}` has selectors for tokens that have not come"
+            case "input", ("read", "count"):
+                return f"how many tokens the next expert of `{unit}` has is not known yet"
             case "input", ("read", "write"):
                 return f"what `{unit}` gives back next is not written yet"
             case "input", ("write", "read"):
@@ -247,9 +268,7 @@ class _Search:
             assert burst is not None
             return f"waits for {self.netlist.tensors[burst.tensor].tier.upper()}"
         if same:
-            return f"waits for its {self.netlist.actors[step.other].kind}r".replace("systolicr", "array").replace(
-                "requestr", "request"
-            )
+            return f"waits for its {PARTS.get(self.netlist.actors[step.other].kind, 'other part')}"
         if step.side == "output":
             return f"queue to `{self.unit(step.other)}` is full"
         what = f"`{queue.stream}`" if queue.width else f"`{self.unit(step.other)}` until {queue.stream}"

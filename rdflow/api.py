@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
-from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +12,7 @@ from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.check import Checked
 from rdflow.dsl.check import checked as check_all
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
-from rdflow.dsl.launches import Step, steps
 from rdflow.dsl.records import dataclass
-from rdflow.dsl.report import Reporter
 from rdflow.dsl.source import Source
 from rdflow.dsl.steps import Read
 
@@ -135,17 +132,29 @@ class Program:
 
         return prepared(self.checked.program, given or {}, seed, ready or {})
 
-    def execution(self, values: Mapping[str, NDArray[Any]] | None = None) -> Execution:
+    def execution(
+        self, values: Mapping[str, NDArray[Any]] | None = None, choices: Callable[[Read], Value] | None = None
+    ) -> Execution:
         """The program at cycle 0, to be advanced to any cycle. Without values: timing only, which a program whose loops
-        streams bound does not have."""
+        streams bound does not have; `choices` are then what the schedule reads."""
         from rdflow.interpreter.execution import Execution
 
         own = None if values is None else dict(values)
-        return Execution(self.checked, self.machine, own, self.collective, self.threads, policy=self.policy)
+        return Execution(
+            self.checked, self.machine, own, self.collective, self.threads, choices=choices, policy=self.policy
+        )
 
     def timed(self, given: Mapping[str, Any] | None = None, seed: int = 0) -> Execution:
-        """The program at cycle 0 without values, or with them where they decide how often loops run."""
-        return self.execution(self.inputs(given, seed) if self.bounding or self.reading else None)
+        """The program at cycle 0 without values, or with them where they decide how often loops run, or what is launched.
+        Which expert of a pool runs is drawn by chance from `seed`, unless the tensor that says so is given."""
+        if not (self.bounding or self.reading):
+            return self.execution()
+        from rdflow.interpreter.choices import drawn
+
+        choices = None if self.bounding else drawn(self.checked.program, given or {}, seed)
+        if choices is None:
+            return self.execution(self.inputs(given, seed))
+        return self.execution(choices=choices)
 
     def run(self, verify: bool = False, seed: int = 0, progress: Progress | None = None, **given: Any) -> Result:
         """Execute with values, cycle by cycle. `verify` holds the outputs against the NumPy evaluator."""
@@ -174,11 +183,7 @@ class Program:
     @property
     def reading(self) -> tuple[str, ...]:
         """The tensors whose values the schedule reads, and which decide what is launched."""
-        return tuple(dict.fromkeys(step.element.tensor for step in self._steps if isinstance(step, Read)))
-
-    @cached_property
-    def _steps(self) -> list[Step]:
-        return steps(self.checked.program, Reporter())
+        return tuple(dict.fromkeys(s.element.tensor for s in self.checked.steps.steps if isinstance(s, Read)))
 
     def profile(self, progress: Progress | None = None, seed: int = 0, **given: Any) -> Profile:
         """Execute without values: the same cycles, faster. Where values decide how often loops run, execute with

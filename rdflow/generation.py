@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rdflow.checkpoints.folder import Folder
     from rdflow.checkpoints.table import Prompt as Takes
-    from rdflow.checkpoints.table import TableFile
+    from rdflow.checkpoints.table_files import TableFile
 
 STEPS = 16  # tokens, where no other number is asked for
 LONGEST = "max_position_embeddings"
@@ -184,7 +184,7 @@ def open_model(unchecked: Unchecked, path: Path, table: Path | None = None, say:
     from rdflow.checkpoints.folder import open_folder
     from rdflow.checkpoints.matching import match
     from rdflow.checkpoints.settings import formulas_of, settings
-    from rdflow.checkpoints.table import find_table
+    from rdflow.checkpoints.table_files import find_table
 
     file = find_table(unchecked.source, table)
     folder = open_folder(path)

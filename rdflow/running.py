@@ -218,10 +218,12 @@ def profile(
         _writable(asked)
         program = load(file, set_, machine, machine_set, told, collective, threads, policy)
         given = options.inputs(input_, program.checked.program, seed)
-        if given and not program.bounding:
+        if given and not program.bounding and not program.reading:
             note("the cycles of this program do not depend on values: --input changes nothing", told)
         announce_compilation(bool(program.bounding), told)
         execution = program.timed(given, seed)
+        if execution.values is not None and not program.bounding:
+            note(f"what is launched depends on the values of {', '.join(program.reading)}: they are computed", told)
         with Meter(told) as meter:
             execution.advance(progress=meter)
             doubled = _doubled(execution, meter) if asked.what_if else None
@@ -236,11 +238,12 @@ def profile(
         elif not told.quiet:
             from rdflow.show import depends, summary
             from rdflow.show_profile import doublings, profiled
-            from rdflow.show_schedule import scheduled
+            from rdflow.show_schedule import chosen_at_random, scheduled
 
             random = options.random_inputs(program.checked.program, given, seed)
             print_rich(
                 *depends(program, random),
+                *chosen_at_random(execution),
                 *summary(program, found)[:1],
                 *profiled(program, found, asked.ports),
                 *scheduled(found.agenda, program.machine),

@@ -10,6 +10,8 @@ from rich.text import Text
 
 from rdflow.interpreter.agenda import Agenda
 from rdflow.interpreter.allocate import size_text
+from rdflow.interpreter.choices import Drawn
+from rdflow.interpreter.execution import Execution
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.memory import MemoryPlan, Placed
 from rdflow.interpreter.symbols import BEFORE
@@ -40,6 +42,15 @@ def scheduled(agenda: Agenda, machine: Machine) -> list[Any]:
         _steps(timetable.entries, clock),
         Text(" ".join(notes) + "\n", "bright_black"),
     ]
+
+
+def chosen_at_random(execution: Execution) -> list[str]:
+    """Which experts ran by chance, as nobody computed the choices."""
+    choices = execution.choices
+    if not isinstance(choices, Drawn) or not choices.below:
+        return []
+    names = ", ".join(f"{name} (below {count})" for name, count in choices.below.items())
+    return [f"no values: {names} drawn at random, seed {choices.seed}; `--input NAME=FILE.npy` gives them"]
 
 
 def _steps(entries: list[Entry], clock: float) -> Table:

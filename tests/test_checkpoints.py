@@ -24,13 +24,15 @@ from rdflow.checkpoints.formulas import Formulas, Unknown
 from rdflow.checkpoints.made import scaling
 from rdflow.checkpoints.prompts import Prompts
 from rdflow.checkpoints.shapes import arranged, expected, fits, plain, written
-from rdflow.checkpoints.table import read_table, with_tables
+from rdflow.checkpoints.table_files import find_table, table_of, with_tables
 from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
 from rdflow.dsl.render import render
 from rdflow.dsl.source import Source
 from rdflow.generation import Model
+from rdflow.interpreter.machine import load_machine
 from rdflow.tables import Llama3
+from rdflow.unchecked import Unchecked
 
 Change = Callable[[Path], object]
 
@@ -130,7 +132,7 @@ def test_what_is_made_from_the_configuration(tmp_path: Path) -> None:
 
 # -- shapes ------------------------------------------------------------------------------------------------------------
 
-TABLE = read_table(Source("table", bigram.TABLE))
+TABLE = table_of(Source("table", bigram.TABLE))
 FORMULAS = Formulas(TABLE, {}, {"R": 2, "G": 2, "H": 4})
 HEADS = {"g": 2, "r": 2, "e": 3, "c": 5}
 
@@ -216,7 +218,7 @@ def test_falcon_and_bloom_are_split_as_transformers_splits_them() -> None:
 
 
 def value(table: str, config: dict[str, Any], name: str = "X", **params: Value) -> Value:
-    file = read_table(Source("t.toml", 'architectures = "A"\n' + table + "\n[tensors]\n"))
+    file = table_of(Source("t.toml", 'architectures = "A"\n' + table + "\n[tensors]\n"))
     return Formulas(file, config, params).value(name, f"params.{name}", f"`{name}`")
 
 
@@ -509,12 +511,37 @@ def test_a_table_of_ones_own(tmp_path: Path) -> None:
         program.with_weights(tmp_path / "model")
 
 
-def test_tables_that_ship_are_whole_and_name_what_their_programs_have() -> None:
-    from importlib.resources import files
+def test_a_table_based_on_another(tmp_path: Path) -> None:
+    """Keys of its own win, section by section; a mistake is told in the text that has it."""
+    bigram.save(tmp_path, {name.replace("q.", "query."): array for name, array in bigram.weights().items()})
+    own, base = tmp_path / "bigram.toml", tmp_path / "base.toml"
+    base.write_text(bigram.TABLE)
+    own.write_text('base = "base.toml"\n[tensors]\nQ = "layers.{l}.query.weight"\n')
+    assert set(opened(tmp_path).arrays) == {"NEXT", "Q", "K", "O"}
+    base.write_text(bigram.TABLE.replace('K = "layers.{l}.k.weight"', 'K = "layers.{l}.key.weight"'))
+    missing, _ = refused(tmp_path)
+    assert missing.labels[0].source is not None and missing.labels[0].source.name == str(base)
+    base.write_text(bigram.TABLE.replace('NL = "layers"', "NL = []"))
+    (wrong,) = refused(tmp_path)
+    assert wrong.labels[0].source is not None and wrong.labels[0].source.name == str(base)
+    for text, says in (("base.toml", "leads back"), ("nope", "no table `nope`")):
+        base.write_text(f'base = "{text}"\n')
+        (wrong,) = refused(tmp_path)
+        assert wrong.code == "RDF317" and says in wrong.message
 
+
+def test_ignored_names_may_have_anything_in_them(tmp_path: Path) -> None:
+    bigram.save(tmp_path, bigram.weights() | {"tower.3.x": np.ones(2, np.float32), "tower.y": np.ones(2, np.float32)})
+    assert {d.code for d in refused(tmp_path)} == {"RDF314"}
+    (tmp_path / "bigram.toml").write_text(bigram.TABLE.replace('"layers.{l}.inv_freq"', '"tower.*"'))
+    assert opened(tmp_path).warnings == ()
+
+
+def test_tables_that_ship_are_whole_and_name_what_their_programs_have() -> None:
+    machine = load_machine("sn40l")
     for name in with_tables():
-        text = (files("rdflow.programs") / f"{name}.toml").read_text()
-        table, program = read_table(Source(f"{name}.toml", text)).table, rdflow.load(name).checked.program
+        source = rdflow.find(name)
+        table, program = find_table(source, None).table, Unchecked(source, {}, machine).declared()
         assert set(table.params) <= set(program.params)
         assert set(table.tensors) <= set(program.tensors)
         if table.prompt is not None:

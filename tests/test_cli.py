@@ -397,7 +397,7 @@ def test_layers() -> None:
     listed = call("layers").stdout
     assert "std.norm: " in listed and "rmsnorm" in listed
     shown = call("layers", "rmsnorm").stdout
-    assert shown.startswith("layer rmsnorm(x: E[.., c | t], g: tensor[c], eps = 1e-5)")
+    assert shown.startswith("layer rmsnorm(x: E[l, .., c | t], g: tensor[l?, c], eps = 1e-5)")
     assert "use std.norm" in shown and "y.r" in shown
     found = json.loads(call("layers", "linear", "--json").stdout)
     assert found["costs"]["resources"] == {"pcu": 1, "pmu": 2, "agcu": 1}

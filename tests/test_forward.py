@@ -16,13 +16,18 @@ from random_netlists import LONG, random_case
 from test_engine import actor, mapped, port, queue
 
 import rdflow
+from rdflow.dsl.coalesce import coalesce
+from rdflow.dsl.collectives import Form
+from rdflow.dsl.elaborate import elaborate
 from rdflow.dsl.launches import calls
 from rdflow.dsl.netlist import Actor, Affine, Burst, Gate, Loop, Port, Queue
 from rdflow.dsl.report import Reporter
 from rdflow.interpreter import execution as execution_module
+from rdflow.interpreter.collectives import chosen
 from rdflow.interpreter.execution import Execution
 from rdflow.interpreter.image import FAR, Image, Status, advance, build, counters, counters_of, tokens, waiting
 from rdflow.interpreter.mapped import BY_ADDRESS, Mapped, QueueTiming, Server, Stage
+from rdflow.interpreter.mapping import map_netlist
 from rdflow.interpreter.profile import profile as rdflow_profile
 
 EXAMPLES = int(os.environ.get("FORWARD_EXAMPLES", "500"))
@@ -129,6 +134,83 @@ def test_programs(name: str, sizes: dict[str, int], share: float) -> None:
     images = [both(netlist)[0] for netlist in netlists.values()]
     assert sum(image.skipped.times for image in images) > 0
     assert min(simulated(image) for image in images) <= share
+
+
+ON_SOCKETS: list[tuple[str, dict[str, int]]] = [
+    ("ddr_to_hbm", {}),
+    ("ddr_to_hbm", {"N": 1 << 21, "SOCKETS": 4, "P": 2}),
+    ("llama_decode", {"C": 32, "F": 256, "U": 40, "NL": 2, "G": 2, "R": 2, "W": 8, "POS": 20}),
+    ("llama_prefill_layer", {"T": 64, "C": 32, "F": 256, "G": 2, "R": 2, "W": 8}),
+    ("llama_unfused", {"T": 64, "C": 32, "F": 256, "G": 2, "R": 2, "W": 8, "NL": 1}),
+    ("llama", {"NL": 1, "C": 32, "F": 64, "V": 64, "G": 2, "R": 2, "W": 8, "T": 8, "M": 3, "U": 40, "D": 2}),
+    ("mixture_of_experts", {"T": 64, "C": 64, "F": 64, "N": 2, "G": 2}),
+]
+
+
+@pytest.mark.parametrize(("name", "sizes"), ON_SOCKETS, ids=lambda value: value if isinstance(value, str) else "")
+def test_programs_on_several_sockets(name: str, sizes: dict[str, int]) -> None:
+    """Every kernel that is launched, all sockets as one image."""
+    execution = rdflow.load(name, **sizes).execution()
+    netlists = {
+        call.spec: execution.compile(call.spec).launched(call) for call in calls(execution.checked.program, Reporter())
+    }
+    assert any(netlist.netlist.sockets > 1 for netlist in netlists.values())
+    for netlist in netlists.values():
+        both(netlist)
+
+
+OVER_SOCKETS = """
+param G = 4, N = 2097152, P = 1
+axis g = G, s = G, m = N / G, n = s * m
+tensor X: f32[g @socket, n] in hbm input
+"""
+SUMMED = """
+tensor Y: f32[n] in hbm output
+kernel k {
+    x = load X @P   as [g @socket, n/H @P | n%H]
+    y = pcu sum(g) x as [n/H @P | n%H]
+    store y @P -> Y
+}
+"""
+KEPT_APART = """
+tensor Y: f32[s @socket, m] in hbm output
+kernel k {
+    x = load X       as [g @socket, s, m/H | m%H]
+    y = pcu sum(g) x as [s @socket, m/H | m%H]
+    store y -> Y
+}
+"""
+GATHERED = """
+tensor Y: f32[g, n] in hbm output
+kernel k {
+    x = load X as [g @socket, n/H | n%H]
+    y = pcu 2 * x as [g, n/H | n%H]
+    store y -> Y
+}
+"""
+LONG_COLLECTIVES: list[tuple[str, Form | None, dict[str, int], float]] = [
+    (SUMMED, "direct", {}, 0.1),
+    (SUMMED, "direct", {"G": 8, "P": 2}, 0.2),
+    (SUMMED, "ring", {"G": 2}, 0.1),
+    (SUMMED, "ring", {}, 1),  # nothing repeats within the run
+    (KEPT_APART, None, {}, 0.5),
+    (GATHERED, None, {"G": 2}, 0.3),
+]
+
+
+@pytest.mark.parametrize(("text", "form", "sizes", "share"), LONG_COLLECTIVES)
+def test_long_collectives(text: str, form: Form | None, sizes: dict[str, int], share: float) -> None:
+    """Long enough that what links do repeats; also with stops on the way."""
+    program = rdflow.loads(OVER_SOCKETS + text, **sizes)
+    (kernel,) = program.checked.kernels.values()
+    netlist = map_netlist(coalesce(elaborate(kernel, chosen(program.machine, form))), program.machine)[0]
+    whole = both(netlist)[0]
+    assert simulated(whole) <= share
+    fast, plain = build(netlist), build(netlist)
+    for stop in (whole.cycles // 3, whole.cycles // 2 + 1, FAR):
+        advance(fast, stop)
+        advance(plain, stop, forward=False)
+        assert state(fast) == state(plain)
 
 
 def test_a_product_of_16384_cubed_costs_as_little_as_a_small_one() -> None:

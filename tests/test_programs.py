@@ -360,9 +360,7 @@ def drawn(found: Checked, case: Case, params: Sizes) -> dict[str, NDArray[np.flo
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_checks_as_it_ships(name: str) -> None:
-    """The experts of samba_coe are a program that is still to come: RDF010."""
-    found = [d for d in checked(name).errors if not (name == "samba_coe" and d.code == "RDF010")]
-    assert found == []
+    assert errors(checked(name)) == []
 
 
 @pytest.mark.parametrize(("name", "sizes"), SIZED)

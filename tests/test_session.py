@@ -419,3 +419,30 @@ def test_shipped_programs_load_and_step() -> None:
         assert not session.load(find(name)).failed
         assert not session.enter(":step 50").failed
         assert not session.enter(":units").failed
+
+
+# -- routes ------------------------------------------------------------------------------------------------------------
+
+ROUTED = """\
+axis t = 64, e = 4, c = 64
+axis n = 64 ragged
+tensor X: bf16[t, c] in hbm input
+tensor I: int32[t] in hbm input
+tensor Y: bf16[t, c] in hbm output
+x = load X as [t, c/L | c%L]
+i = load I as [t]
+s, m = split x by i as [; e, n, c/L | c%L]
+h = pcu 2 * s
+y = merge h by i as [; t, c/L | c%L]
+store y -> Y"""
+
+
+def test_a_split_and_a_merge_say_whom_they_wait_for() -> None:
+    session = typed(ROUTED)
+    session.enter(":step 50")
+    assert "how many tokens the next expert of `s` has is not known yet" in session.enter(":why s").text
+    said = session.enter(":why y").text
+    assert "what `y` gives back next is not written yet" in said and "`y` waits for `m` from `s`" in said
+    assert "the selectors of what `s` takes in have not come" in said and "`i` waits for HBM" in said
+    assert "0 of 26 tokens" in session.enter(":peek m").text
+    assert session.enter(":run").text.count("cycles")

@@ -348,6 +348,11 @@ CASES = {
     "gelu": Case(lambda x: gelu(x["X"]), ({"n": 45},)),
     "gelu_tanh": Case(lambda x: functional().gelu(x["X"], approximate="tanh"), ({"n": 45},)),
     "gelu_mlp": Case(lambda x: linear(gelu(linear(x["X"], x["Wu"])), x["Wd"]), ({"t": 45, "c": 33, "v": 50},)),
+    "route": Case(
+        lambda x: (x["T"][x["X"].long()].mean(1) @ x["W"].T).argmax(-1),
+        ({"t": 1, "c": 33}, {"n": 1, "e": 40}),
+        lambda n: {"X": np.arange(n["n"] * n["t"]).reshape(n["n"], n["t"]) * 7 % n["v"]},
+    ),
     "greedy_sockets": Case(lambda x: x["X"].flatten(1).argmax(-1), ({"t": 1, "v": 70}, {"d": 1})),
     "greedy": Case(lambda x: x["X"].argmax(-1), ({"t": 1, "v": 33},)),
     "topk": Case(

@@ -7,7 +7,8 @@ from dataclasses import field
 from difflib import get_close_matches
 from typing import Any
 
-from rdflow.checkpoints.table import Formula, TableFile
+from rdflow.checkpoints.table import Formula
+from rdflow.checkpoints.table_files import TableFile
 from rdflow.dsl import syntax
 from rdflow.dsl.arithmetic import FUNCTIONS, Value
 from rdflow.dsl.constants import evaluate

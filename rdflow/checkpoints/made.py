@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rdflow import tables
 from rdflow.checkpoints.formulas import Formulas
-from rdflow.checkpoints.table import Made, TableFile
+from rdflow.checkpoints.table import Made
+from rdflow.checkpoints.table_files import TableFile
 from rdflow.dsl.diagnostics import CompileError, Diagnostic
 from rdflow.dsl.program import Program
 from rdflow.interpreter.data import stored

@@ -11,7 +11,8 @@ from itertools import product
 from rdflow.checkpoints.folder import FLOATS, Folder, Stored
 from rdflow.checkpoints.formulas import Formulas, Unknown
 from rdflow.checkpoints.shapes import Factor, expected, fits, plain, written
-from rdflow.checkpoints.table import TableFile, Weight
+from rdflow.checkpoints.table import Weight
+from rdflow.checkpoints.table_files import TableFile
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label, Severity
 from rdflow.dsl.program import Program, Tensor
 from rdflow.dsl.records import dataclass
@@ -93,8 +94,9 @@ def _chosen(weight: Weight, folder: Folder) -> str:
 
 
 def _patterns(templates: Iterable[str]) -> list[re.Pattern[str]]:
-    """What names of a template look like, at any index."""
-    return [re.compile(re.sub(r"\\\{\w+\\\}", r"\\d+", re.escape(template))) for template in templates]
+    """What names of a template look like, at any index; `*` is anything."""
+    numbered = [re.sub(r"\\\{\w+\\\}", r"\\d+", re.escape(template)) for template in templates]
+    return [re.compile(text.replace(r"\*", ".*")) for text in numbered]
 
 
 def _all(file: TableFile) -> list[str]:

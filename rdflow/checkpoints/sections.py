@@ -15,9 +15,8 @@ from rdflow.interpreter.machine_files import places
 class Faults:
     """What is wrong with a table, each at the nearest line that its text has."""
 
-    def __init__(self, source: Source):
-        self.source = source
-        self.places = places(source)
+    def __init__(self, texts: tuple[Source, ...]):
+        self.texts = [(source, places(source)) for source in texts]
         self.found: list[Diagnostic] = []
 
     def unknown(self, path: str, known: list[str]) -> None:
@@ -25,24 +24,29 @@ class Faults:
         near = get_close_matches(key, known, 1)
         note = f"{f'`{section}`' if section else 'a table'} has: " + ", ".join(known)
         help = f"did you mean `{near[0]}`?" if near else None
-        self.add(f"a table has no `{path}`", self.place(path)[0], "nothing reads this", help, note)
+        self.add(f"a table has no `{path}`", path, False, "nothing reads this", help, note)
 
     def missing(self, path: str) -> None:
         key = path.rpartition(".")[2]
         help = f"add `{key}`: `rdflow explain RDF317` says what a table has"
-        self.add(f"the table lacks `{path}`", self.place(path)[0], f"`{key}` belongs here", help)
+        self.add(f"the table lacks `{path}`", path, False, f"`{key}` belongs here", help)
 
     def unfit(self, path: str, expected: str) -> None:
-        self.add(f"`{path}` is not {expected}", self.place(path)[1], f"expected {expected}", None)
+        self.add(f"`{path}` is not {expected}", path, True, f"expected {expected}", None)
 
-    def place(self, path: str) -> tuple[Span, Span]:
-        """Where a key and its value are, or else the key above."""
-        while path and path not in self.places:
+    def add(self, message: str, path: str, at_value: bool, label: str, help: str | None, *notes: str) -> None:
+        source, spans = self.place(path)
+        shown = Label(spans[at_value], label, source)
+        self.found.append(Diagnostic("RDF317", message, (shown,), notes, help))
+
+    def place(self, path: str) -> tuple[Source, tuple[Span, Span]]:
+        """Where a key and its value are, or else the key above; the first text that has it counts."""
+        while path:
+            for source, known in self.texts:
+                if path in known:
+                    return source, known[path]
             path = path.rpartition(".")[0]
-        return self.places.get(path, (NOWHERE, NOWHERE))
-
-    def add(self, message: str, span: Span, label: str, help: str | None, *notes: str) -> None:
-        self.found.append(Diagnostic("RDF317", message, (Label(span, label, self.source),), notes, help))
+        return self.texts[0][0], (NOWHERE, NOWHERE)
 
 
 Reader = Callable[[Any, str, Faults], Any]

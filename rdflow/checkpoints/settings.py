@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from rdflow.checkpoints.folder import Folder
 from rdflow.checkpoints.formulas import Formulas
-from rdflow.checkpoints.table import TableFile, with_tables
+from rdflow.checkpoints.table_files import TableFile, with_tables
 from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.diagnostics import CompileError, Diagnostic
 
