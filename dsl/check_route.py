@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rdflow.dsl import syntax
@@ -12,10 +13,9 @@ from rdflow.dsl.check_load import annotated
 from rdflow.dsl.checked import Route, Stream
 from rdflow.dsl.orders import Bound, Order, Scalar
 from rdflow.dsl.program import LANES
-from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Abandon
 from rdflow.dsl.scope import Scope
-from rdflow.dsl.selectors import alike, on_lanes, rest_of, split_of, undone
+from rdflow.dsl.selectors import Routed, alike, on_lanes, rest_of, split_of, undone
 from rdflow.dsl.source import Span
 from rdflow.dsl.views import stream_view
 
@@ -26,18 +26,6 @@ def check_route(scope: Scope, unit: syntax.Unit, body: syntax.Split | syntax.Mer
     """A `split` or a `merge`: (e, n) is the n-th token of the tile whose selector is e."""
     line = _Line(scope, unit, body)
     return line.merge() if isinstance(body, syntax.Merge) else line.split()
-
-
-@dataclass(frozen=True, slots=True)
-class Routed:
-    """The digits of an order that a selector decides: the expert, the place within it, how many there are of each."""
-
-    expert: tuple[Digit, ...]
-    place: tuple[Digit, ...]
-    experts: int
-    places: int
-    root: str
-    """the axis of the places"""
 
 
 class _Line:
@@ -221,14 +209,18 @@ class _Line:
     # -- digits --------------------------------------------------------------------------------------------------------
 
     def _named(self) -> str | None:
-        """The axis that a split's order names first in its tile: the expert."""
+        """The axis that a split's order names before the places, or as copies of the tile: the expert."""
         annotation = self.unit.annotation
         assert annotation is not None and annotation.order is not None
-        tokens = {d.root for d in self.seen.order.digits} | self.scope.ragged
-        for place in annotation.order.rest:
-            if place.term.axis.text != syntax.OTHERS and self.scope.axis(place.term.axis).root not in tokens:
-                return self.scope.axis(place.term.axis).root
-        return None
+        tokens, ragged = {d.root for d in self.seen.order.digits}, self.scope.ragged
+        outer, inner = (self._roots(places) for places in (annotation.order.tile or (), annotation.order.rest))
+        first = next((i for i, root in enumerate(inner) if root in ragged), len(inner))
+        found = (root for root in (*inner[:first], *outer, *inner[first:]) if root not in tokens | ragged)
+        return next((root for root in found if root not in {d.root for d in self.selector.order.digits}), None)
+
+    def _roots(self, places: Sequence[syntax.Place]) -> list[str]:
+        named = (place.term.axis for place in places if place.term.axis.text != syntax.OTHERS)
+        return [self.scope.axis(name).root for name in named]
 
     def _routed(self, expert: str | None, routed: Order, tokens: Order) -> Routed:
         """The expert, which is a whole axis, and the ragged place within it."""

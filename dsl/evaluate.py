@@ -30,7 +30,7 @@ from rdflow.dsl.checked import (
     sources_of,
     streams_of,
 )
-from rdflow.dsl.evaluate_arrays import Array, Fixed, Numbers, Tokens, constant, stacked
+from rdflow.dsl.evaluate_arrays import Array, Fixed, Numbers, constant, stacked
 from rdflow.dsl.evaluate_compute import compute
 from rdflow.dsl.evaluate_frame import Frame
 from rdflow.dsl.evaluate_memory import hold, load, store
@@ -96,7 +96,7 @@ def evaluate_kernel(kernel: Kernel, tensors: Mapping[str, Numbers]) -> dict[str,
 
 def evaluate_streams(kernel: Kernel, tensors: Mapping[str, Numbers]) -> dict[str, Array]:
     """Every stream of a kernel, with its digits: for looking into a kernel."""
-    return {name: entry.tokens.array for name, entry in _run(kernel, tensors).entries.items()}
+    return {name: entry.array for name, entry in _run(kernel, tensors).entries.items()}
 
 
 def _run(kernel: Kernel, tensors: Mapping[str, Numbers]) -> Frame:
@@ -189,18 +189,18 @@ def run_carried(frame: Frame, group: Sequence[Line]) -> None:
     driven = [c for c in carries if set(c.over) == set(outer.over)]
     rest = groups([line for line in group if line not in driven])
     over = tuple(d for d in outer.stream.order.time if d in outer.over)
-    slices: dict[str, list[Tokens]] = {s.name: [] for line in group for s in streams_of(line)}
-    before: dict[str, Tokens] = {}
+    slices: dict[str, list[Array]] = {s.name: [] for line in group for s in streams_of(line)}
+    before: dict[str, Array] = {}
     for fixed in _iterations(over):
         inner = frame.inside(fixed)
         for carry in driven:
             inner.define(carry.stream, before.get(carry.stream.name) or _initial(inner, carry))
         run_groups(inner, rest)
-        before = {c.stream.name: inner.entries[c.feedback].tokens.at(inner.fixed) for c in driven}
+        before = {c.stream.name: inner.entries[c.feedback].array.at(inner.fixed) for c in driven}
         for name, found in slices.items():
-            found.append(inner.entries[name].tokens)
+            found.append(inner.entries[name].array)
     for stream in (s for line in group for s in streams_of(line)):
-        frame.define(stream, _joined(over, slices[stream.name]))
+        frame.define(stream, stacked(over, slices[stream.name]))
 
 
 def _iterations(over: Sequence[Digit]) -> Iterator[Fixed]:
@@ -208,12 +208,8 @@ def _iterations(over: Sequence[Digit]) -> Iterator[Fixed]:
         yield dict(zip(over, counters, strict=True))
 
 
-def _initial(frame: Frame, carry: Carry) -> Tokens:
+def _initial(frame: Frame, carry: Carry) -> Array:
     if isinstance(carry.initial, Stream):
         return frame.read(carry.initial)
     kind = np.float32 if carry.stream.dtype in ("bf16", "f32") else np.int32
-    return Tokens(constant(rounded(np.asarray(carry.initial, kind), carry.stream.dtype)))
-
-
-def _joined(over: Sequence[Digit], slices: Sequence[Tokens]) -> Tokens:
-    return Tokens(stacked(over, [t.array for t in slices]))
+    return constant(rounded(np.asarray(carry.initial, kind), carry.stream.dtype))

@@ -47,20 +47,6 @@ class Array:
         return array([names.get(d, d) for d in self.digits], self.numbers)
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """What a stream carries. `present` tells which elements there are, where a `split` decides it by data."""
-
-    array: Array
-    present: Array | None = None
-
-    def at(self, fixed: Fixed) -> Tokens:
-        return Tokens(self.array.at(fixed), self.present.at(fixed) if self.present else None)
-
-    def renamed(self, names: Mapping[Digit, Digit]) -> Tokens:
-        return Tokens(self.array.renamed(names), self.present.renamed(names) if self.present else None)
-
-
 def arranged(digits: Iterable[Digit]) -> tuple[Digit, ...]:
     """Each digit once, by axis and from the slowest: neighbours of one axis then lie in memory as one dimension."""
     return tuple(sorted(set(digits), key=lambda d: (d.root, -d.stride)))

@@ -9,7 +9,7 @@ import numpy as np
 
 from rdflow.dsl.axes import size
 from rdflow.dsl.checked import Compute, Op, Reduction, Result
-from rdflow.dsl.evaluate_arrays import Array, Tokens, affine, arranged, below, constant, every, shape
+from rdflow.dsl.evaluate_arrays import Array, affine, arranged, below, constant, every, shape
 from rdflow.dsl.evaluate_frame import Frame
 from rdflow.dsl.evaluate_operations import OPERATIONS, monoid, rounded
 from rdflow.dsl.evaluate_reduce import Nest, reduced
@@ -17,13 +17,13 @@ from rdflow.dsl.evaluate_reduce import Nest, reduced
 
 def compute(frame: Frame, line: Compute) -> None:
     inputs = [_input(frame, line, i) for i in range(len(line.inputs))]
-    results: list[Tokens] = []
+    results: list[Array] = []
     for result in line.results:
-        results.append(_Result(frame, line, result, inputs, results).tokens())
+        results.append(_Result(frame, line, result, inputs, results).array())
         frame.define(result.stream, results[-1])
 
 
-def _input(frame: Frame, line: Compute, number: int) -> Tokens:
+def _input(frame: Frame, line: Compute, number: int) -> Array:
     """An operand under the line's names of its digits."""
     operand = line.inputs[number]
     return frame.read(replace(operand.stream, order=operand.order))
@@ -32,7 +32,7 @@ def _input(frame: Frame, line: Compute, number: int) -> Tokens:
 class _Result:
     """One result of a line while it is evaluated."""
 
-    def __init__(self, frame: Frame, line: Compute, result: Result, inputs: list[Tokens], earlier: list[Tokens]):
+    def __init__(self, frame: Frame, line: Compute, result: Result, inputs: list[Array], earlier: list[Array]):
         self.frame = frame
         self.line = line
         self.result = result
@@ -40,18 +40,18 @@ class _Result:
         self.earlier = earlier
         self.bounds = tuple({root: (root, b) for i in line.inputs for root, b in i.order.bounds}.values())
 
-    def tokens(self) -> Tokens:
+    def array(self) -> Array:
         reduction = self.result.reduction
         value = None if reduction is None else self.reduce(reduction)
         array = self.evaluate(self.result.value, value)
-        return Tokens(Array(array.digits, np.asarray(rounded(array.numbers, self.result.stream.dtype))))
+        return Array(array.digits, np.asarray(rounded(array.numbers, self.result.stream.dtype)))
 
     def leaf(self, op: Op, value: Array | None) -> Array:
         match op.name:
             case "stream":
-                return self.inputs[op.source].array
+                return self.inputs[op.source]
             case "result":
-                return self.earlier[op.source].array
+                return self.earlier[op.source]
             case "index":
                 assert op.linear is not None
                 index = affine(op.linear, self.frame.fixed)

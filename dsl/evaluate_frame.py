@@ -8,7 +8,7 @@ from dataclasses import field, replace
 from rdflow.dsl.axes import Digit, Linear
 from rdflow.dsl.checked import Kernel, Stream
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
-from rdflow.dsl.evaluate_arrays import Array, Fixed, Numbers, Tokens, affine, below, constant, every
+from rdflow.dsl.evaluate_arrays import Array, Fixed, Numbers, affine, below, constant, every
 from rdflow.dsl.orders import Bound, Order
 from rdflow.dsl.program import Tensor
 from rdflow.dsl.records import dataclass
@@ -19,7 +19,7 @@ class Entry:
     """A stream as it was evaluated: all of it, or the slice at `fixed`."""
 
     stream: Stream
-    tokens: Tokens
+    array: Array
     fixed: Fixed
 
 
@@ -40,10 +40,10 @@ class Frame:
         """A frame for one iteration: it sees all of this one, and what it defines stays in it (stores do not)."""
         return Frame(self.kernel, self.versions, dict(self.entries), {**self.fixed, **fixed})
 
-    def define(self, stream: Stream, tokens: Tokens) -> None:
-        self.entries[stream.name] = Entry(stream, tokens, self.fixed)
+    def define(self, stream: Stream, array: Array) -> None:
+        self.entries[stream.name] = Entry(stream, array, self.fixed)
 
-    def read(self, stream: Stream, whole: Collection[Digit] = ()) -> Tokens:
+    def read(self, stream: Stream, whole: Collection[Digit] = ()) -> Array:
         """A stream under the digits that `stream.order` calls it by; `whole`: digits that are not fixed here."""
         entry = self.entries[stream.name]
         names = dict(zip(entry.stream.order.digits, stream.order.digits, strict=True))
@@ -51,7 +51,7 @@ class Frame:
             label = Label(stream.span, "renamed or moved along the loop that a carry runs over")
             message = f"a view of `{stream.name}` leads out of the iteration that a carry is in"
             raise CompileError([Diagnostic("RDF040", message, (label,))], self.kernel.program.source)
-        return entry.tokens.renamed(names).at({d: v for d, v in self.fixed.items() if d not in whole})
+        return entry.array.renamed(names).at({d: v for d, v in self.fixed.items() if d not in whole})
 
     def limit(self, bound: Bound) -> Array:
         """The values of a bound over its digits."""
@@ -59,7 +59,7 @@ class Frame:
             return affine(bound, self.fixed)
         own = self.kernel.stream(bound.name)
         names = dict(zip(own.order.digits, bound.digits, strict=True))
-        return self.read(replace(own, order=own.order.renamed(names, {}))).array
+        return self.read(replace(own, order=own.order.renamed(names, {})))
 
     def defined(
         self, digits: Iterable[Digit], bounds: Iterable[tuple[str, Bound]], roots: Iterable[str]

@@ -6,19 +6,19 @@ import numpy as np
 
 from rdflow.dsl.axes import Digit, size
 from rdflow.dsl.checked import Hold, Load, Store, Stream, TensorView
-from rdflow.dsl.evaluate_arrays import Array, Tokens, affine, arranged, every, in_range, pick
+from rdflow.dsl.evaluate_arrays import Array, affine, arranged, every, in_range, pick
 from rdflow.dsl.evaluate_frame import Frame
 
 
 def load(frame: Frame, line: Load) -> None:
     tensor = frame.tensor(line.view.tensor, line.view.version)
-    frame.define(line.stream, Tokens(pick(tensor, indices(frame, line.view))))
+    frame.define(line.stream, pick(tensor, indices(frame, line.view)))
 
 
 def indices(frame: Frame, view: TensorView) -> list[Array]:
     """The index along each axis of a tensor."""
     pairs = zip(view.indices, view.gathers, strict=True)
-    return [affine(linear, frame.fixed) if stream is None else frame.read(stream).array for linear, stream in pairs]
+    return [affine(linear, frame.fixed) if stream is None else frame.read(stream) for linear, stream in pairs]
 
 
 def store(frame: Frame, line: Store) -> None:
@@ -28,13 +28,13 @@ def store(frame: Frame, line: Store) -> None:
     tokens = frame.read(line.source)
     inside = [Array(i.digits, in_range(i.numbers, n)) for i, n in zip(at, target.shape, strict=True)]
     kept = every([*inside, frame.defined_in(line.source.order)])
-    digits = arranged(d for a in (*at, tokens.array) for d in a.digits)
+    digits = arranged(d for a in (*at, tokens) for d in a.digits)
     if kept is None:
-        target[tuple(i.along(digits) for i in at)] = tokens.array.along(digits)
+        target[tuple(i.along(digits) for i in at)] = tokens.along(digits)
         return
     digits = arranged((*digits, *kept.digits))
     here = kept.full(digits)
-    target[tuple(i.full(digits)[here] for i in at)] = tokens.array.full(digits)[here]
+    target[tuple(i.full(digits)[here] for i in at)] = tokens.full(digits)[here]
 
 
 def hold(frame: Frame, line: Hold) -> None:
@@ -45,9 +45,9 @@ def hold(frame: Frame, line: Hold) -> None:
     if not moves:
         frame.define(line.stream, tokens)
         return
-    digits = arranged((*tokens.array.digits, *moves))
+    digits = arranged((*tokens.digits, *moves))
     at = [moves[d] if d in moves else _itself(d) for d in digits]
-    frame.define(line.stream, Tokens(pick(tokens.array.full(digits), at)))
+    frame.define(line.stream, pick(tokens.full(digits), at))
 
 
 def _itself(digit: Digit) -> Array:
@@ -60,6 +60,6 @@ def _gathered(frame: Frame, line: Hold, digit: Digit, stream: Stream) -> Array:
     low, length = min(d.stride for d in axis), size(axis)
     if low * length >= frame.lengths[digit.root]:
         length = -(-frame.lengths[digit.root] // low)
-    index = frame.read(stream).array
+    index = frame.read(stream)
     values = index.numbers // (digit.stride // low) % digit.extent
     return Array(index.digits, np.where(in_range(index.numbers, length), values, -1))

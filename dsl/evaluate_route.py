@@ -8,7 +8,7 @@ import numpy as np
 
 from rdflow.dsl.axes import Digit, size
 from rdflow.dsl.checked import Route
-from rdflow.dsl.evaluate_arrays import Array, Numbers, Tokens, arranged, array, pick, shape
+from rdflow.dsl.evaluate_arrays import Array, Numbers, arranged, array, pick, shape
 from rdflow.dsl.evaluate_frame import Frame
 
 
@@ -18,7 +18,7 @@ def route(frame: Frame, line: Route) -> None:
         frame.define(line.counts, counts(frame, line))
 
 
-def split(frame: Frame, line: Route) -> Tokens:
+def split(frame: Frame, line: Route) -> Array:
     """x at the n-th (token, choice) of the tile whose selector is e; 0 at places from count(e) on."""
     outer, chosen = selectors(frame, line)
     experts, places = arranged(line.expert), arranged(line.place)
@@ -29,20 +29,20 @@ def split(frame: Frame, line: Route) -> Tokens:
             row[expert, : len(members)] = members
     digits = (*outer, *experts, *places)
     token = array(digits, table.reshape(shape(digits)))
-    return Tokens(moved(frame.read(line.source).array, token, line.choice))
+    return moved(frame.read(line.source), token, line.choice)
 
 
-def counts(frame: Frame, line: Route) -> Tokens:
+def counts(frame: Frame, line: Route) -> Array:
     """How many tokens of the tile each expert has, as far as there are places."""
     outer, chosen = selectors(frame, line)
     digits = (*outer, *arranged(line.expert))
     found = np.zeros((len(chosen), size(arranged(line.expert))), np.int32)
     for expert in range(line.experts):
         found[:, expert] = np.minimum((chosen == expert).sum(axis=1), line.places)
-    return Tokens(array(digits, found.reshape(shape(digits))))
+    return array(digits, found.reshape(shape(digits)))
 
 
-def merge(frame: Frame, line: Route) -> Tokens:
+def merge(frame: Frame, line: Route) -> Array:
     """y at (e, n) for the token that is the n-th of expert e; 0 for a token that no expert has."""
     outer, chosen = selectors(frame, line)
     experts, places = arranged(line.expert), arranged(line.place)
@@ -53,7 +53,7 @@ def merge(frame: Frame, line: Route) -> Tokens:
             row[members] = expert * size(places) + np.arange(len(members))
     digits = (*outer, *line.choice)
     slot = array(digits, table.reshape(shape(digits)))
-    return Tokens(moved(frame.read(line.source).array, slot, (*experts, *places)))
+    return moved(frame.read(line.source), slot, (*experts, *places))
 
 
 def selectors(frame: Frame, line: Route) -> tuple[tuple[Digit, ...], Numbers]:
@@ -62,7 +62,7 @@ def selectors(frame: Frame, line: Route) -> tuple[tuple[Digit, ...], Numbers]:
     Tokens beyond the length or the bound of their axis select nothing: -1.
     """
     stream = line.selector
-    selected = frame.read(stream).array
+    selected = frame.read(stream)
     exists = frame.defined_in(stream.order)
     outer = arranged(d for d in selected.digits if d not in line.choice)
     if exists is not None:

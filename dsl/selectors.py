@@ -8,8 +8,21 @@ from rdflow.dsl.axes import Digit, without
 from rdflow.dsl.checked import Hold, Route, Stream
 from rdflow.dsl.orders import Bound, Order, Scalar
 from rdflow.dsl.program import LANES
+from rdflow.dsl.records import dataclass
 from rdflow.dsl.scope import Scope
 from rdflow.dsl.views import SourceView
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """The digits of an order that a selector decides: the expert, the place within it, how many there are of each."""
+
+    expert: tuple[Digit, ...]
+    place: tuple[Digit, ...]
+    experts: int
+    places: int
+    root: str
+    """the axis of the places"""
 
 
 def alike(scope: Scope, known: Scalar, counts: Stream, selector: Stream) -> bool:

@@ -13,6 +13,8 @@ from random_netlists import Case
 from test_engine_equals_oracle import check_to_the_end
 
 import rdflow
+from rdflow.dsl.check import check
+from rdflow.dsl.source import Source
 
 Numbers = NDArray[Any]
 
@@ -158,3 +160,65 @@ def test_the_oracle_agrees(order: str) -> None:
     check_to_the_end(
         Case(mapped, {n: values[u.name] for n, u in enumerate(mapped.netlist.tensors) if u.name in values}, False)
     )
+
+
+def test_the_worst_routing_is_charged_and_fits() -> None:
+    """128 tokens on 4 experts in pages of 32 places: three that begin a second page for one token more take 7 pages."""
+    found = program("places on lanes", T=64, J=2, E=4, N=64, C=32)
+    i = np.repeat(np.arange(4), [33, 33, 33, 29]).astype(np.int32).reshape(1, 64, 2)
+    held(ran(found, numbers(1, 64, 32), i), numbers(1, 64, 32), i, 4, 64)
+    netlist = found.execution().compile(next(iter(found.checked.kernels))).netlist
+    charged = {u.name: u.bytes for u in netlist.units if u.verb in ("split", "merge")}
+    pages, counters = (
+        7 * 32 * 32 * 4,
+        (4 + 1 + 4 * 2) * 4,
+    )  # words of f32; counters, the next page, pages of each expert
+    assert charged == {"xs": pages + counters + 2 * 4, "y": pages + counters + 128 * 4}
+
+
+def test_a_path_beside_that_cannot_wait_is_a_deadlock() -> None:
+    """What the tokens are weighed with is there before they are: it waits until all have come back."""
+    text = ROUTED.replace("SPLIT", ORDERS["places in time"][0]).replace("MERGE", ROWS)
+    text = text.replace("store y -> Y", "w = pcu i * 1 as f32\n    WAIT\n    z = pcu y * wb\n    store z -> Y")
+    errors = check(Source("x.rdf", text.replace("WAIT", "wb = pcu 1 * w")), {"T": 200}).errors
+    assert [d.code for d in errors] == ["RDF050"]
+    assert not check(Source("x.rdf", text.replace("WAIT", "wb = pmu w as [b; t, j]")), {"T": 200}).errors
+
+
+ACROSS = """
+param T = 50, E = 2
+axis t = T, e = E, c = 33
+axis n = T ragged
+tensor X: f32[t, c] in hbm input
+tensor I: int32[t] in hbm input
+tensor W: f32[e @socket, c] in hbm input
+tensor Y: f32[t, c] in hbm output
+kernel k {
+    x  = load X as [t, c/L | c%L]
+    z  = pcu x + 1
+    i  = load I as [t]
+    xs = split x by i as [e @socket; n, c/L | c%L]
+    zs = split z by i as [e @socket; n, c/L | c%L]
+    w  = pmu load W as [e @socket; n, c/L | c%L]
+    h  = pcu xs * w + zs
+    ib = pmu i as [; t]
+    y  = merge h by ib as [; t, c/L | c%L]
+    store y -> Y
+}
+schedule { launch k }
+"""
+
+
+@pytest.mark.parametrize("experts", [2, 4])
+def test_experts_on_sockets(experts: int) -> None:
+    """Two splits by one selector count alike; a merge by a stream that holds it gathers over the links."""
+    found = rdflow.loads(ACROSS, E=experts)
+    values = found.inputs({"I": selectors("some to nobody", (50,), experts, 2)})
+    execution = found.execution(values)
+    execution.advance()
+    assert execution.values is not None and found.verified(values, {"Y": execution.values["Y"]}).passed
+    x, i, w = values["X"], values["I"], values["W"]
+    there = ((i >= 0) & (i < experts))[:, None]
+    wanted = np.where(there, x * w[np.clip(i, 0, experts - 1)] + (x + np.float32(1)), np.float32(0))
+    np.testing.assert_array_equal(execution.values["Y"], wanted)
+    assert found.bounding == ("xs.count",)
