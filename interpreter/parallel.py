@@ -172,7 +172,7 @@ def _plain() -> Marks:
 def _values(netlist: Netlist, store: Store) -> Values:
     """A store of the same addresses for one socket, without tensors: pages that are never touched take no memory."""
     values = store.values
-    words = np.zeros_like(values.words)
+    words = np.zeros(values.words.size, np.float32)  # zeros_like would touch every page
     first = min(store.memories, default=0)
     end = max((s + m.words for s, m in zip(store.memories, netlist.memories, strict=True)), default=0)
     words[:first], words[end:] = values.words[:first], values.words[end:]

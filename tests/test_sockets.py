@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields, replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from rdflow.dsl.evaluate import evaluate
 from rdflow.dsl.netlist import Loop
 from rdflow.interpreter.allocate import unit_table
 from rdflow.interpreter.collectives import chosen, direct_cycles, ring_cycles
-from rdflow.interpreter.image import Status, advance, build, counters, memory_words, tokens
+from rdflow.interpreter.image import Status, advance, blank, build, counters, memory_words, tokens
 from rdflow.interpreter.kernel.layout import FAR
 from rdflow.interpreter.machine import Machine, load_machine
 from rdflow.interpreter.mapped import Mapped
@@ -243,6 +245,32 @@ def test_sockets_apart_stop_where_they_are_told() -> None:
     stops = (1, 139, 140, 300, 411, 412, 413, 600, 700)
     together = ended(given, None, stops)
     assert ended(given, 1, stops) == together == ended(given, 2, stops)
+
+
+def test_sockets_apart_take_memory_for_what_is_on_them() -> None:
+    """Each has words at the addresses of all; pages without any of its own stay untouched, as Linux can tell."""
+    resident = Path("/proc/self/statm")
+    if not resident.is_file():
+        pytest.skip("the system does not say how many pages are in use")
+    text = """
+    axis d = 8, n = 4194304
+    tensor X: f32[d @socket, n] in hbm input
+    tensor Y: f32[n] in hbm output
+    kernel add {
+        x = load X    as [d @socket, n/L | n%L]
+        y = pcu sum(d) x
+        store y -> Y
+    }
+    """
+    machine = load_machine("sn40l")
+    checked = rdflow.loads(text).checked
+    mapped, _ = map_netlist(elaborate(checked.kernels[checked.launches[0]], chosen(machine)), machine)
+    before = int(resident.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    image = blank(mapped, True, threads=2)
+    grown = int(resident.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") - before
+    assert image.apart is not None and len(image.apart.values) == 8
+    assert image.apart.values[0].words.nbytes > 256 << 20
+    assert grown < image.apart.values[0].words.nbytes
 
 
 def test_a_deadlock_over_sockets_is_told() -> None:
