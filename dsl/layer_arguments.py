@@ -207,17 +207,22 @@ class _Binding:
 
 
 def _present(places: tuple[syntax.Place, ...], tensor: Tensor) -> tuple[syntax.Place, ...] | None:
-    """The places of a parameter that a tensor has axes for: the outer optional ones are left out first, and those on the
-    sockets are there if the tensor is sharded there. None if no choice fits."""
+    """The places of a parameter that a tensor has axes for. Optional ones on the sockets are there if the tensor is sharded
+    there; as to the others, outer ones are left out first. None if no choice fits."""
     optional = [i for i, place in enumerate(places) if place.optional]
+    best: tuple[syntax.Place, ...] | None = None
     for left in combinations(optional, max(len(places) - len(tensor.axes), 0)):
         found = tuple(place for i, place in enumerate(places) if i not in left)
-        if len(found) == len(tensor.axes) and all(
-            sharded or not (place.optional and place.at == "socket")
-            for place, sharded in zip(found, tensor.sharded, strict=True)
-        ):
-            return found
-    return None
+        fits = len(found) == len(tensor.axes) and all(
+            sharded or not on_sockets for on_sockets, sharded in zip(map(_may_shard, found), tensor.sharded, strict=True)
+        )
+        if fits and (best is None or sum(map(_may_shard, found)) > sum(map(_may_shard, best))):
+            best = found
+    return best
+
+
+def _may_shard(place: syntax.Place) -> bool:
+    return place.optional and place.at == "socket"
 
 
 def _constant(scope: Scope, value: syntax.Expr) -> Known | None:
