@@ -158,6 +158,10 @@ def attention_prompt(x: Tensors) -> Any:
     return {name: torch().stack(parts) for name, parts in found.items()}
 
 
+def seen_by(x: Tensors, pos: int = 40) -> Any:
+    return torch().einsum("ngre,ngue->ngru", x["Q"].float(), x["KC"][:, :, : pos + 1].float()) / x["Q"].shape[-1] ** 0.5
+
+
 def gated(x: Tensors) -> Any:
     """As Mixtral: softmax over all experts, the largest two, made to sum to one."""
     weight, choice = functional().softmax(x["X"].T, -1).topk(2, -1)
@@ -256,6 +260,9 @@ CASES = {
         lambda x: linear(x["X"].flatten(1), x["W"].flatten(1)), ({"t": 1, "k": 33, "n": 7}, {"t": 9, "d": 1})
     ),
     "bias": Case(lambda x: x["X"] + x["B"], ({"t": 45, "n": 7},)),
+    "bias_rows": Case(lambda x: x["X"] + x["B"], ({"t": 1, "n": 7},)),
+    "head_bias": Case(lambda x: x["X"] + x["B"], ({"t": 45, "g": 1},)),
+    "head_bias_rows": Case(lambda x: x["X"] + x["B"], ({"n": 1, "r": 1},)),
     "rmsnorm": Case(lambda x: rms(x["X"], x["G"]), ({"t": 45, "c": 33}, {"t": 3, "c": 7})),
     "rmsnorm_rows": Case(lambda x: rms(x["X"], x["G"]), ({"t": 1, "c": 33}, {"t": 7, "c": 20})),
     "layernorm": Case(lambda x: functional().layer_norm(x["X"], x["G"].shape, x["G"], x["B"]), ({"t": 45, "c": 33},)),
@@ -263,6 +270,7 @@ CASES = {
         lambda x: functional().layer_norm(x["X"], x["G"].shape, x["G"], x["B"]), ({"t": 1, "c": 33},)
     ),
     "residual": Case(lambda x: x["X"] + rms(x["X"], x["G"])),
+    "parallel_rows": Case(lambda x: x["X"] + rms(x["X"], x["A"]) + rms(x["X"], x["B"]), ({"t": 1},)),
     "parallel": Case(lambda x: x["X"] + rms(x["X"], x["A"]) + rms(x["X"], x["B"])),
     "softmax": Case(lambda x: x["X"].softmax(-1), ({"t": 45, "c": 33},)),
     "softmax_rows": Case(lambda x: x["X"].softmax(-1), ({"t": 3, "c": 33},)),
@@ -323,6 +331,10 @@ CASES = {
     "swiglu_rows": Case(lambda x: swiglu(x["X"], x["Wg"], x["Wu"], x["Wd"]), ({"t": 1, "c": 33, "v": 50},)),
     "residual_rows": Case(lambda x: x["X"] + rms(x["X"], x["G"]), ({"t": 1},)),
     "cached_attention": Case(cached, ({"n": 1, "u": 50}, {"g": 1, "r": 12}, {"g": 4, "r": 1, "e": 40}), filled),
+    "cached_scores": Case(lambda x: seen_by(x).amax(-1), ({"n": 1, "u": 90}, {"g": 1, "r": 12})),
+    "alibi_rows": Case(
+        lambda x: (seen_by(x) + x["M"][..., None] * (torch().arange(41) - 40)).amax(-1), ({"n": 1, "u": 90}, {"r": 1})
+    ),
     "cached_context": Case(
         lambda x: torch().einsum("ngru,ngue->ngre", x["S"][..., :41].softmax(-1), x["VC"][:, :, :41].float()),
         ({"n": 1, "u": 90}, {"g": 1, "r": 12}),
@@ -347,6 +359,7 @@ CASES = {
     "swiglu": Case(lambda x: swiglu(x["X"], x["Wg"], x["Wu"], x["Wd"]), ({"t": 45, "c": 33, "v": 50},)),
     "gelu": Case(lambda x: gelu(x["X"]), ({"n": 45},)),
     "gelu_tanh": Case(lambda x: functional().gelu(x["X"], approximate="tanh"), ({"n": 45},)),
+    "gelu_mlp_rows": Case(lambda x: linear(gelu(linear(x["X"], x["Wu"])), x["Wd"]), ({"t": 1, "c": 33, "v": 50},)),
     "gelu_mlp": Case(lambda x: linear(gelu(linear(x["X"], x["Wu"])), x["Wd"]), ({"t": 45, "c": 33, "v": 50},)),
     "route": Case(
         lambda x: (x["T"][x["X"].long()].mean(1) @ x["W"].T).argmax(-1),
