@@ -73,13 +73,24 @@ def llama(state: Arrays) -> Arrays:
     return decoder(state, "model.") | rotary(8)
 
 
+def ends(state: Arrays, path: str) -> Arrays:
+    found = {name: state[f"{path}{key}.weight"] for name, key in (("EMB", "embed_tokens"), ("NF", "norm"))}
+    return found | {"HEAD": state["lm_head.weight"]}
+
+
 def decoder(state: Arrays, path: str) -> Arrays:
-    found = {
-        "EMB": state[f"{path}embed_tokens.weight"],
-        "NF": state[f"{path}norm.weight"],
-        "HEAD": state["lm_head.weight"],
-    }
-    return found | {name: stacked(state, f"{path}layers.{{}}.{key}.weight") for name, key in LLAMA.items()}
+    found = {name: stacked(state, f"{path}layers.{{}}.{key}.weight") for name, key in LLAMA.items()}
+    return found | ends(state, path)
+
+
+def mixtral(state: Arrays) -> Arrays:
+    path = "model.layers.{}."
+    found = ends(state, "model.")
+    found |= {n: stacked(state, f"{path}{key}.weight") for n, key in LLAMA.items() if n not in ("Wg", "Wu", "Wd")}
+    both = stacked(state, f"{path}mlp.experts.gate_up_proj")
+    found |= {"Wg": both[:, :, : both.shape[2] // 2], "Wu": both[:, :, both.shape[2] // 2 :]}
+    found |= {"Wd": stacked(state, f"{path}mlp.experts.down_proj"), "Wr": stacked(state, f"{path}mlp.gate.weight")}
+    return found | rotary(8, base=1e6)
 
 
 def scaled(state: Arrays) -> Arrays:
@@ -90,8 +101,8 @@ def llava(state: Arrays) -> Arrays:
     return decoder(state, "model.language_model.") | rotary(8)
 
 
-def rotary(width: int, scaling: tables.Llama3 | None = None) -> Arrays:
-    return dict(zip(("COS", "SIN"), tables.rope(ROOM, width, 10000.0, scaling), strict=True))
+def rotary(width: int, scaling: tables.Llama3 | None = None, base: float = 10000.0) -> Arrays:
+    return dict(zip(("COS", "SIN"), tables.rope(ROOM, width, base, scaling), strict=True))
 
 
 def falcon(state: Arrays) -> Arrays:
@@ -150,6 +161,7 @@ SCALING = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 16,
 }
+MIXTURE = {"num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": None}
 FALCON = {
     "hidden_size": 64,
     "ffn_hidden_size": 96,
@@ -185,6 +197,7 @@ MODELS = {
     "llama-3": Model("llama", "LlamaForCausalLM", GROUPED | {"rope_parameters": SCALING}, HEADS, scaled),
     "llama_operators": Model("llama_operators", "LlamaForCausalLM", GROUPED, HEADS, llama),
     "mistral": Model("mistral", "MistralForCausalLM", GROUPED | {"sliding_window": 9}, HEADS | {"S": 9}, llama),
+    "mixtral": Model("mixtral", "MixtralForCausalLM", GROUPED | MIXTURE, HEADS | {"X": 4}, mixtral),
     "falcon": Model("falcon", "FalconForCausalLM", FALCON, HEADS | {"W": 2}, falcon),
     "bloom": Model("bloom", "BloomForCausalLM", BLOOM, {"F": 256, "G": 8, "E1": 8}, bloom),
     "llava": Model("llava", "LlavaForConditionalGeneration", LLAVA, HEADS | {"I": IMAGE, "J": BEFORE}, llava),
@@ -274,6 +287,7 @@ QUICK = [
     ("llama-3", "f32", 1, 3),
     ("llama_operators", "f32", 2, 3),
     ("mistral", "bf16", 8, 32),
+    ("mixtral", "f32", 1, 3),
     ("falcon", "f32", 1, 3),
     ("bloom", "f32", 1, 3),
     ("llava", "f32", 1, 3),
