@@ -214,7 +214,8 @@ def _present(places: tuple[syntax.Place, ...], tensor: Tensor) -> tuple[syntax.P
     for left in combinations(optional, max(len(places) - len(tensor.axes), 0)):
         found = tuple(place for i, place in enumerate(places) if i not in left)
         fits = len(found) == len(tensor.axes) and all(
-            sharded or not on_sockets for on_sockets, sharded in zip(map(_may_shard, found), tensor.sharded, strict=True)
+            sharded or not on_sockets
+            for on_sockets, sharded in zip(map(_may_shard, found), tensor.sharded, strict=True)
         )
         if fits and (best is None or sum(map(_may_shard, found)) > sum(map(_may_shard, best))):
             best = found

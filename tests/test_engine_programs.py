@@ -34,6 +34,7 @@ MODELS = {
     "falcon",
     "llava",
     "mistral",
+    "mixtral",
 }  # as llama: its layers, or some beside them that have examples of their own
 ELSEWHERE = MODELS | {"gpt_train", "llama", "llama_operators", "llama_train", "llama_train_unfused"}
 MORE: dict[str, list[Sizes]] = {
