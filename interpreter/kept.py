@@ -29,9 +29,13 @@ Ends = Sequence[tuple[int, int] | None]  # by queue the cells of its source and 
 Settled = tuple[list[int], list[Route], int]  # by cell its site, by queue its route, rounds of negotiation
 
 
+def cached(what: str) -> Path:
+    """A folder of the user's cache; `RDFLOW_CACHE_DIR` says where instead."""
+    return Path(os.environ.get("RDFLOW_CACHE_DIR") or user_cache_dir("rdflow")) / what
+
+
 def folder() -> Path:
-    """`RDFLOW_CACHE_DIR` says where instead of the user's cache."""
-    return Path(os.environ.get("RDFLOW_CACHE_DIR") or user_cache_dir("rdflow")) / "floorplans"
+    return cached("floorplans")
 
 
 def key(*parts: object) -> str:

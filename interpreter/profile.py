@@ -139,6 +139,8 @@ class Profile:
     """when everything was done: launches with their program and argument loads, copies, the host"""
     warnings: tuple[Diagnostic, ...] = ()
     """of memory, places and routes, which are known when a kernel runs"""
+    cached: str = ""
+    """when it was simulated, where it comes from the cache"""
 
     @property
     def intensity(self) -> float:

@@ -60,6 +60,9 @@ def profile(
     ] = None,
     memory: Memory = False,
     policy: Policy = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Simulate again what an earlier profile found out, and keep it anew.")
+    ] = False,
     seed: Seed = 0,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -70,5 +73,16 @@ def profile(
     """
     asked = running.Asked(what_if, trace, slices, report, ports, memory)
     running.profile(
-        file, Told(as_json, quiet), set_, machine, machine_set, input_, seed, asked, collective, threads, policy
+        file,
+        Told(as_json, quiet),
+        set_,
+        machine,
+        machine_set,
+        input_,
+        seed,
+        asked,
+        collective,
+        threads,
+        policy,
+        not no_cache,
     )

@@ -64,6 +64,7 @@ def document(
             "host_seconds": profile.host_seconds,
             "fast_forwarded_cycles": profile.fast_forwarded_cycles,
             "launches_repeated": profile.launches_repeated,
+            "cached": profile.cached or None,
         },
         "what_if": None if doubled is None else [asdict(one) for one in doubled],
     } | ({} if generated is None else {"generated": _generated(generated)})

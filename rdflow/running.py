@@ -207,12 +207,12 @@ def profile(
     collective: str | None = None,
     threads: int | None = None,
     policy: str | None = None,
+    cache: bool = True,
 ) -> None:
     """Execute a program without values (with them, where they decide the cycles), and print where the cycles went. Leaves
-    where it cannot."""
+    where it cannot. `cache`: what is known from an earlier profile is not executed again."""
     with ending(told):
         from rdflow import options
-        from rdflow.interpreter.profile import profile as profile_of
 
         asked = asked or Asked()
         _writable(asked)
@@ -220,16 +220,12 @@ def profile(
         given = options.inputs(input_, program.checked.program, seed)
         if given and not program.bounding and not program.reading:
             note("the cycles of this program do not depend on values: --input changes nothing", told)
-        announce_compilation(bool(program.bounding), told)
-        execution = program.timed(given, seed)
-        if execution.values is not None and not program.bounding:
-            note(f"what is launched depends on the values of {', '.join(program.reading)}: they are computed", told)
-        with Meter(told) as meter:
-            execution.advance(progress=meter)
-            doubled = _doubled(execution, meter) if asked.what_if else None
-            found = profile_of(execution)
-            if asked.paths:
-                _write_files(program, execution, found, doubled, asked, meter)
+        kept = _kept(program, asked, cache)
+        execution = None if kept is not None else program.timed(given, seed)
+        found, doubled = kept, None
+        if execution is not None:
+            found, doubled = _profiled(program, execution, asked, told)
+        assert found is not None
         _tell_warnings(program, found, told)
         if told.as_json:
             from rdflow.document import document
@@ -243,13 +239,40 @@ def profile(
             random = options.random_inputs(program.checked.program, given, seed)
             print_rich(
                 *depends(program, random),
-                *chosen_at_random(execution),
+                *([] if execution is None else chosen_at_random(execution)),
                 *summary(program, found)[:1],
                 *profiled(program, found, asked.ports),
                 *scheduled(found.agenda, program.machine),
                 *_memory(found, asked.memory),
                 *doublings(doubled or ()),
             )
+
+
+def _kept(program: Program, asked: Asked, cache: bool) -> Profile | None:
+    """The profile from the cache, where nothing beside it is asked for that needs a run."""
+    from rdflow import profiles
+
+    needs_run = asked.what_if or asked.paths or not cache or not profiles.keepable(program)
+    return None if needs_run else profiles.read(program)
+
+
+def _profiled(program: Program, execution: Execution, asked: Asked, told: Told) -> tuple[Profile, list[Doubled] | None]:
+    """The profile of a run, which is kept; with what doubling gives and files, where they are asked for."""
+    from rdflow import profiles
+    from rdflow.interpreter.profile import profile as profile_of
+
+    announce_compilation(bool(program.bounding), told)
+    if execution.values is not None and not program.bounding:
+        note(f"what is launched depends on the values of {', '.join(program.reading)}: they are computed", told)
+    with Meter(told) as meter:
+        execution.advance(progress=meter)
+        doubled = _doubled(execution, meter) if asked.what_if else None
+        found = profile_of(execution)
+        if asked.paths:
+            _write_files(program, execution, found, doubled, asked, meter)
+    if profiles.keepable(program):
+        profiles.write(program, found)
+    return found, doubled
 
 
 def _writable(asked: Asked) -> None:

@@ -56,6 +56,8 @@ def _simulated(profile: Profile) -> str:
         text += f"; {profile.fast_forwarded_cycles:,} cycles repeat earlier ones and were counted as such"
     if profile.launches_repeated:
         text += f", {profile.launches_repeated} of {len(profile.schedule)} launches among them"
+    if profile.cached:
+        text += f"; from the cache, simulated on {profile.cached} (`--no-cache` simulates it again)"
     return text
 
 

@@ -70,7 +70,7 @@ PROFILE = {
     "outputs": {}, "verify": "NoneType",
     "simulation": {
         "firings": "int", "firings_simulated": "int", "host_seconds": "float", "fast_forwarded_cycles": "int",
-        "launches_repeated": "int",
+        "launches_repeated": "int", "cached": "NoneType",
     },
     "what_if": "NoneType",
 }  # fmt: skip
