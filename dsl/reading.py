@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from rdflow.dsl import syntax
+from rdflow.dsl.constants import constant
 from rdflow.dsl.program import Program
 from rdflow.dsl.unknown import reads
 
@@ -39,9 +40,10 @@ def _block(program: Program, statements: Iterable[syntax.Statement], outer: Mapp
                 yield from _others(stop, known)
                 yield from _block(program, body, known)
             case syntax.If(condition, then, otherwise):
+                chosen = constant(condition, program.names, program.lengths)
                 yield from _others(condition, known)
-                yield from _block(program, then, known)
-                yield from _block(program, otherwise, known)
+                yield from _block(program, then, known) if chosen is None or chosen else ()
+                yield from _block(program, otherwise, known) if not chosen else ()
             case syntax.Activate(target):
                 yield from _index(program, target, known)
             case syntax.Launch(target, arguments, bindings=bindings):

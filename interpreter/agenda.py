@@ -73,6 +73,8 @@ class Agenda:
     _waited_for: set[Expert] = field(default_factory=set)
     _dirty: set[Expert] = field(default_factory=set)
     _written: set[str] = field(default_factory=set)
+    _known: set[TensorArgument] = field(default_factory=set)
+    """what the host has read and nothing has written since"""
     _asked: dict[Expert, list[int]] = field(default_factory=dict)
     _log: Sequence[Logged] = ()
 
@@ -101,8 +103,9 @@ class Agenda:
             case CopyCall() as copy:
                 self._copy(copy)
             case Read(element):
-                if element.tensor in self._written:
+                if element.tensor in self._written and element not in self._known:
                     self.timetable.read(f"read {_text(element)}", {element.tensor})
+                    self._known.add(element)
             case Pause(until):
                 self.timetable.wait(f"wait {until:g} s", self.machine.cycles(Fraction(until).limit_denominator(10**12)))
 
@@ -112,7 +115,7 @@ class Agenda:
         what = f"launch {call.spec.kernel}"
         touched = list(uses(self.checked, call))
         data = {use.tensor for use in touched}
-        self._written |= {use.tensor for use in touched if use.written}
+        self._wrote({use.tensor for use in touched if use.written})
         if call.expert is not None:
             what = f"launch {call.expert}.{call.spec.kernel}"
             self._at_hand(number, call.expert)
@@ -142,10 +145,15 @@ class Agenda:
         tensors = self.checked.program.tensors
         size = bytes_of(tensors[copy.source.tensor], (name for name, _ in copy.source.fixed))
         ends = (tensors[copy.source.tensor].tier, tensors[copy.target.tensor].tier)
-        self._written.add(copy.target.tensor)
+        self._wrote({copy.target.tensor})
         data = {copy.source.tensor, copy.target.tensor}
         transfer = self._move(size, *ends)
         self.timetable.copy(f"copy {_text(copy.source)} -> {_text(copy.target)}", data, transfer.cycles, copy.overlaps)
+
+    def _wrote(self, tensors: set[str]) -> None:
+        """The chip has written these: what the host knows of them is old."""
+        self._written |= tensors
+        self._known = {element for element in self._known if element.tensor not in tensors}
 
     def _move(self, size: int, source: str, target: str) -> Transfer:
         """A transfer, its bytes counted."""

@@ -216,9 +216,9 @@ def test_bytes_are_moved_once(tmp_path: Path, requests: list[int], room: int, po
 # -- the composition ---------------------------------------------------------------------------------------------------
 
 
-def composed(q: int, b: int, m: int) -> tuple[rdflow.api.Program, dict[str, Any]]:
+def composed(q: int, b: int, m: int, **params: int) -> tuple[rdflow.api.Program, dict[str, Any]]:
     """Samba-CoE with small experts, and values whose products are about 1."""
-    program = rdflow.load("samba_coe", Q=q, B=b, M=m)
+    program = rdflow.load("samba_coe", Q=q, B=b, M=m, **params)
     random = np.random.default_rng(2)
     inputs: dict[str, Any] = {}
     for name, tensor in program.checked.program.held.items():
@@ -254,3 +254,38 @@ def test_samba_coe_is_its_router_and_its_experts() -> None:
         own |= {"PROMPT": inputs["PROMPT"][q, b], "COS": inputs["COS"], "SIN": inputs["SIN"]}
         wanted = alone.evaluate(**own)
         assert (result.outputs["IDS"][q, b] == wanted["IDS"]).all()
+
+
+def test_prompts_by_expert_give_the_same_and_load_less() -> None:
+    """GROUP = 1: the order that the chip computes is NumPy's, the tokens do not change, each expert is asked for in one go."""
+    plain, grouped = (composed(1, 6, 1, N=3, GROUP=group, AHEAD=1) for group in (0, 1))
+    found = [program.run(verify=True, **inputs) for program, inputs in (plain, grouped)]
+    assert all(r.verification is not None and r.verification.passed for r in found)
+    chosen = found[0].outputs["CHOICE"]
+    assert (found[1].outputs["IDS"] == found[0].outputs["IDS"]).all()
+    assert (found[1].outputs["ORDER"][0] == np.argsort(chosen[0], kind="stable")).all()
+    runs = [[s.expert.number for s in r.profile.agenda.switches if not s.hit] for r in found]
+    assert sorted(runs[1]) == sorted(set(chosen[0].tolist()))
+
+
+def test_the_host_reads_a_value_once(tmp_path: Path) -> None:
+    """It knows what it has read until the chip writes the tensor again."""
+    program = rdflow.load("samba_coe", Q=1, B=2, M=1)
+    execution = program.timed()
+    execution.advance()
+    reads = [e.what for e in execution.agenda().timetable.entries if e.part == "read"]
+    assert reads == ["read CHOICE(q = 0, b = 0)", "read CHOICE(q = 0, b = 1)"]
+
+
+def test_choices_may_be_drawn_or_given_where_only_experts_depend_on_them() -> None:
+    program = rdflow.load("samba_coe", Q=1, B=8, M=1)
+    numbers: dict[int, list[list[int]]] = {}
+    for seed in (3, 3, 4):
+        execution = program.timed(seed=seed)
+        execution.advance()
+        numbers.setdefault(seed, []).append([s.expert.number for s in execution.agenda().switches])
+    assert numbers[3][0] == numbers[3][1] != numbers[4][0]
+    given = program.timed({"CHOICE": np.arange(8)[None]})
+    given.advance()
+    assert [s.expert.number for s in given.agenda().switches] == list(range(8))
+    assert rdflow.load("samba_coe", Q=1, B=2, M=1, GROUP=1, N=3).timed().values is not None
