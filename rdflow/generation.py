@@ -138,8 +138,18 @@ class Model:
     @property
     def vocabulary(self) -> int:
         """Tokens that the model knows: `vocab_size`, or any where the configuration does not say."""
-        size = self.folder.config.get("vocab_size")
-        return size if isinstance(size, int) else 2**31
+        return self._configured("vocab_size") or 2**31
+
+    def _configured(self, key: str) -> int | None:
+        """A whole number of the configuration, as the table reads it."""
+        from rdflow.checkpoints.formulas import Unknown
+        from rdflow.checkpoints.settings import formulas_of
+
+        try:
+            found = formulas_of(self.file, self.folder, {}).evaluated(key)
+        except Unknown:
+            return None
+        return found if isinstance(found, int) else None
 
     def _spoken(self, row: tuple[int, ...]) -> tuple[int, ...]:
         """Up to the first token that ends it."""
@@ -157,7 +167,7 @@ class Model:
                 message = f"`{param}` is set to {given[param]}, and the prompts have {found[param]}"
                 raise _unusable(message, f"leave `{param}` out: it follows from the prompts")
         room, needed = given.get(takes.positions), length + wanted - 1  # the last token is not looked at again
-        most = self.folder.config.get(LONGEST) if room is None else room
+        most = self._configured(LONGEST) if room is None else room
         if isinstance(most, int) and needed > most:
             raise _too_long(takes, length, wanted, most, room is None)
         return found if room is not None else found | {takes.positions: needed}

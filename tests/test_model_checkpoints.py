@@ -1,13 +1,18 @@
-"""Llamas that transformers saved, run from their folders: the tokens are those that transformers generates greedily."""
+"""Models that transformers saved, run from their folders: weights are where they belong, tokens those that it generates greedily."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+import test_models
 
 import rdflow
+from rdflow.checkpoints import made
+from rdflow.checkpoints.settings import formulas_of
 from rdflow.generation import Model, open_model
 from rdflow.running import unchecked
 
@@ -63,6 +68,24 @@ def test_the_tokens_are_those_of_transformers(
     assert model.warnings == ()
     said = model.generate(PROMPT, steps=6)
     assert list(said.ids[0]) == generated(tmp_path, 6, getattr(torch, computed))
+
+
+@pytest.mark.parametrize("name", test_models.MODELS)
+def test_tables_and_reshapes_by_hand_agree(name: str, tmp_path: Path) -> None:
+    """Every model that ships, saved by transformers: its table says what the reshapes of the tests of whole models say."""
+    test_models.reference(name, "f32").save_pretrained(tmp_path)
+    case = test_models.MODELS[name]
+    room = [f"U={test_models.ROOM}", *([f"J={case.sizes['J']}"] if "J" in case.sizes else [])]
+    model = open_model(unchecked(case.program, room, None, None), tmp_path)
+    declared = model.unchecked.declared()
+    sizes = {key: value for key, value in {**test_models.SIZES, **case.sizes}.items() if key not in ("B", "T", "U")}
+    assert {key: declared.params[key] for key in sizes} == sizes and declared.params["E"] == "f32"
+    program = SimpleNamespace(checked=SimpleNamespace(program=declared))
+    wanted = test_models.inputs(name, "f32", program)
+    found = {**model.arrays, **made.make(declared, model.file, formulas_of(model.file, model.folder, declared.params))}
+    assert set(found) == set(wanted) - {"PROMPT", "IMAGE"}
+    for key, array in found.items():
+        np.testing.assert_array_equal(array, wanted[key], err_msg=key)
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(tmp_path: Path) -> None:
