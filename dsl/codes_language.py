@@ -1179,8 +1179,9 @@ ENTRIES: tuple[str, ...] = (
     """
     RDF061: a schedule counts in whole numbers
 
-    Loops of a schedule run between whole numbers that are known, and views of its arguments fix whole indices. They
-    are followed before anything runs, to find every length for which a kernel must be mapped.
+    Loops of a schedule run between whole numbers, and views of its arguments fix whole indices; `wait` takes a number of
+    seconds. They are followed before anything runs, to find every length for which a kernel must be mapped: a number
+    that the chip computes (`for i in 0..COUNT(b = 0)`) is whole when it is read.
 
     wrong:
         axis t = 64, c = 256, l = 4

@@ -7,18 +7,6 @@ from __future__ import annotations
 
 ENTRIES: tuple[str, ...] = (
     """
-    RDF080: not executed in this version
-
-    Programs that route by data (`split`, `merge`) are checked, and the NumPy evaluator gives their values; the engine
-    does not execute them yet.
-
-    wrong:
-        rdflow run mixture_of_experts
-
-    right:
-        rdflow check mixture_of_experts
-    """,
-    """
     RDF301: values for a tensor that the program does not have
 
     Values are given to tensors by name. A name that no tensor has would be ignored, and the tensor that was meant

@@ -37,10 +37,7 @@ from rdflow.dsl.waits import READ, WRITTEN, Access, wait_level
 
 
 def elaborate(kernel: Kernel, form: Choose = direct) -> Netlist:
-    """The netlist of a kernel. `form` chooses how sums over sockets are made, by what they move.
-
-    Raises CompileError for what the engine does not execute (RDF080).
-    """
+    """The netlist of a kernel. `form` chooses how sums over sockets are made, by what they move."""
     return _Elaboration(kernel, form).run()
 
 

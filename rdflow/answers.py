@@ -77,7 +77,10 @@ def _declared(session: Session, program: Program, item: syntax.Item) -> Iterator
             names = [name for name, (_, origin) in program.layers.items() if origin.name == source]
             yield f"{'.'.join(n.text for n in path)}: {', '.join(names)}"
         case syntax.Pool(name):
-            yield f"pool {name.text}"
+            pool = program.pools[name.text]
+            kinds = ", ".join(f"{kind.count} of {kind.program.source.name}" for kind in pool.kinds)
+            cached = f", cached in {pool.cache}, evict {pool.policy}" if pool.cache else ""
+            yield f"pool {name.text}: {kinds} in {pool.tier}{cached}"
         case syntax.Schedule():
             kernels = ", ".join(dict.fromkeys(spec.kernel for spec in session.examined.checked.launches))
             yield f"schedule: launches {kernels or 'nothing'}"

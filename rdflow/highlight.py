@@ -9,9 +9,9 @@ from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation
 
 DECLARATIONS = ("param", "axis", "tensor", "kernel", "layer", "use", "pool", "schedule")
 UNITS = ("load", "pmu", "pcu", "fifo", "carry", "split", "merge", "store", "return")
-STATEMENTS = ("launch", "activate", "copy", "let", "for", "if", "else", "async")
+STATEMENTS = ("launch", "activate", "copy", "let", "wait", "for", "if", "else", "async")
 PARTICLES = ("as", "depth", "in", "by", "from", "over", "cached", "evict", "ragged", "input", "output")
-PLACES = ("hbm", "ddr", "sram", "socket", "software", "hardware", "lru")
+PLACES = ("hbm", "ddr", "sram", "socket", "software", "hardware", "lru", "lfu", "belady", "pinned", "prefetch")
 DTYPES = ("bf16", "f32", "int8", "int32", "bool")
 FUNCTIONS = (
     "sum", "max", "min", "last", "argmax", "where", "exp", "log", "sqrt", "rsqrt", "sigmoid", "tanh", "silu", "abs",

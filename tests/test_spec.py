@@ -225,9 +225,7 @@ def test_the_seeded_mistakes_are_many() -> None:
 
 # -- codes -------------------------------------------------------------------------------------------------------------
 
-OF_PROGRAMS = [
-    code for code in CODES if code < "RDF200" and code != "RDF080"
-]  # those above are of machine files and of runs
+OF_PROGRAMS = [code for code in CODES if code < "RDF200"]  # those above are of machine files and of runs
 SETTINGS: dict[str, dict[str, Value]] = {"RDF017": {"N": "bf16"}}
 
 
