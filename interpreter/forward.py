@@ -16,6 +16,7 @@ from rdflow.interpreter.kernel.past import Marks
 from rdflow.interpreter.mapped import Mapped
 
 GRID = 256  # cycles between two looks, at most: shorter windows cost more than they find
+APART = 16  # actors for which looks are a cycle further apart: each looks at all of them
 BURST = 64
 PATTERN = 64  # iterations after which a table of counts may repeat, at most
 Table = NDArray[Any]
@@ -32,8 +33,9 @@ class Skipped:
 
 def enable(marks: Marks, tables: Tables, forward: bool) -> None:
     """Fast-forward from here on, or step plainly."""
-    window = min(GRID, int(tables.clock[0]["window"]))
-    marks.control["grid"] = 1 << (window.bit_length() - 1) if forward else 0
+    least = min(GRID, int(tables.clock[0]["window"]))
+    wanted = min(GRID, max(least, tables.actors.size // APART))
+    marks.control["grid"] = 1 << (wanted.bit_length() - 1) if forward else 0
 
 
 def marks(mapped: Mapped, tables: Tables, rank: NDArray[np.int64], nests: list[Actor]) -> Marks:

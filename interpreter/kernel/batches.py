@@ -6,7 +6,7 @@ from numpy import int64, uintp
 from rdflow.interpreter.kernel.counting import count_firings, wake
 from rdflow.interpreter.kernel.layout import BY_ADDRESS, ROW_FIRED, ROW_FREE, ROW_MEMORY, ROW_READY, UNSERVED
 from rdflow.interpreter.kernel.nest import affine_at
-from rdflow.interpreter.kernel.options import HELPER
+from rdflow.interpreter.kernel.options import HELPER, SPLICE
 from rdflow.interpreter.kernel.servers import request
 
 
@@ -212,7 +212,7 @@ def count_batch(actor, fired, interval, scratch):
     count_firings(actor, fired, interval, first, last)
 
 
-@njit(**HELPER)
+@njit(**SPLICE)
 def fire_any(actor, n, end, interval, tables):
     """Firings of any kind, and the cycle of the next."""
     gather(actor, n, tables)

@@ -31,6 +31,18 @@ def summon(due, pending, end):
 
 
 @njit(**HELPER)
+def turned(tables, marks):
+    """Whether a loop of an anchor has turned in the window, or has so some time ago and the look for it is due."""
+    for w in range(marks.watches.size):
+        watch = marks.watches[uintp(w)]
+        if watch.cycle <= tables.clock[0].time:
+            return True
+        if watch.anchor >= 0 and tables.actors[uintp(watch.anchor)].turned < FAR:
+            return True
+    return False
+
+
+@njit(**HELPER)
 def no_horizon(tables, marks, end):
     """Nothing but the window ends the window."""
     return end
@@ -38,8 +50,9 @@ def no_horizon(tables, marks, end):
 
 @njit(**HELPER)
 def look(tables, marks, part, until):
-    """See whether anything repeats."""
-    if marks.control[0].grid > 0 and tables.clock[0].running > 0:
+    """See whether anything repeats, where it is time to."""
+    grid = marks.control[0].grid
+    if grid > 0 and tables.clock[0].running > 0 and (tables.clock[0].time % grid == 0 or turned(tables, marks)):
         part(tables, marks, until)
 
 

@@ -86,7 +86,8 @@ def plan(actor, tables):
                 port.current = q
                 queue = tables.queues[uintp(q)]
                 if p < actor.last_in:
-                    until = port.begin + (queue.available - queue.popped) // count
+                    there = queue.available - queue.popped
+                    until = port.begin + (there if count == 1 else there // count)
                 else:
                     until = port.begin + queue.capacity - queue.pushed + queue.popped
                 if until < port.stop:

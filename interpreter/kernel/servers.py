@@ -24,7 +24,8 @@ def request(place, arrival, server, ready, link, target, calendar):
 
 @njit(**HELPER)
 def ceiling(amount, denominator):
-    return -(-amount // denominator)
+    """amount / denominator, rounded up. Most servers are links, which take whole cycles; divisions are slow."""
+    return amount if denominator == 1 else -(-amount // denominator)
 
 
 @njit(**HELPER)
