@@ -31,7 +31,7 @@ from rdflow.dsl.scope import Scope
 from rdflow.dsl.source import Source
 
 FROM_CUTS = {"RDF022", "RDF023", *(f"RDF03{i}" for i in range(10)), "RDF054"}  # what a bad cut alone may lead to
-PASSES = 8  # cut points settle in two or three
+PASSES = 32
 
 
 @dataclass

@@ -135,9 +135,14 @@ class _Match:
         found: list[Digit] = []
         for digit in time:
             same = [d for d in self.copies if d.root == digit.root and d not in found]
-            found += [d for d in same if d.stride == digit.stride * digit.extent]
-            found.append(digit)
-            found += [d for d in same if d.stride * d.extent == digit.stride]
+            above, below = [digit], [digit]
+            for copy in sorted(same, key=lambda d: d.stride):
+                if copy.stride == above[-1].stride * above[-1].extent:
+                    above.append(copy)
+            for copy in sorted(same, key=lambda d: -d.stride):
+                if copy.stride * copy.extent == below[-1].stride:
+                    below.append(copy)
+            found += [*reversed(above), *below[1:]]
         return found
 
     def bind(self, term: syntax.Term, digits: list[Digit]) -> None:
