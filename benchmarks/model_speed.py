@@ -2,8 +2,8 @@
 
 python benchmarks/model_speed.py [--json] [--sockets 1 8] [--steps 4]
 
-Seconds of a clock on the wall, all that a launch takes included: tables, tensors, the engine, results. The first launch
-of each kernel places and routes it. Each number of sockets has a process of its own, for its memory.
+Seconds of a clock on the wall, and of the processor (over all threads), all that a launch takes included: tables,
+tensors, the engine, results. The first launch of each kernel places and routes it. Each number of sockets has a process of its own, for its memory.
 """
 
 from __future__ import annotations
@@ -51,25 +51,30 @@ def parameters(program: rdflow.Program) -> int:
     return sum(prod(tensor.shape) for tensor in inputs)
 
 
+def clocks() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
+
+
 def measured(sockets: int, steps: int) -> dict[str, Any]:
     """Seconds of each launch, million firings a second of the engine, and the most memory."""
     program = model(sockets, steps)
-    execution, ends = program.execution(values(program)), [time.perf_counter()]
+    execution, ends = program.execution(values(program)), [clocks()]
 
     def progress(now: Execution) -> None:
         if sum(launched.finished for launched in now.launched) == len(ends):
-            ends.append(time.perf_counter())
+            ends.append(clocks())
 
     execution.advance(progress=progress)
-    spent = [round(b - a, 2) for a, b in pairwise(ends)]
+    wall, busy = ([round(b[i] - a[i], 2) for a, b in pairwise(ends)] for i in range(2))
     warm = execution.launched[2:]
     assert execution.values is not None
     return {
         "sockets": sockets,
         "parameters": parameters(program),
-        "prompt": spent[0],
-        "first token after it": spent[1],
-        "each further token": spent[2:],
+        "prompt": wall[0],
+        "first token after it": wall[1],
+        "each further token": wall[2:],
+        "processor, each further token": busy[2:],
         "firings a token": warm[0].firings,
         "M firings/s": round(sum(l.firings for l in warm) / sum(l.host_seconds for l in warm) / 1e6, 1),
         "GB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2),
@@ -89,7 +94,7 @@ def main() -> None:
     for sockets in chosen.sockets:
         words = [sys.executable, __file__, "--sockets", str(sockets), "--steps", str(chosen.steps)]
         found = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
-        print(json.dumps(found) if chosen.json else "\n".join(f"{key:24} {value}" for key, value in found.items()))
+        print(json.dumps(found) if chosen.json else "\n".join(f"{key:32} {value}" for key, value in found.items()))
 
 
 if __name__ == "__main__":

@@ -530,6 +530,12 @@ def test_a_table_based_on_another(tmp_path: Path) -> None:
         assert wrong.code == "RDF317" and says in wrong.message
 
 
+def test_the_table_of_the_docs_is_one() -> None:
+    page = (Path(__file__).parent.parent / "docs/models.md").read_text()
+    table = table_of(Source("docs", page.split("```toml\n")[1].split("```")[0])).table
+    assert table.tensors["Wk"].shape == "g R:R+2 e c" and table.prompt is not None and "NF" in table.tensors
+
+
 def test_ignored_names_may_have_anything_in_them(tmp_path: Path) -> None:
     bigram.save(tmp_path, bigram.weights() | {"tower.3.x": np.ones(2, np.float32), "tower.y": np.ones(2, np.float32)})
     assert {d.code for d in refused(tmp_path)} == {"RDF314"}
