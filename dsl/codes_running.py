@@ -77,6 +77,30 @@ ENTRIES: tuple[str, ...] = (
         rdflow run attention --output results
     """,
     """
+    RDF307: a roofline model where a machine is wanted that executes programs
+
+    `dgx_a100` and `dgx_h100` are there for comparison: of them we know bandwidths, FLOP a second and what launches cost,
+    and nothing that a program could be executed on, so they give no values, no cycles of units, no floor plan.
+
+    wrong:
+        rdflow run samba_coe --machine dgx_a100
+
+    right:
+        rdflow profile samba_coe --machine dgx_a100
+    """,
+    """
+    RDF308: the paper has no such row
+
+    `rdflow paper` lists what is published beside what this model gives. `--only` takes a row (`figure13.ratio`), or the
+    rows of a table or figure by what stands before the dot (`figure13`).
+
+    wrong:
+        rdflow paper --only figure14
+
+    right:
+        rdflow paper --only figure13
+    """,
+    """
     RDF401: the kernel stands still
 
     Every unit waits for another one: a queue is full on one path and empty on another that parts from it and meets it

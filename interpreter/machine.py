@@ -20,7 +20,7 @@ from rdflow.dsl.program import LANES
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import Source, Span
 from rdflow.interpreter.machine_files import SHIPPED, Layer, find_file, literal, merged, nested, read_layers, read_value
-from rdflow.interpreter.machine_mistakes import at_fault, contradiction, sets_nothing
+from rdflow.interpreter.machine_mistakes import at_fault, contradiction, only_modelled, sets_nothing
 from rdflow.interpreter.machine_parts import Agcu, Launch, Links, Network, Node, Pcu, Pmu, Socket, Tier, Tile
 from rdflow.interpreter.machine_sections import Fault, hints, keys, read
 from rdflow.interpreter.quantities import Words
@@ -107,8 +107,11 @@ class Machine:
 
 
 def load_machine(name_or_path: str) -> Machine:
-    """A machine that ships with rdflow, by name, or a TOML file, by path."""
-    return _build(tuple(read_layers(find_file(name_or_path, Path()), ())))
+    """A machine that ships with rdflow, by name, or a TOML file, by path. Raises CompileError, RDF307 for a roofline model."""
+    layers = tuple(read_layers(find_file(name_or_path, Path()), ()))
+    if any("model" in layer.data for layer in layers):
+        raise CompileError([only_modelled(name_or_path, layers)], layers[-1].source)
+    return _build(layers)
 
 
 def machines() -> list[tuple[str, str]]:

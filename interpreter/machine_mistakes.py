@@ -97,3 +97,11 @@ def sets_nothing(span: Span) -> Diagnostic:
     """A setting of the command line without its `=`."""
     label = Label(span, "expected SECTION.KEY=VALUE")
     return Diagnostic("RDF202", "this sets nothing", (label,), help="write for example `hbm.bandwidth=3.6TB/s`")
+
+
+def only_modelled(name: str, layers: tuple[Layer, ...]) -> Diagnostic:
+    """A roofline model where a machine is wanted that executes programs."""
+    note = "it has no units to put a program on: its times follow from the bytes and FLOPs of the program's formulas"
+    label = _at_value("model", "so nothing is executed on it", layers)
+    help = f"`rdflow profile FILE --machine {name}` gives the modelled times"
+    return Diagnostic("RDF307", f"`{name}` is a roofline model", (label,), (note,), help)

@@ -55,6 +55,7 @@ def scaled(scales: Mapping[str, int], unit: str) -> dict[str, Fraction]:
 
 SIZE = Kind("a size", "64GiB", scaled(DECIMAL | BINARY, "B"))
 BANDWIDTH = Kind("a bandwidth", "1.8TB/s", scaled(DECIMAL | BINARY, "B/s"))
+COMPUTE = Kind("a rate of operations", "312TFLOP/s", scaled(DECIMAL, "FLOP/s"))
 FREQUENCY = Kind("a frequency", "1.2GHz", scaled(DECIMAL, "Hz"))
 TIME = Kind(
     "a time", "100ns", {u: Fraction(1, 10**e) for u, e in (("s", 0), ("ms", 3), ("us", 6), ("ns", 9), ("ps", 12))}
@@ -116,6 +117,7 @@ def words(value: object) -> str:
 
 Bytes = Annotated[int, whole(SIZE)]
 BytesPerSecond = Annotated[int, whole(BANDWIDTH)]
+FlopPerSecond = Annotated[int, whole(COMPUTE)]
 Hertz = Annotated[int, whole(FREQUENCY)]
 Seconds = Annotated[Fraction, duration]
 Share = Annotated[Fraction, share]

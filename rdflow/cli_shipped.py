@@ -94,9 +94,10 @@ def machines(
         from rdflow.interpreter.machine import load_machine
         from rdflow.interpreter.machine import machines as shipped
         from rdflow.interpreter.machine_files import SHIPPED
+        from rdflow.interpreter.rival import load_rival
 
         if name is not None:
-            loaded = load_machine(name)
+            loaded = load_rival(name) or load_machine(name)
             if as_json:
                 print_json(_numbers(loaded))
             else:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from rdflow.dsl.collectives import Form
     from rdflow.interpreter.machine import Machine
+    from rdflow.interpreter.rival import Rival
 
 
 def settings(texts: Iterable[str] | None) -> dict[str, Value]:
@@ -122,6 +123,18 @@ def machine(name: str | None, changes: Iterable[str] | None) -> Machine:
     found = load_machine(name or MACHINE)
     for change in changes or ():
         found = found.with_setting(change)
+    return found
+
+
+def rival(name: str | None, changes: Iterable[str] | None) -> Rival | None:
+    """The roofline model by name or file, with every SECTION.KEY=VALUE; None: the machine is one that is simulated."""
+    if name is None:
+        return None
+    from rdflow.interpreter.rival import load_rival
+
+    found = load_rival(name)
+    for change in changes or ():
+        found = found and found.with_setting(change)
     return found
 
 

@@ -191,6 +191,12 @@ class Asked:
     memory: bool = False
 
     @property
+    def executing(self) -> list[str]:
+        """The options, as they are typed, that show what units do."""
+        options = {"--what-if": self.what_if, "--ports": self.ports, "--trace": self.trace, "--report": self.report}
+        return [name for name, value in options.items() if value]
+
+    @property
     def paths(self) -> tuple[Path, ...]:
         return tuple(path for path in (self.trace, self.report) if path is not None)
 
@@ -215,6 +221,13 @@ def profile(
         from rdflow import options
 
         asked = asked or Asked()
+        rival = options.rival(machine, machine_set)
+        if rival is not None:
+            from rdflow import modelling
+
+            program = load(file, set_, None, None, told, policy=policy)
+            modelling.profile(program, rival, told, input_, seed, asked.executing, policy)
+            return
         _writable(asked)
         program = load(file, set_, machine, machine_set, told, collective, threads, policy)
         given = options.inputs(input_, program.checked.program, seed)

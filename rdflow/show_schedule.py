@@ -38,7 +38,7 @@ def scheduled(agenda: Agenda, machine: Machine) -> list[Any]:
     notes = [LOADS, *([SLOWED] if any(e.slowed for e in timetable.entries) else [])]
     return [
         made,
-        *_switches(agenda, clock),
+        *switches(agenda, clock),
         _steps(timetable.entries, clock),
         Text(" ".join(notes) + "\n", "bright_black"),
     ]
@@ -64,7 +64,7 @@ def _steps(entries: list[Entry], clock: float) -> Table:
     return made
 
 
-def _switches(agenda: Agenda, clock: float) -> Iterator[Text]:
+def switches(agenda: Agenda, clock: float) -> Iterator[Text]:
     """How often experts were in the cache, and what it cost where they were not."""
     if not agenda.switches:
         return

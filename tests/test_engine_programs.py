@@ -36,7 +36,7 @@ MODELS = {
     "mistral",
     "mixtral",
 }  # as llama: its layers, or some beside them that have examples of their own
-ELSEWHERE = MODELS | {"gpt_train", "llama", "llama_operators", "llama_train", "llama_train_unfused"}
+ELSEWHERE = MODELS | {"gpt_train", "llama", "llama_layers", "llama_operators", "llama_train", "llama_train_unfused"}
 MORE: dict[str, list[Sizes]] = {
     "hello": [{"N": 4096, "P": 32}],
     "gemm": [{"M": 1, "N": 64, "K": 64}, {"M": 96, "N": 48, "K": 100}],

@@ -197,6 +197,7 @@ MODELS = {
     "llama": Model("llama", "LlamaForCausalLM", GROUPED, HEADS, llama),
     "llama-3": Model("llama", "LlamaForCausalLM", GROUPED | {"rope_parameters": SCALING}, HEADS, scaled),
     "llama_operators": Model("llama_operators", "LlamaForCausalLM", GROUPED, HEADS, llama),
+    "llama_layers": Model("llama_layers", "LlamaForCausalLM", GROUPED, HEADS, llama),
     "mistral": Model("mistral", "MistralForCausalLM", GROUPED | {"sliding_window": 9}, HEADS | {"S": 9}, llama),
     "mixtral": Model("mixtral", "MixtralForCausalLM", GROUPED | MIXTURE, HEADS | {"X": 4}, mixtral),
     "falcon": Model("falcon", "FalconForCausalLM", FALCON, HEADS | {"W": 2}, falcon),
@@ -287,6 +288,7 @@ QUICK = [
     ("llama", "bf16", 1, 3),
     ("llama-3", "f32", 1, 3),
     ("llama_operators", "f32", 2, 3),
+    ("llama_layers", "f32", 2, 3),
     ("mistral", "bf16", 8, 32),
     ("mixtral", "f32", 1, 3),
     ("falcon", "f32", 1, 3),
@@ -348,4 +350,12 @@ def test_a_prompt_through_llama_2_7b_is_740_launches() -> None:
     sizes = {"NL": 32, "C": 64, "F": 96, "V": 96, "G": 8, "R": 1, "W": 4, "D": 8, "T": 40, "U": 48}
     for tokens, launches in ((1, 740), (2, 1480)):
         found = rdflow.load("llama_operators", **sizes, M=tokens)
+        assert len(calls(found.checked.program, Reporter())) == launches
+
+
+def test_a_kernel_or_two_a_layer_is_67_launches_for_a_prompt_and_35_for_a_step() -> None:
+    """Attention and MLP apart in the 32 layers of a prompt, together in those of a step, and three launches around them."""
+    sizes = {"NL": 32, "C": 64, "F": 96, "V": 96, "G": 8, "R": 1, "W": 4, "D": 8, "T": 40, "U": 48}
+    for tokens, launches in ((1, 67), (2, 67 + 35)):
+        found = rdflow.load("llama_layers", **sizes, M=tokens)
         assert len(calls(found.checked.program, Reporter())) == launches

@@ -1,0 +1,88 @@
+"""What `rdflow profile --machine dgx_a100` does: the times that a roofline model gives a program. Nothing is executed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rdflow.console import Told, note, print_json, print_rich
+from rdflow.dsl.diagnostics import CompileError, Diagnostic
+
+if TYPE_CHECKING:
+    from rdflow.api import Program
+    from rdflow.interpreter.rival import Rival
+    from rdflow.interpreter.roofline import Cost, Modelled
+
+
+def profile(
+    program: Program,
+    rival: Rival,
+    told: Told,
+    input_: list[str] | None,
+    seed: int,
+    executing: list[str],
+    policy: str | None,
+) -> None:
+    """Print where the time of a program goes by the model. `executing`: options that need an execution. Raises CompileError
+    (RDF307) for what a model cannot say."""
+    from rdflow import options
+
+    _refuse(rival, executing)
+    found = on_rival(program, rival, options.inputs(input_, program.checked.program, seed), seed, policy)
+    note(f"{rival.name} is a roofline model: times follow from bytes and FLOPs of formulas, nothing is executed", told)
+    if told.as_json:
+        print_json(document(program, found))
+    elif not told.quiet:
+        from rdflow.show_rival import shown
+
+        print_rich(*shown(program, found))
+
+
+def on_rival(
+    program: Program, rival: Rival, given: dict[str, Any] | None = None, seed: int = 0, policy: str | None = None
+) -> Modelled:
+    """A program on a rival. Which expert runs is drawn from `seed` unless it is given. Raises CompileError."""
+    from rdflow.interpreter.choices import drawn
+    from rdflow.interpreter.roofline import modelled
+
+    choices = drawn(program.checked.program, given or {}, seed)
+    if choices is None:
+        what = f"the schedule of {program.name} goes by values of {', '.join(program.reading)}, which a model has not"
+        raise CompileError([Diagnostic("RDF307", what, help=f"give them: `--input {program.reading[0]}=FILE.npy`")])
+    return modelled(program.checked, rival, choices, policy)
+
+
+def _refuse(rival: Rival, given: list[str]) -> None:
+    """What needs an execution."""
+    if given:
+        what = f"`{given[0]}` shows what units do, and `{rival.name}`, a roofline model, has none"
+        help = f"leave out {', '.join(given)}, or profile on a machine that is simulated"
+        raise CompileError([Diagnostic("RDF307", what, help=help)])
+
+
+def document(program: Program, found: Modelled) -> dict[str, Any]:
+    """A modelled program as JSON. `model` says that nothing in it is simulated."""
+    from rdflow import __version__
+
+    return {
+        "rdflow": __version__,
+        "program": program.name,
+        "machine": found.rival.name,
+        "model": found.rival.model,
+        "params": dict(program.checked.program.params),
+        "seconds": found.seconds,
+        "kernels_launched": found.kernels,
+        "kernels": [
+            {"name": spec.kernel, "home": spec.home, "scalars": dict(scalars), "launches": times} | costs(cost)
+            for (spec, scalars), (times, cost) in found.launched.items()
+        ],
+        "timeline": [asdict(entry) for entry in found.agenda.timetable.entries],
+        "switches": [asdict(one) | {"expert": str(one.expert), "evicted": list(map(str, one.evicted))}
+                     for one in found.agenda.switches],
+    }  # fmt: skip
+
+
+def costs(cost: Cost) -> dict[str, Any]:
+    """A launch's cost, its times in seconds."""
+    times = {name: float(getattr(cost, name)) for name in ("launching", "memory", "compute", "seconds")}
+    return asdict(cost) | times | {"bound": cost.bound}

@@ -1,0 +1,98 @@
+"""Where the numbers of the comparison are measured: programs that ship, run on machines that ship, each once."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, field
+from functools import cached_property
+from typing import Protocol
+
+from rdflow import api
+from rdflow.dsl.arithmetic import Value
+from rdflow.dsl.records import dataclass
+from rdflow.dsl.steps import LaunchCall
+from rdflow.interpreter.execution import Execution
+from rdflow.interpreter.machine import Machine, load_machine
+from rdflow.interpreter.profile import profile as profile_of
+from rdflow.interpreter.rival import Rival, load_rival
+from rdflow.paper import kept
+
+
+class Teller(Protocol):
+    """Who is told how far a run is; `doing` comes first in what it says."""
+
+    doing: str
+
+    def __call__(self, execution: Execution) -> None: ...
+
+
+class NotRun(Exception):
+    """A measurement that takes long, and was not asked for."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a profile says: cycles and seconds of execution, seconds with loads and copies, FLOPs, and bytes to and from
+    HBM and DDR, with and without those that somebody else's count leaves out."""
+
+    cycles: int
+    seconds: float
+    total: float
+    launches: int
+    flops: int
+    bytes: int
+    counted: int
+
+
+@dataclass
+class Lab:
+    """`full`: also what takes long. `teller` is told how far a run is; `machine`: the SN40L."""
+
+    full: bool = False
+    teller: Teller | None = None
+    machine: Machine = field(default_factory=lambda: load_machine(api.MACHINE))
+    _known: dict[str, Measured] = field(default_factory=dict)
+
+    @cached_property
+    def rivals(self) -> dict[str, Rival]:
+        found = {name: load_rival(f"dgx_{name}") for name in ("a100", "h100")}
+        return {name: rival for name, rival in found.items() if rival is not None}
+
+    def measure(self, program: str, long: bool = False, machine: Machine | None = None, **settings: Value) -> Measured:
+        """A program's profile, without values. Raises NotRun for one that takes `long`, unless it was kept or is wanted."""
+        target = machine or self.machine
+        name = kept.key(program, sorted(settings.items()), repr(target))
+        if name not in self._known:
+            found = kept.read(name)
+            if found is None and long and not self.full:
+                raise NotRun
+            self._known[name] = Measured(**found) if found else self._run(program, target, settings)
+            kept.write(name, asdict(self._known[name]))
+        return self._known[name]
+
+    def _run(self, program: str, machine: Machine, settings: dict[str, Value]) -> Measured:
+        if self.teller is not None:
+            self.teller.doing = f"{program}: "
+        loaded = api.load(program, **settings).on(machine)
+        execution = loaded.timed()
+        execution.advance(progress=self.teller)
+        found = profile_of(execution)
+        out = loaded.left_out[0] if loaded.left_out else ()
+        return Measured(
+            found.cycles,
+            found.seconds,
+            found.agenda.timetable.end / float(machine.socket.clock),
+            len(found.schedule),
+            found.flops,
+            sum(kernel.bytes for kernel in found.kernels),
+            sum(kernel.bytes_without(out) for kernel in found.kernels),
+        )
+
+    def launches(self, program: str, **settings: Value) -> int:
+        """How many launches a program's schedule has."""
+        name = kept.key("launches", program, sorted(settings.items()))
+        found = kept.read(name)
+        if found is None:
+            steps = api.load(program, **settings).checked.steps.steps
+            found = {"launches": sum(isinstance(step, LaunchCall) for step in steps)}
+            kept.write(name, found)
+        return int(found["launches"])

@@ -1,0 +1,161 @@
+"""The comparison with the paper: arithmetic by hand, the thresholds of the quick rows, its JSON, its page."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from rdflow.cli import app
+from rdflow.dsl.diagnostics import CompileError
+from rdflow.paper import OURS, capacity, kept, rows
+from rdflow.paper.measures import Lab, NotRun
+from rdflow.paper.published import MARKS, Published, published, setup, wanted
+from rdflow.paper.rows import NOT_RUN, Ours, Row
+
+KEYS = ["name", "what", "unit", "published", "low", "high", "source", "ours", "error", "within", "digits", "mark",
+        "verdict", "how", "note"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def lab() -> Lab:
+    return Lab()
+
+
+def row(given: float | None, **published: object) -> Row:
+    return Row(Published("a.b", "what", "x", "simulated", "", **published), Ours(given, "by hand"))  # type: ignore[arg-type]
+
+
+# -- rows --------------------------------------------------------------------------------------------------------------
+
+
+def test_errors_and_verdicts_by_hand() -> None:
+    assert (row(11.0, value=10, within=0.1).verdict, row(11.1, value=10, within=0.1).verdict) == ("holds", "miss")
+    assert row(9.0, value=10).error == pytest.approx(-0.1)
+    assert [row(v, value=39.5, digits=1).verdict for v in (39.46, 39.44)] == ["holds", "miss"]
+    assert [row(v, low=2, high=4).error for v in (2, 3, 4)] == [0, 0, 0]
+    assert (row(1.0, low=2, high=4).error, row(5.0, low=2, high=4).error) == (-0.5, 0.25)
+    assert (row(1.9, low=2, within=0.1).verdict, row(1.7, low=2, within=0.1).verdict) == ("holds", "miss")
+    assert (row(None, value=1).verdict, row(None, value=1).error) == (NOT_RUN, None)
+    assert (row(3.0).verdict, row(3.0).error) == ("no number published", None)
+    odd = row(3.0, value=2)
+    assert replace(odd, published=replace(odd.published, mark="not reproducible")).verdict == "differs"
+
+
+def test_every_row_has_its_source_its_mark_and_somebody_who_computes_it() -> None:
+    for one in published():
+        assert one.mark in MARKS and one.what and one.unit
+        assert one.name.partition(".")[0] in OURS
+        if one.value is not None or one.ranged:
+            assert one.source, one.name
+            assert one.within is not None or one.digits is not None or one.ranged
+        if one.mark in ("fitted", "not reproducible"):
+            assert one.note, one.name
+
+
+def test_no_published_number_is_in_the_sources() -> None:
+    """What gives our numbers knows those of the paper from its file alone."""
+    folder = Path(capacity.__file__).parent
+    theirs = {f"{one.value:g}" for one in published() if one.value not in (None, 0, 1, 2)}
+    for path in folder.glob("*.py"):
+        text = re.sub(r'""".*?"""|#[^\n]*|"[^"\n]*"', "", path.read_text(), flags=re.DOTALL)
+        assert theirs.isdisjoint(re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])", text)), path.name
+
+
+def test_a_row_that_does_not_exist_is_a_diagnostic() -> None:
+    with pytest.raises(CompileError) as caught:
+        wanted("figure14")
+    (diagnostic,) = caught.value.diagnostics
+    assert (diagnostic.code, diagnostic.help) == ("RDF308", "did you mean `figure13`?")
+    assert [one.name for one in wanted("figure13.ratio")] == ["figure13.ratio"]
+    assert {one.name.partition(".")[0] for one in wanted("table1")} == {"table1"}
+
+
+# -- thresholds --------------------------------------------------------------------------------------------------------
+
+
+def test_table_1_is_exact_and_its_third_row_is_what_is_drawn(lab: Lab) -> None:
+    """537,919,488 FLOP over 52, 20 and 4 x 256 KiB; with the scale tensor over 60, 28 and 12."""
+    found = {one.published.name: one for one in rows(lab, "table1")}
+    flops, small = 2 * (2 * 1024**2 * 128) + 1024**2, 2 * 131_072
+    counts = {"unfused": 52, "partial": 20, "fused": 4, "unfused_all": 60, "partial_all": 28, "fused_all": 12}
+    for name, count in counts.items():
+        assert found[f"table1.{name}"].ours.value == flops / (count * small)
+    assert [found[f"table1.{name}"].verdict for name in ("unfused", "partial", "fused")] == [
+        "holds",
+        "holds",
+        "differs",
+    ]
+
+
+def test_eleven_times_fewer_launches(lab: Lab) -> None:
+    (found,) = rows(lab, "figure11.prefill")
+    assert found.ours.value == (23 * 32 + 4) / (2 * 32 + 3)
+    assert found.verdict == "holds" and abs(found.error or 0) < 0.1
+
+
+def test_figure_13_by_hand(lab: Lab) -> None:
+    """45 experts of 14 GB in 640 GB; 942 in 8 x 1.5 TiB, 857 in 12 TB; the grid is 10 + 40 k."""
+    found = {one.published.name.partition(".")[2]: one.ours.value for one in rows(lab, "figure13")}
+    assert found == {"rival": 19, "node": 1, "ratio": 19, "most": 930, "most_decimal": 850, "resident": 45}
+    assert [capacity.nodes(n, 45) for n in (1, 45, 46, 850)] == [1, 1, 2, 19]
+    assert [capacity.last(n) for n in (10, 49, 50, 857, 889)] == [10, 10, 50, 850, 850]
+
+
+def test_switching_is_consistent(lab: Lab) -> None:
+    found = {one.published.name.partition(".")[2]: one for one in rows(lab, "table5")}
+    rate = found["copy_rate"].ours.value
+    assert rate is not None
+    for name, link in (("switch_a100", 0.032), ("switch_h100", 0.064)):
+        assert found[name].ours.value == pytest.approx(rate / link)
+        assert found[name].verdict == "holds" and found[name].published.mark == "fitted"
+    assert setup("expert_bytes") == 2 * 7 * 10**9
+
+
+# -- what is kept ------------------------------------------------------------------------------------------------------
+
+
+def test_long_rows_are_run_on_demand_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RDFLOW_CACHE_DIR", str(tmp_path))
+    with pytest.raises(NotRun):
+        Lab().measure("hello", long=True, N=64)
+    first = Lab(full=True).measure("hello", long=True, N=64)
+    (file,) = (tmp_path / "paper").iterdir()
+    assert Lab().measure("hello", long=True, N=64) == first
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"cycles": 7}))
+    assert Lab().measure("hello", long=True, N=64).cycles == 7
+    file.write_text("not JSON")
+    assert Lab().measure("hello", N=64) == first
+
+
+def test_what_is_kept_follows_from_program_settings_and_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RDFLOW_CACHE_DIR", str(tmp_path))
+    lab = Lab()
+    slower = lab.machine.replace(hbm_bandwidth="900GB/s")
+    one, other = lab.measure("hello"), lab.measure("hello", machine=slower)
+    assert one.cycles < other.cycles
+    assert len(list((tmp_path / "paper").iterdir())) == 2
+    assert kept.key("a", 1) != kept.key("a", 2)
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_prints_json_tables_and_a_page(tmp_path: Path) -> None:
+    call = CliRunner().invoke
+    found = json.loads(call(app, ["paper", "--only", "figure13", "--json"]).stdout)
+    assert found["machine"] == "sn40l" and [list(one) for one in found["rows"]] == [KEYS] * 6
+    page = tmp_path / "paper.html"
+    shown = call(app, ["paper", "--only", "figure13", "--report", str(page)])
+    assert shown.exit_code == 0
+    assert "figure13.most:" in shown.stdout and "miss" in shown.stdout
+    text = page.read_text()
+    assert text.count("<svg") == 2 and "figure13.ratio" in text and "<polyline" in text
+    refused = call(app, ["paper", "--only", "figure14"])
+    assert refused.exit_code == 1 and "RDF308" in refused.stderr
