@@ -536,6 +536,12 @@ def test_the_table_of_the_docs_is_one() -> None:
     assert table.tensors["Wk"].shape == "g R:R+2 e c" and table.prompt is not None and "NF" in table.tensors
 
 
+def test_a_program_that_ships_has_its_own_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "llama.toml").write_text("nothing")
+    assert "Wq" in find_table(rdflow.find("llama"), None).table.tensors
+
+
 def test_ignored_names_may_have_anything_in_them(tmp_path: Path) -> None:
     bigram.save(tmp_path, bigram.weights() | {"tower.3.x": np.ones(2, np.float32), "tower.y": np.ones(2, np.float32)})
     assert {d.code for d in refused(tmp_path)} == {"RDF314"}

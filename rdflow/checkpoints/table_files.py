@@ -38,7 +38,7 @@ class TableFile:
 def find_table(program: Source, given: Path | None) -> TableFile:
     """The table that is given, or the one beside a program. Raises CompileError (RDF317)."""
     beside = Path(program.name).with_suffix(".toml")
-    if given is not None or beside.is_file():
+    if given is not None or Path(program.name).is_file() and beside.is_file():  # a program that ships is no file here
         return table_of(_text(given or beside))
     if len(beside.parts) == 1 and beside.name in _shipped():
         return table_of(_shipped()[beside.name])
