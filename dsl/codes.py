@@ -9,7 +9,14 @@ from __future__ import annotations
 import re
 import textwrap
 
-from rdflow.dsl import codes_checkpoints, codes_language, codes_running, codes_schedules, codes_sockets
+from rdflow.dsl import (
+    codes_checkpoints,
+    codes_language,
+    codes_running,
+    codes_schedules,
+    codes_serving,
+    codes_sockets,
+)
 from rdflow.dsl.codes_machine import MACHINE_CODES
 from rdflow.dsl.records import dataclass
 
@@ -151,7 +158,7 @@ def read_entry(text: str) -> Code:
 
 
 def _all() -> dict[str, Code]:
-    groups = (codes_language, codes_sockets, codes_schedules, codes_running, codes_checkpoints)
+    groups = (codes_language, codes_sockets, codes_schedules, codes_running, codes_checkpoints, codes_serving)
     texts = (*ENTRIES, *(entry for group in groups for entry in group.ENTRIES))
     entries = [*map(read_entry, texts), *(Code(*entry) for entry in MACHINE_CODES)]
     return {entry.code: entry for entry in sorted(entries, key=lambda entry: entry.code)}

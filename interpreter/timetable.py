@@ -85,6 +85,19 @@ class Timetable:
             self._free[PATH] = ready + taken
         self._ended(ready + taken, data, overlaps)
 
+    def steps(self, what: str, loads: int, arguments: int, cycles: int) -> None:
+        """Launches that follow one another by hardware while nothing is copied, summed up: as long as one by one."""
+        ready = max(self.now, self._free[CHIP])
+        self._stepping = False
+        for part, spent in (("program load", loads), ("argument load", arguments), ("execute", cycles)):
+            ready = self._add(what, part, CHIP, ready, spent)
+        self.now = ready
+
+    @property
+    def copying(self) -> bool:
+        """Whether a copy has yet to end."""
+        return self._free[PATH] > self.now
+
     def copy(self, what: str, data: Collection[str], cycles: int, overlaps: bool = False, part: str = "copy") -> None:
         """A copy between tiers, which the path makes one after the other."""
         start = max(self._ready(data), self._free[PATH])

@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # what runs things takes numba along, which takes time to imp
     from rdflow.interpreter.execution import Execution
     from rdflow.interpreter.machine import Machine
     from rdflow.interpreter.profile import KernelProfile, Profile
+    from rdflow.interpreter.requests import Draw, Requests
+    from rdflow.interpreter.served import Served
     from rdflow.interpreter.what_if import Doubled
 
 MACHINE = "sn40l"
@@ -193,6 +195,20 @@ class Program:
         execution = self.timed(given, seed)
         execution.advance(progress=progress)
         return profile(execution)
+
+    def serve(
+        self,
+        requests: str | Path | Draw | Requests,
+        policy: str | None = None,
+        batch: int | None = None,
+        group: bool = False,
+        overlap: bool = False,
+    ) -> Served:
+        """Serve requests over time: a CSV file, a `rdflow.serving.Draw`, or requests. See `rdflow.serving.serving`, which
+        simulates launches once for several policies. Raises CompileError (RDF330, RDF331)."""
+        from rdflow.serving import serving
+
+        return serving(self, requests, batch).under(policy, group, overlap)
 
     def what_if(self) -> list[Doubled]:
         """What twice of each resource would give, the most useful first: measured, by running again."""

@@ -1,0 +1,319 @@
+"""What serving a request costs: launches of a program, simulated at some lengths of prompts and some steps of an answer.
+
+The program is sized for its batch and for the longest answer, as a server's is. Where there are few lengths (or steps) each
+is simulated; else POINTS of them, and what lies between is interpolated (`interpolated` says so).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import field
+from functools import cached_property
+from itertools import accumulate
+
+from rdflow.dsl.arithmetic import Value
+from rdflow.dsl.check import Checked
+from rdflow.dsl.diagnostics import CompileError, Diagnostic
+from rdflow.dsl.pools import Kind, Pool
+from rdflow.dsl.records import dataclass
+from rdflow.dsl.report import Reporter
+from rdflow.dsl.schedule import Walk
+from rdflow.dsl.steps import Activation, CopyCall, LaunchCall, Pause, Read, Step
+from rdflow.interpreter.agenda import under_copy
+from rdflow.interpreter.execution import Execution
+from rdflow.interpreter.image import advance, build
+from rdflow.interpreter.launched import Compiled
+from rdflow.interpreter.machine import Machine
+from rdflow.interpreter.requests import Requests
+from rdflow.interpreter.transfer import Transfers
+
+POINTS = 6
+CODE = "RDF331"
+BATCH, PROMPT, ANSWER, BATCHES = "B", "T", "M", "Q"  # params of a program that serves
+Resize = Callable[[dict[str, Value]], Checked]
+"""the program with other params"""
+
+
+@dataclass
+class Cost:
+    """A launch: its cycles alone, and beside a copy (simulated when asked for). `path`: it reaches DDR itself."""
+
+    what: str
+    by: str | None
+    configured: int
+    cycles: int
+    path: bool
+    beside: Callable[[], int]
+
+    def loads(self, machine: Machine) -> tuple[int, int]:
+        """Cycles of its program load and of its argument load."""
+        arguments = machine.cycles(machine.launch.arguments)
+        return machine.boundary_cycles(self.configured) - arguments, arguments
+
+
+@dataclass
+class Stretch:
+    """Steps of an answer, summed up: by step, cycles of program load, of argument load and of execution up to there."""
+
+    loads: list[int]
+    arguments: list[int]
+    cycles: list[int]
+
+
+@dataclass
+class Sized:
+    """A program at one length of prompts. `own`: the launches for a batch; `experts`: by kind, those for a prompt."""
+
+    execution: Execution
+    own: list[LaunchCall]
+    experts: dict[str, list[LaunchCall]]
+    reads: bool
+    transfers: Transfers
+    _known: dict[object, Cost] = field(default_factory=dict, repr=False)
+
+    def cost(self, call: LaunchCall) -> Cost:
+        """A launch, simulated once."""
+        key = (call.spec, call.scalars)
+        if key not in self._known:
+            self._known[key] = self._simulated(call)
+        return self._known[key]
+
+    def _simulated(self, call: LaunchCall) -> Cost:
+        compiled = self.execution.compile(call.spec)
+        machine, mapped = self.execution.machine, compiled.mapped
+        beside: list[int] = []
+
+        def slowed() -> int:
+            if not beside:
+                image = build(under_copy(mapped, machine, self.transfers), scalars=call.numbers)
+                advance(image)
+                beside.append(image.cycles)
+            return beside[0]
+
+        image = build(mapped, scalars=call.numbers)
+        advance(image)
+        home = f"{call.expert.pool}." if call.expert else ""
+        what = f"launch {home}{call.spec.kernel}"
+        return Cost(what, call.by, compiled.configured, image.cycles, _reaches(compiled, "ddr"), slowed)
+
+
+def _reaches(compiled: Compiled, tier: str) -> bool:
+    """Whether a kernel loads from a tier, or stores to it."""
+    netlist = compiled.netlist
+    used = {netlist.tensors[a.burst.tensor].name for a in netlist.actors if a.burst is not None}
+    return any(tensor.tier == tier and tensor.name in used for tensor in compiled.kernel.tensors.values())
+
+
+@dataclass
+class Service:
+    """The costs of a program for requests of these lengths. Raises CompileError where it does not serve (RDF331)."""
+
+    checked: Checked
+    machine: Machine
+    resize: Resize
+    batch: int
+    lengths: tuple[int, ...]
+    """of prompts, each once, in order"""
+    longest: int
+    """tokens of the longest answer"""
+    _programs: dict[int, Sized] = field(default_factory=dict, repr=False)
+    _stretches: dict[tuple[str, int], Stretch] = field(default_factory=dict, repr=False)
+    _costs: dict[object, list[Cost]] = field(default_factory=dict, repr=False)
+
+    @staticmethod
+    def of(checked: Checked, machine: Machine, resize: Resize, batch: int, requests: Requests) -> Service:
+        """For requests, of which there is at least one."""
+        serves(checked)
+        lengths = tuple(sorted({r.prompt for r in requests}))
+        return Service(checked, machine, resize, batch, lengths, max(r.answer for r in requests))
+
+    @cached_property
+    def pool(self) -> Pool:
+        (pool,) = self.checked.program.pools.values()
+        return pool
+
+    @cached_property
+    def points(self) -> tuple[int, ...]:
+        """The lengths of prompts that are simulated."""
+        return points(self.lengths)
+
+    @cached_property
+    def steps(self) -> tuple[int, ...]:
+        """The steps of an answer that are simulated, from 1."""
+        return points(range(1, self.longest))
+
+    @property
+    def interpolated(self) -> tuple[str, ...]:
+        """What lies between simulated points."""
+        found = []
+        if len(self.points) < len(self.lengths):
+            found.append(
+                f"prompts of {_listed(self.points)} tokens are simulated, {_others(self.lengths, self.points)}"
+            )
+        if len(self.steps) < self.longest - 1:
+            found.append(
+                f"steps {_listed(self.steps)} of answers are simulated, {_others(range(1, self.longest), self.steps)}"
+            )
+        return tuple(found)
+
+    @property
+    def largest(self) -> Sized:
+        """The program for the longest prompt: its memory plan is the server's."""
+        return self.program(self.points[-1])
+
+    @cached_property
+    def transfers(self) -> Transfers:
+        return Transfers(self.machine)
+
+    @cached_property
+    def firsts(self) -> int:
+        """Launches of an expert up to the first token."""
+        return len(next(iter(self._walked(self.points[0], 1).experts.values())))
+
+    def program(self, length: int) -> Sized:
+        if length not in self._programs:
+            self._programs[length] = self._walked(length, self.longest)
+        return self._programs[length]
+
+    # -- costs ---------------------------------------------------------------------------------------------------------
+
+    def router(self, length: int) -> list[Cost]:
+        """The launches for a batch whose longest prompt has so many tokens."""
+        return self._between(length, ("",), lambda program: [program.cost(call) for call in program.own])
+
+    def first(self, kind: Kind, length: int) -> list[Cost]:
+        """The launches of an expert up to the first token."""
+        return self._between(
+            length, (kind.label,), lambda p: [p.cost(call) for call in p.experts[kind.label][: self.firsts]]
+        )
+
+    def step(self, kind: Kind, length: int, number: int) -> list[Cost]:
+        """The launches for the next token, number 1 being the first of these."""
+        return self._between(length, (kind.label, number), lambda program: self._step(program, kind.label, number))
+
+    def stretch(self, kind: Kind, length: int) -> Stretch:
+        """All steps of an answer, up to each of them."""
+        key = (kind.label, length)
+        if key not in self._stretches:
+            rows = []
+            for number in range(1, self.longest):
+                costs = self.step(kind, length, number)
+                loads = [cost.loads(self.machine) for cost in costs]
+                rows.append((sum(a for a, _ in loads), sum(b for _, b in loads), sum(c.cycles for c in costs)))
+            sums = [list(accumulate((row[i] for row in rows), initial=0)) for i in range(3)]
+            self._stretches[key] = Stretch(*sums)
+        return self._stretches[key]
+
+    def _between(self, length: int, key: tuple[object, ...], of: Callable[[Sized], list[Cost]]) -> list[Cost]:
+        """What holds at a length: simulated there, or interpolated between its neighbours."""
+        if (length, *key) not in self._costs:
+            at = bisect_left(self.points, length)
+            high = of(self.program(self.points[at]))
+            if self.points[at] != length:
+                low, ends = of(self.program(self.points[at - 1])), (self.points[at - 1], self.points[at])
+                high = [mixed(a, b, ends, length) for a, b in zip(low, high, strict=True)]
+            self._costs[length, *key] = high
+        return self._costs[length, *key]
+
+    def _step(self, program: Sized, label: str, number: int) -> list[Cost]:
+        """A step of a program, simulated or interpolated."""
+        at = bisect_left(self.steps, number)
+        high = self._launches(program, label, self.steps[at])
+        if self.steps[at] == number:
+            return high
+        ends = (self.steps[at - 1], self.steps[at])
+        low = self._launches(program, label, ends[0])
+        return [mixed(a, b, ends, number) for a, b in zip(low, high, strict=True)]
+
+    def _launches(self, program: Sized, label: str, number: int) -> list[Cost]:
+        calls = program.experts[label]
+        each = (len(calls) - self.firsts) // (self.longest - 1)
+        start = self.firsts + (number - 1) * each
+        return [program.cost(call) for call in calls[start : start + each]]
+
+    # -- programs ------------------------------------------------------------------------------------------------------
+
+    def _walked(self, length: int, answer: int) -> Sized:
+        """The program for prompts and answers of these lengths, its schedule walked for an expert of each kind."""
+        settings: dict[str, Value] = {PROMPT: length, ANSWER: answer, BATCH: self.batch}
+        if BATCHES in self.checked.program.params:
+            settings[BATCHES] = 1
+        checked = self.resize(settings)
+        execution = Execution(checked, self.machine, None, choices=lambda _: 0)
+        pool = next(iter(checked.program.pools.values()))
+        walks = {kind.label: _walk(execution, kind.first) for kind in pool.kinds}
+        own, reads = self._own(next(iter(walks.values())), checked)
+        experts = {label: self._of_a_prompt(steps, execution.checked) for label, steps in walks.items()}
+        if any(execution.checked.kernel(call.spec).bounding for calls in (own, *experts.values()) for call in calls):
+            raise CompileError([_refused(checked, "its cycles depend on values")], checked.program.source)
+        return Sized(execution, own, experts, reads, self.transfers)
+
+    def _own(self, steps: Sequence[Step], checked: Checked) -> tuple[list[LaunchCall], bool]:
+        """The launches of the program's own kernels, and whether the host reads what these computed."""
+        first = next((i for i, step in enumerate(steps) if getattr(step, "expert", None) is not None), len(steps))
+        own = [step for step in steps if isinstance(step, LaunchCall) and step.expert is None]
+        others = [step for step in steps if isinstance(step, CopyCall | Pause)]
+        if others or any(isinstance(step, LaunchCall) and step.expert is None for step in steps[first:]):
+            why = "its schedule does more than launch for a batch and then for each prompt"
+            raise CompileError([_refused(checked, why)], checked.program.source)
+        tensors = checked.program.tensors
+        return own, any(isinstance(s, Read) and not tensors[s.element.tensor].given for s in steps)
+
+    def _of_a_prompt(self, steps: Iterable[Step], checked: Checked) -> list[LaunchCall]:
+        """The launches of an expert for the first prompt; as many follow for each of the others."""
+        calls = [step for step in steps if isinstance(step, LaunchCall) and step.expert is not None]
+        if not calls or len(calls) % self.batch:
+            why = f"its schedule launches {len(calls)} kernels of experts for {self.batch} prompts"
+            raise CompileError([_refused(checked, why)], checked.program.source)
+        return [checked.settled(call) for call in calls[: len(calls) // self.batch]]
+
+
+def _walk(execution: Execution, expert: int) -> list[Step]:
+    """The steps of a schedule in which each choice is this expert."""
+    steps = Walk(execution.checked.program, lambda _: expert, Reporter(), running=True).steps()
+    return [step for step in steps if not isinstance(step, Activation) or not step.overlaps]
+
+
+def points(values: Sequence[int]) -> tuple[int, ...]:
+    """Those of some numbers in order that are simulated: all, or POINTS of them, each about as many times the one before."""
+    if len(values) <= POINTS:
+        return tuple(values)
+    low, high = values[0], values[-1]
+    wanted = [low * (high / low) ** (i / (POINTS - 1)) for i in range(POINTS)]
+    return tuple(sorted({min(values, key=lambda v: (abs(v - w), v)) for w in wanted}))
+
+
+def mixed(low: Cost, high: Cost, ends: tuple[int, int], at: int) -> Cost:
+    """A launch between two that are simulated: linear in what lies between them, to whole cycles."""
+
+    def between(a: int, b: int) -> int:
+        return a + ((b - a) * (at - ends[0]) * 2 + (ends[1] - ends[0])) // (2 * (ends[1] - ends[0]))
+
+    cycles = between(low.cycles, high.cycles)
+    beside = lambda: between(low.beside(), high.beside())  # noqa: E731
+    return Cost(high.what, high.by, high.configured, cycles, high.path, beside)
+
+
+def serves(checked: Checked) -> None:
+    """Refuse a program that does not serve. Raises CompileError (RDF331) with all that it lacks."""
+    program = checked.program
+    found = [f"it has no param `{name}`" for name in (BATCH, PROMPT, ANSWER) if name not in program.params]
+    if len(program.pools) != 1:
+        found.append(f"it has {len(program.pools) or 'no'} pool{'s' if len(program.pools) > 1 else ''} of experts")
+    if found:
+        raise CompileError([_refused(checked, why) for why in found], program.source)
+
+
+def _refused(checked: Checked, why: str) -> Diagnostic:
+    name = checked.program.source.name
+    help = "`samba_coe` is a program that serves; `rdflow explain RDF331` says what one has"
+    return Diagnostic(CODE, f"`{name}` does not serve requests: {why}", (), (), help)
+
+
+def _listed(values: Sequence[int]) -> str:
+    return ", ".join(f"{value:,}" for value in values)
+
+
+def _others(all_: Sequence[int], simulated: Sequence[int]) -> str:
+    return f"the {len(all_) - len(simulated):,} others are interpolated"
