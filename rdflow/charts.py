@@ -22,7 +22,7 @@ ROW, GAP = 17.0, 4.0
 ROUND = 0.05  # of a row's height: smaller steps of a state are not drawn
 
 
-def _svg(content: Sequence[str], height: float, label: str) -> str:
+def framed(content: Sequence[str], height: float, label: str) -> str:
     box = f"0 0 {WIDTH:g} {height:g}"
     return element(
         "svg", "\n".join(content), viewBox=box, width=int(WIDTH), height=ceil(height), role="img", aria_label=label
@@ -93,7 +93,7 @@ def roofline(peak: float, each: float, roofs: Sequence[Roof], marks: Sequence[Ma
         parts += _roof(roof, ridge, peak, x, y)
     parts += _in_use(peak, each, marks, x, y)
     parts += [_mark(mark, x, y, at) for mark, at in zip(marks, _spread(marks, x, y), strict=True)]
-    return _svg(parts, 478, "roofline: FLOP a second against FLOP per byte, with the roofs of compute and memories")
+    return framed(parts, 478, "roofline: FLOP a second against FLOP per byte, with the roofs of compute and memories")
 
 
 def _decades(x: Log, y: Log) -> Iterable[str]:
@@ -165,7 +165,7 @@ def launches(timeline: Timeline) -> str:
         )
         if end - start > 7.5 * len(stretch.name):
             parts.append(label((start + end) / 2, 17, stretch.name, text_anchor="middle", style="fill: var(--card)"))
-    return _svg([*parts, *_ticks(0, timeline.cycles, 0.0, 24.0, timeline.clock)], 62, "launches over time")
+    return framed([*parts, *_ticks(0, timeline.cycles, 0.0, 24.0, timeline.clock)], 62, "launches over time")
 
 
 SHADES = {"execute": "launch", "copy": "copy", "write back": "copy"}
@@ -183,7 +183,7 @@ def schedule(entries: Sequence[Entry], cycles: int, clock: int) -> str:
         box = {"x": round(NAMES + entry.start * scale, 2), "y": y, "width": round(width, 2), "height": ROW}
         parts.append(element("rect", element("title", told), class_=look, **box))
     low = len(RESOURCES) * (ROW + GAP)
-    return _svg([*parts, *_ticks(0, cycles, NAMES, low, clock)], low + 38, "the schedule over time")
+    return framed([*parts, *_ticks(0, cycles, NAMES, low, clock)], low + 38, "the schedule over time")
 
 
 def history(stretch: Stretch, tiers: Sequence[str], clock: int) -> str:
@@ -200,7 +200,7 @@ def history(stretch: Stretch, tiers: Sequence[str], clock: int) -> str:
         parts += _states(x, stretch.spent[:, number], y)
         y += ROW + GAP
     parts += _ticks(int(stretch.edges[0]), int(stretch.edges[-1]), NAMES, y, clock)
-    return _svg(parts, y + 38, f"states of the units of {stretch.name} over time")
+    return framed(parts, y + 38, f"states of the units of {stretch.name} over time")
 
 
 def _row(name: str, y: float) -> str:

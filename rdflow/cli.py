@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from rdflow import cli_check, cli_paper, cli_profile, cli_run, cli_shipped, cli_texts
+from rdflow import cli_check, cli_paper, cli_profile, cli_run, cli_serve, cli_shipped, cli_texts
 from rdflow.console import ending_quietly
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for each in (cli_check, cli_run, cli_profile, cli_paper, cli_texts, cli_shipped):
+for each in (cli_check, cli_run, cli_profile, cli_serve, cli_paper, cli_texts, cli_shipped):
     app.add_typer(each.app)
 
 

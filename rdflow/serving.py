@@ -43,14 +43,14 @@ class Serving:
 
 
 def serving(
-    program: Program, requests: str | Path | Draw | Requests, batch: int | None = None, seed: int = 0
+    program: Program, requests: str | Path | Draw | Requests, batch: int | None = None, seed: int = 0, skew: float = 1.0
 ) -> Serving:
-    """A program for requests: a file (see `request_files`; where it has no topics they are drawn from `seed`), a `Draw`, or
+    """A program for requests: a file (see `request_files`; topics that it lacks are drawn, as `Draw` says), a `Draw`, or
     requests. `batch`: prompts that the router takes at once (None: the program's B). Raises CompileError (RDF330, RDF331)."""
     serves(program.checked)
     topics = experts(program)
     if isinstance(requests, str | Path):
-        found = read_requests(Path(requests), topics, seed=seed)
+        found = read_requests(Path(requests), topics, skew, seed)
     else:
         found = drawn(requests, topics) if isinstance(requests, Draw) else requests
     _within(found, topics)
@@ -70,7 +70,8 @@ def experts(program: Program) -> int:
 
 
 def lengths(program: Program) -> tuple[int, int]:
-    """Tokens of a prompt and of an answer, as the program's params are."""
+    """Tokens of a prompt and of an answer, as the program's params are. Raises CompileError (RDF331)."""
+    serves(program.checked)
     params = program.checked.program.params
     return int(params[PROMPT]), int(params[ANSWER])
 

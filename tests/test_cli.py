@@ -439,7 +439,19 @@ def codes_of_text(text: str) -> list[str]:
         [],
         *(
             [name]
-            for name in ["check", "run", "profile", "fmt", "explain", "graph", "programs", "layers", "machines", "repl"]
+            for name in [
+                "check",
+                "run",
+                "profile",
+                "serve",
+                "fmt",
+                "explain",
+                "graph",
+                "programs",
+                "layers",
+                "machines",
+                "repl",
+            ]
         ),
     ],
 )
