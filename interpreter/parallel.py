@@ -83,7 +83,8 @@ def take_apart(mapped: Mapped, tables: Tables, rank: Index, store: Store | None,
     actors, due = _actors(tables, place, starts)
     shared = tables._replace(actors=actors, due=due, queues=queues, ports=ports, fan=fan)
     parts = [_part(shared, int(a), int(b)) for a, b in pairwise(starts)]
-    words = [_values(netlist, store) for _ in range(netlist.sockets)] if store else []
+    constants = np.flatnonzero(store.values.ints) if store else np.zeros(0, np.int64)
+    words = [_values(store, constants) for _ in range(netlist.sockets)] if store else []
     marks = [_plain() for _ in parts]
     step = [
         native.quick_stepper(p, m, words[k] if words else None)
@@ -169,14 +170,12 @@ def _plain() -> Marks:
     return MARKS._replace(control=np.zeros_like(MARKS.control), watches=watches)
 
 
-def _values(netlist: Netlist, store: Store) -> Values:
-    """A store of the same addresses for one socket, without tensors: pages that are never touched take no memory."""
-    values = store.values
-    words = np.zeros(values.words.size, np.float32)  # zeros_like would touch every page
-    first = min(store.memories, default=0)
-    end = max((s + m.words for s, m in zip(store.memories, netlist.memories, strict=True)), default=0)
-    words[:first], words[end:] = values.words[:first], values.words[end:]
-    return values._replace(words=words, ints=words.view(np.int32))
+def _values(store: Store, constants: Index) -> Values:
+    """A store of the same addresses for one socket, with the constants alone: pages never touched take no memory."""
+    words = np.zeros(store.values.words.size, np.float32)  # zeros_like would touch every page
+    ints = words.view(np.int32)
+    ints[constants] = store.values.ints[constants]
+    return store.values._replace(words=words, ints=ints)
 
 
 def _window(mapped: Mapped, links: Index) -> int:
