@@ -109,6 +109,9 @@ def memory_order(scope: Scope, view: TensorView) -> Order:
     free = [i for i, index in enumerate(view.indices) if index.terms]
     if not free:
         return Order(gathered(view))
+    if view.tensor.sharded[free[-1]]:  # a socket has one index of it: nothing to put on lanes
+        chips = tuple(d for i in free if view.tensor.sharded[i] for d in view.indices[i].digits)
+        return Order(tuple(d for d in digits_of(view) if d not in chips), (), chips)
     last = view.tensor.axes[free[-1]]
     low = min(d.stride for d in view.indices[free[-1]].digits)
     root = view.indices[free[-1]].digits[0].root

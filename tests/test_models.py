@@ -293,6 +293,7 @@ QUICK = [
     ("mixtral", "f32", 1, 3),
     ("falcon", "f32", 1, 3),
     ("bloom", "f32", 1, 3),
+    ("bloom", "f32", 8, 2),  # one head a socket
     ("llava", "f32", 1, 3),
 ]
 RUNS = WHOLE if os.environ.get("RDFLOW_MODELS") == "all" else QUICK
