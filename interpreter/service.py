@@ -21,6 +21,7 @@ from rdflow.dsl.report import Reporter
 from rdflow.dsl.schedule import Walk
 from rdflow.dsl.steps import Activation, CopyCall, LaunchCall, Pause, Read, Step
 from rdflow.interpreter.agenda import under_copy
+from rdflow.interpreter.costs import Cost, Stretch, missing, mixed, points
 from rdflow.interpreter.execution import Execution
 from rdflow.interpreter.image import advance, build
 from rdflow.interpreter.launched import Compiled
@@ -28,37 +29,10 @@ from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.requests import Requests
 from rdflow.interpreter.transfer import Transfers
 
-POINTS = 6
 CODE = "RDF331"
 BATCH, PROMPT, ANSWER, BATCHES = "B", "T", "M", "Q"  # params of a program that serves
 Resize = Callable[[dict[str, Value]], Checked]
 """the program with other params"""
-
-
-@dataclass
-class Cost:
-    """A launch: its cycles alone, and beside a copy (simulated when asked for). `path`: it reaches DDR itself."""
-
-    what: str
-    by: str | None
-    configured: int
-    cycles: int
-    path: bool
-    beside: Callable[[], int]
-
-    def loads(self, machine: Machine) -> tuple[int, int]:
-        """Cycles of its program load and of its argument load."""
-        arguments = machine.cycles(machine.launch.arguments)
-        return machine.boundary_cycles(self.configured) - arguments, arguments
-
-
-@dataclass
-class Stretch:
-    """Steps of an answer, summed up: by step, cycles of program load, of argument load and of execution up to there."""
-
-    loads: list[int]
-    arguments: list[int]
-    cycles: list[int]
 
 
 @dataclass
@@ -146,16 +120,11 @@ class Service:
     @property
     def interpolated(self) -> tuple[str, ...]:
         """What lies between simulated points."""
-        found = []
-        if len(self.points) < len(self.lengths):
-            found.append(
-                f"prompts of {_listed(self.points)} tokens are simulated, {_others(self.lengths, self.points)}"
-            )
-        if len(self.steps) < self.longest - 1:
-            found.append(
-                f"steps {_listed(self.steps)} of answers are simulated, {_others(range(1, self.longest), self.steps)}"
-            )
-        return tuple(found)
+        found = (
+            missing(self.lengths, self.points, "prompts of {} tokens"),
+            missing(range(1, self.longest), self.steps, "steps {} of answers"),
+        )
+        return tuple(filter(None, found))
 
     @property
     def largest(self) -> Sized:
@@ -275,26 +244,6 @@ def _walk(execution: Execution, expert: int) -> list[Step]:
     return [step for step in steps if not isinstance(step, Activation) or not step.overlaps]
 
 
-def points(values: Sequence[int]) -> tuple[int, ...]:
-    """Those of some numbers in order that are simulated: all, or POINTS of them, each about as many times the one before."""
-    if len(values) <= POINTS:
-        return tuple(values)
-    low, high = values[0], values[-1]
-    wanted = [low * (high / low) ** (i / (POINTS - 1)) for i in range(POINTS)]
-    return tuple(sorted({min(values, key=lambda v: (abs(v - w), v)) for w in wanted}))
-
-
-def mixed(low: Cost, high: Cost, ends: tuple[int, int], at: int) -> Cost:
-    """A launch between two that are simulated: linear in what lies between them, to whole cycles."""
-
-    def between(a: int, b: int) -> int:
-        return a + ((b - a) * (at - ends[0]) * 2 + (ends[1] - ends[0])) // (2 * (ends[1] - ends[0]))
-
-    cycles = between(low.cycles, high.cycles)
-    beside = lambda: between(low.beside(), high.beside())  # noqa: E731
-    return Cost(high.what, high.by, high.configured, cycles, high.path, beside)
-
-
 def serves(checked: Checked) -> None:
     """Refuse a program that does not serve. Raises CompileError (RDF331) with all that it lacks."""
     program = checked.program
@@ -309,11 +258,3 @@ def _refused(checked: Checked, why: str) -> Diagnostic:
     name = checked.program.source.name
     help = "`samba_coe` is a program that serves; `rdflow explain RDF331` says what one has"
     return Diagnostic(CODE, f"`{name}` does not serve requests: {why}", (), (), help)
-
-
-def _listed(values: Sequence[int]) -> str:
-    return ", ".join(f"{value:,}" for value in values)
-
-
-def _others(all_: Sequence[int], simulated: Sequence[int]) -> str:
-    return f"the {len(all_) - len(simulated):,} others are interpolated"

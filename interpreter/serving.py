@@ -15,10 +15,11 @@ from fractions import Fraction
 from rdflow.dsl.pools import Expert, Kind
 from rdflow.dsl.records import dataclass
 from rdflow.interpreter.cache import Cache, rank
+from rdflow.interpreter.costs import Cost
 from rdflow.interpreter.memory import MemoryPlan
 from rdflow.interpreter.requests import Request, Requests
 from rdflow.interpreter.served import Done, Held, Served, Way
-from rdflow.interpreter.service import Cost, Service
+from rdflow.interpreter.service import Service
 from rdflow.interpreter.symbols import Footprint
 from rdflow.interpreter.timetable import Timetable
 

@@ -33,7 +33,8 @@ def room(found: Serving) -> str:
         return f"experts run in {pool.tier}: nothing is cached"
     size = max(footprint.size for footprint in plan.footprints.values())
     region = plan.regions[pool.cache]
-    return f"{pool.cache} caches experts in {size_text(region.size)}: {region.size // size:,} of {size_text(size)}"
+    fit = min(pool.count, region.size // size)
+    return f"{pool.cache} has {size_text(region.size)} for experts of {size_text(size)}: room for {fit:,} of {pool.count:,}"
 
 
 def shown(found: Serving, served: list[Served]) -> list[Any]:

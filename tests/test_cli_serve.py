@@ -36,7 +36,7 @@ def document(*arguments: str) -> Any:
 def test_policies_are_compared_in_one_command(folder: Path) -> None:
     result = call(*FEW, "--machine", "small.toml")
     assert result.exit_code == 0 and "\033" not in result.stdout
-    assert "20 requests over" in result.stdout and "hbm caches experts" in result.stdout
+    assert "20 requests over" in result.stdout and "room for 3 of 12" in result.stdout
     rows = [line.split()[0] for line in result.stdout.splitlines() if line.strip()]
     assert all(rows.count(policy) == 2 for policy in ("lru", "lfu", "belady", "pinned", "prefetch"))
     assert call(*FEW, "--machine", "small.toml").stdout == result.stdout

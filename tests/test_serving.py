@@ -15,10 +15,10 @@ from serving_program import EXPERT, SERVER, program
 import rdflow
 from rdflow.api import Program
 from rdflow.dsl.diagnostics import CompileError
-from rdflow.interpreter import service as costs
+from rdflow.interpreter import costs, service
+from rdflow.interpreter.costs import POINTS, points
 from rdflow.interpreter.requests import Draw, Request, Requests
 from rdflow.interpreter.served import Served, Way, percentile
-from rdflow.interpreter.service import POINTS, points
 from rdflow.interpreter.timetable import overlapping
 from rdflow.serving import Serving, serving
 
@@ -48,23 +48,23 @@ def at(*each: tuple[int, int, int, int]) -> Requests:
 
 def oracle(ready: Serving, requests: Requests, room: int) -> list[tuple[int, int, bool]]:
     """Queue, LRU cache, one thing after the other: cycles of first and last token, and whether the expert was there."""
-    service, machine, now, inside, found = ready.service, ready.program.machine, 0, list[int](), []
+    served, machine, now, inside, found = ready.service, ready.program.machine, 0, list[int](), []
     launch = lambda cost: sum(cost.loads(machine)) + cost.cycles  # noqa: E731
-    footprint = service.largest.execution.plan.footprints["expert"]
-    load = service.transfers.of(footprint.size, "ddr", "hbm").cycles
-    back = service.transfers.of(footprint.mutable, "hbm", "ddr").cycles
+    footprint = served.largest.execution.plan.footprints["expert"]
+    load = served.transfers.of(footprint.size, "ddr", "hbm").cycles
+    back = served.transfers.of(footprint.mutable, "hbm", "ddr").cycles
     while len(found) < len(requests):
         now = max(now, machine.cycles(requests[len(found)].arrival))
         batch = [r for r in requests[len(found) : len(found) + 2] if machine.cycles(r.arrival) <= now]
         host = machine.cycles(machine.launch.host_step) + machine.cycles(machine.launch.queued)
-        now += host + launch(*service.router(max(r.prompt for r in batch)))
+        now += host + launch(*served.router(max(r.prompt for r in batch)))
         for r in batch:
             now += machine.cycles(machine.launch.read)
             hit = r.topic in inside
             now += 0 if hit else load + (back if len(inside) == room else 0)
             inside = ([x for x in inside if x != r.topic] + [r.topic])[-room:]
-            first = now = now + launch(*service.first(service.pool.kinds[0], r.prompt))
-            now += sum(launch(*service.step(service.pool.kinds[0], r.prompt, k)) for k in range(1, r.answer))
+            first = now = now + launch(*served.first(served.pool.kinds[0], r.prompt))
+            now += sum(launch(*served.step(served.pool.kinds[0], r.prompt, k)) for k in range(1, r.answer))
             found.append((first, now, hit))
     return found
 
@@ -209,7 +209,7 @@ def test_what_is_interpolated_says_so_and_lies_between(subject: Program, monkeyp
 
 def test_equal_lengths_are_simulated_once(subject: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     built = []
-    monkeypatch.setattr(costs, "advance", lambda image: built.append(image) or rdflow_advance(image))
+    monkeypatch.setattr(service, "advance", lambda image: built.append(image) or rdflow_advance(image))
     found = serving(subject, at(*((n, 8, 3, n % 12) for n in range(40))))
     for policy in POLICIES:
         found.under(policy)
@@ -217,7 +217,7 @@ def test_equal_lengths_are_simulated_once(subject: Program, monkeypatch: pytest.
     assert 4 <= len(built) <= 7
 
 
-rdflow_advance = costs.advance
+rdflow_advance = service.advance
 
 
 def test_the_same_seed_gives_the_same_bits(subject: Program) -> None:
