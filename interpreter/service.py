@@ -50,12 +50,15 @@ class Sized:
         """A launch, simulated once."""
         key = (call.spec, call.scalars)
         if key not in self._known:
-            self._known[key] = self._simulated(call)
+            self._known[key] = self._simulated(self.execution.checked.settled(call))
         return self._known[key]
 
     def _simulated(self, call: LaunchCall) -> Cost:
-        compiled = self.execution.compile(call.spec)
+        compiled, checked = self.execution.compile(call.spec), self.execution.checked
         machine, mapped = self.execution.machine, compiled.mapped
+        if compiled.kernel.bounding:
+            why = f"the cycles of `{call.spec.kernel}` depend on values"
+            raise CompileError([_refused(checked, why)], checked.program.source)
         beside: list[int] = []
 
         def slowed() -> int:
@@ -213,9 +216,7 @@ class Service:
         pool = next(iter(checked.program.pools.values()))
         walks = {kind.label: _walk(execution, kind.first) for kind in pool.kinds}
         own, reads = self._own(next(iter(walks.values())), checked)
-        experts = {label: self._of_a_prompt(steps, execution.checked) for label, steps in walks.items()}
-        if any(execution.checked.kernel(call.spec).bounding for calls in (own, *experts.values()) for call in calls):
-            raise CompileError([_refused(checked, "its cycles depend on values")], checked.program.source)
+        experts = {label: self._of_a_prompt(steps, checked) for label, steps in walks.items()}
         return Sized(execution, own, experts, reads, self.transfers)
 
     def _own(self, steps: Sequence[Step], checked: Checked) -> tuple[list[LaunchCall], bool]:
@@ -235,7 +236,7 @@ class Service:
         if not calls or len(calls) % self.batch:
             why = f"its schedule launches {len(calls)} kernels of experts for {self.batch} prompts"
             raise CompileError([_refused(checked, why)], checked.program.source)
-        return [checked.settled(call) for call in calls[: len(calls) // self.batch]]
+        return calls[: len(calls) // self.batch]
 
 
 def _walk(execution: Execution, expert: int) -> list[Step]:
