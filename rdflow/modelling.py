@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rdflow.console import Told, note, print_json, print_rich
 from rdflow.dsl.diagnostics import CompileError, Diagnostic
+from rdflow.rivals import on_rival
 
 if TYPE_CHECKING:
     from rdflow.api import Program
@@ -36,20 +37,6 @@ def profile(
         from rdflow.show_rival import shown
 
         print_rich(*shown(program, found))
-
-
-def on_rival(
-    program: Program, rival: Rival, given: dict[str, Any] | None = None, seed: int = 0, policy: str | None = None
-) -> Modelled:
-    """A program on a rival. Which expert runs is drawn from `seed` unless it is given. Raises CompileError."""
-    from rdflow.interpreter.choices import drawn
-    from rdflow.interpreter.roofline import modelled
-
-    choices = drawn(program.checked.program, given or {}, seed)
-    if choices is None:
-        what = f"the schedule of {program.name} goes by values of {', '.join(program.reading)}, which a model has not"
-        raise CompileError([Diagnostic("RDF307", what, help=f"give them: `--input {program.reading[0]}=FILE.npy`")])
-    return modelled(program.checked, rival, choices, policy)
 
 
 def _refuse(rival: Rival, given: list[str]) -> None:

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from rdflow.cli import app
 from rdflow.dsl.diagnostics import CompileError
 from rdflow.paper import OURS, capacity, kept, rows
-from rdflow.paper.measures import Lab, NotRun
+from rdflow.paper.measures import Lab, Measured, NotRun
 from rdflow.paper.published import MARKS, Published, published, setup, wanted
-from rdflow.paper.rows import NOT_RUN, Ours, Row
+from rdflow.paper.rows import NOT_RUN, OPEN, Ours, Row
 
 KEYS = ["name", "what", "unit", "published", "low", "high", "source", "ours", "error", "within", "digits", "mark",
         "verdict", "how", "note"]  # fmt: skip
@@ -55,6 +55,11 @@ def test_every_row_has_its_source_its_mark_and_somebody_who_computes_it() -> Non
             assert one.within is not None or one.digits is not None or one.ranged
         if one.mark in ("fitted", "not reproducible"):
             assert one.note, one.name
+
+
+def test_what_takes_minutes_waits_for_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RDFLOW_CACHE_DIR", str(tmp_path))
+    assert {one.verdict for one in rows(Lab(), "rates")} == {NOT_RUN, OPEN}
 
 
 def test_no_published_number_is_in_the_sources() -> None:
@@ -110,10 +115,44 @@ def test_switching_is_consistent(lab: Lab) -> None:
     found = {one.published.name.partition(".")[2]: one for one in rows(lab, "table5")}
     rate = found["copy_rate"].ours.value
     assert rate is not None
+    assert found["overall"].verdict == OPEN and found["overall"].error is None
     for name, link in (("switch_a100", 0.032), ("switch_h100", 0.064)):
         assert found[name].ours.value == pytest.approx(rate / link)
         assert found[name].verdict == "holds" and found[name].published.mark == "fitted"
     assert setup("expert_bytes") == 2 * 7 * 10**9
+
+
+class Layers(Lab):
+    """Layers whose steps take a ms, and half of one for each layer more; a launch is a tenth of one."""
+
+    def measure(self, program: str, long: bool = False, machine: object = None, **settings: object) -> Measured:
+        assert long and program == "llama_decode" and settings["B"] == 1
+        layers = int(str(settings["NL"]))
+        seconds = 1e-3 + 5e-4 * (layers - 1)
+        return Measured(0, seconds, seconds + 1e-4, 1, 0, 400_000_000 * layers, 0)
+
+
+def test_token_rates_by_hand() -> None:
+    """32 layers of Llama 3 8B; beside them three small launches of 10 us and the classifier's 128256 x 4096 x 2 bytes."""
+    lab = Layers()
+    rate = 8 * lab.machine.sustained(lab.machine.hbm)
+    around = 3 * 10e-6 + 128_256 * 4096 * 2 / rate
+    looped, apart = 1e-3 + 31 * 5e-4 + 1e-4 + around, 32 * 1.1e-3 + around
+    found = {one.published.name.partition(".")[2]: one.ours.value for one in rows(lab, "rates")}
+    assert found["tokens8_looped"] == pytest.approx(1 / looped)
+    assert found["tokens8_apart"] == pytest.approx(1 / apart)
+    assert found["looping"] == pytest.approx(apart / looped)
+    assert found["peak"] == pytest.approx((32 * 4e8 + 128_256 * 4096 * 2) / looped / (8 * 1.6e12))
+    assert found["streamed"] == pytest.approx(4e8 / 5e-4 / (8 * 1.8e12))
+    assert found["unscaled"] == pytest.approx((5e-4 - 4e8 / rate) * 1e6)
+    assert found["tokens16"] is None
+
+
+def test_experts_on_rivals_are_prompt_and_steps(lab: Lab) -> None:
+    """Between 20 and 200 tokens lie 180 steps of 5.1 ms on an A100, as TensorRT-LLM extrapolates, and 3.5 ms on an H100."""
+    found = {one.published.name.partition(".")[2]: one.ours.value or 0.0 for one in rows(lab, "table5")}
+    for name, step in (("a100", 5.1), ("h100", 3.5)):
+        assert (found[f"expert_{name}_200"] - found[f"expert_{name}_20"]) / 180 == pytest.approx(step, rel=0.01)
 
 
 # -- what is kept ------------------------------------------------------------------------------------------------------

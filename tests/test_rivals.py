@@ -16,7 +16,7 @@ from rdflow.dsl.diagnostics import CompileError
 from rdflow.interpreter.machine import load_machine
 from rdflow.interpreter.rival import Rival, load_rival
 from rdflow.interpreter.roofline import cost, modelled
-from rdflow.modelling import on_rival
+from rdflow.rivals import on_rival
 
 TOKEN_BYTES_7B = 13_214_154_752  # of the weights of 32 layers and the classifier: 2 x (32 x (4 x 4096^2 + 3 x 4096 x 11008) + 32000 x 4096)
 LLAMA_2_7B = {"NL": 32, "C": 4096, "F": 11008, "V": 32000, "G": 32, "R": 1, "D": 8}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from rdflow.paper import capacity, fusion
+from rdflow.paper import capacity, fusion, rates
 from rdflow.paper.measures import Lab, NotRun
 from rdflow.paper.published import Published, wanted
 from rdflow.paper.rows import Ours, Row
 
 OURS: dict[str, Callable[[Lab, str], Ours]] = {
     "table1": fusion.table1,
+    "rates": rates.rates,
+    "figure10": fusion.figure10,
     "figure11": fusion.figure11,
     "figure12": capacity.figure12,
     "figure13": capacity.figure13,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from rdflow import api
+from rdflow.paper.fusion import LLAMA_2_7B
 from rdflow.paper.measures import Lab
 from rdflow.paper.published import setup
-from rdflow.paper.rows import Ours
+from rdflow.paper.rows import OPEN, Ours
+from rdflow.rivals import on_rival
 
 TB = 10**12
 TIB = 2**40
@@ -54,7 +57,11 @@ def figure12(lab: Lab, row: str) -> Ours:
 
 
 def table5(lab: Lab, row: str) -> Ours:
-    """The simulated copy of an expert from DDR to HBM over all sockets, alone or beside a host link."""
+    """The simulated copy of an expert from DDR to HBM over all sockets, alone or beside a host link; experts on rivals."""
+    if row.startswith("expert"):
+        return _expert(lab, *row.split("_")[1:])
+    if row == "overall":
+        return Ours(None, "no program of that size yet", OPEN)
     found = lab.measure("ddr_to_hbm", N=setup("expert_bytes") // ELEMENT, SOCKETS=lab.machine.node.sockets)
     rate = setup("expert_bytes") / found.seconds
     how = f"ddr_to_hbm: an expert in {found.seconds * 1e3:.2f} ms"
@@ -62,3 +69,10 @@ def table5(lab: Lab, row: str) -> Ours:
         return Ours(rate / TB, how)
     rival = lab.rivals[row.removeprefix("switch_")]
     return Ours(rate / rival.host.bandwidth, f"{how}, over the host link of {rival.name}")
+
+
+def _expert(lab: Lab, name: str, tokens: str) -> Ours:
+    """A Llama-2-7B by the roofline model, from its prompt to so many tokens."""
+    sizes = LLAMA_2_7B | {"T": setup("prompt"), "M": int(tokens)}
+    found = on_rival(api.load("llama", **sizes), lab.rivals[name])
+    return Ours(found.seconds * 1e3, f"llama as Llama-2-7B on {lab.rivals[name].name}: {found.kernels:,} GPU kernels")

@@ -8,15 +8,17 @@ from rdflow.dsl.records import dataclass
 from rdflow.paper.published import Published
 
 NOT_RUN = "not run: --full"
+OPEN = "open"  # nobody computes it yet
 ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """A number and how it came about, in words that name programs and machines. None: it takes `--full`."""
+    """A number and how it came about, in words that name programs and machines. None: there is none, `missing` says why."""
 
     value: float | None
     how: str
+    missing: str = NOT_RUN
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Row:
     def verdict(self) -> str:
         """`holds`, `miss`, what it is where nothing can be said, or that it was not run."""
         if self.ours.value is None:
-            return NOT_RUN
+            return self.ours.missing
         error, theirs = self.error, self.published
         if error is None:
             return "no number published"

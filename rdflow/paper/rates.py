@@ -1,0 +1,86 @@
+"""Rows of token rates: layers of a decoding step are simulated at full width, and the others are like them.
+
+A step through all layers is the step through two, and as many times what two more of four add: the carry over layers is one
+loop. The classifier streams its weights at the rate that the machine sustains; the embedding and the choice are launches.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from rdflow import api
+from rdflow.dsl.records import dataclass
+from rdflow.paper.measures import Lab, Measured
+from rdflow.paper.published import setup
+from rdflow.paper.rows import OPEN, Ours
+
+PROGRAM, WHOLE = "llama_decode", "llama"  # the layers as they are tuned; the model with what is around them
+FEW, MORE = 2, 4  # layers that are simulated
+AROUND = 3  # launches beside the layers: embedding, classifier, choice
+BF16 = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A decoding step of all layers, in seconds: looped in one kernel, with a kernel a layer; what a layer adds to a loop; bytes
+    of a layer, and of all of it, over all sockets."""
+
+    looped: float
+    apart: float
+    layer: float
+    layer_bytes: float
+    bytes: float
+
+
+def step(lab: Lab) -> Step:
+    """The step of Llama 3 8B at batch 1, its layers extrapolated. Raises NotRun."""
+    one, few, more = (lab.measure(PROGRAM, long=True, B=1, NL=layers) for layers in (1, FEW, MORE))
+    model = api.load(WHOLE).checked.program
+    layers = int(model.params["NL"])
+    head = prod(model.tensors["HEAD"].shape) * BF16
+    around = AROUND * _smallest(lab) + head / _streamed(lab)
+    layer, layer_bytes = _added(few.seconds, more.seconds), _added(few.bytes, more.bytes)
+    looped = few.seconds + (layers - FEW) * layer + _launch(few) + around
+    return Step(looped, layers * (one.seconds + _launch(one)) + around, layer, layer_bytes, layers * layer_bytes + head)
+
+
+def _added(few: float, more: float) -> float:
+    """By each layer more."""
+    return (more - few) / (MORE - FEW)
+
+
+def _launch(found: Measured) -> float:
+    """Seconds of a launch beside its execution."""
+    return found.total - found.seconds
+
+
+def _smallest(lab: Lab) -> float:
+    """Seconds of a launch that configures next to nothing."""
+    return float(lab.machine.launch.boundary + lab.machine.launch.arguments)
+
+
+def _streamed(lab: Lab) -> float:
+    """Bytes a second of HBM that all sockets sustain."""
+    return lab.machine.node.sockets * lab.machine.sustained(lab.machine.hbm)
+
+
+def rates(lab: Lab, row: str) -> Ours:
+    """Tokens a second, what looping gives, what of the peak is reached, and what a layer takes beside its bytes."""
+    if row == "tokens16":
+        return Ours(None, "llama_decode has a head of keys and values a socket, of which the model has eight", OPEN)
+    found = step(lab)
+    how = f"{PROGRAM} with {FEW} and {MORE} layers: {found.layer * 1e6:.2f} us a layer, extrapolated"
+    match row:
+        case "tokens8_looped":
+            return Ours(1 / found.looped, how)
+        case "tokens8_apart":
+            return Ours(1 / found.apart, f"{PROGRAM} with one layer, launched for each, extrapolated")
+        case "looping":
+            return Ours(found.apart / found.looped, f"the two rows before this one; {how}")
+        case "peak":
+            peak = lab.machine.node.sockets * setup("peak")
+            return Ours(found.bytes / found.looped / peak, f"{found.bytes / 1e9:.2f} GB a token; {how}")
+        case "streamed":
+            share = found.layer_bytes / found.layer / (lab.machine.node.sockets * lab.machine.hbm.bandwidth)
+            return Ours(share, f"{found.layer_bytes / 1e6:.1f} MB a layer; {how}")
+    return Ours((found.layer - found.layer_bytes / _streamed(lab)) * 1e6, how)
