@@ -165,17 +165,17 @@ def decoded(x: Arrays, p: Sizes):
     for i in range(p["NL"]):
         w = {n: a[i] for n, a in x.items() if n in ("N1", "N2") or n[0] == "W"}
         xn = norm(h) * w["N1"]
-        q = np.einsum("nc,gmc->ngm", xn, w["Wq"]).reshape(len(h), p["G"], p["R"], -1)
-        keys[i, :, :, pos] = rotated(np.einsum("nc,gmc->ngm", xn, w["Wk"]), cos, sin)
-        values[i, :, :, pos] = np.einsum("nc,gmc->ngm", xn, w["Wv"])
-        o = attend(rotated(q, cos, sin), keys[i, :, :, : pos + 1], values[i, :, :, : pos + 1])
-        x2 = h + np.einsum("ngm,cgm->nc", o.reshape(len(h), p["G"], -1), w["Wo"])
+        q = np.einsum("nc,ghmc->nghm", xn, w["Wq"]).reshape(len(h), p["G"], p.get("K", 1), p["R"], -1)
+        keys[i, :, :, :, pos] = rotated(np.einsum("nc,ghmc->nghm", xn, w["Wk"]), cos, sin)
+        values[i, :, :, :, pos] = np.einsum("nc,ghmc->nghm", xn, w["Wv"])
+        o = attend(rotated(q, cos, sin), keys[i, :, :, :, : pos + 1], values[i, :, :, :, : pos + 1])
+        x2 = h + np.einsum("nghm,cghm->nc", o.reshape(len(h), p["G"], p.get("K", 1), -1), w["Wo"])
         h = feed_forward(norm(x2) * w["N2"], x2, w["Wg"], w["Wu"], w["Wd"])
     return {"XL": h, "KC": keys, "VC": values}
 
 
 def filled_cache(p: Sizes, random: np.random.Generator) -> Arrays:
-    shape = (p["NL"], p["B"], p["G"], p["U"], 2 * p["W"])
+    shape = (p["NL"], p["B"], p["G"], p.get("K", 1), p["U"], 2 * p["W"])
     return {name: random.standard_normal(shape) for name in ("KC", "VC")}
 
 
@@ -241,6 +241,7 @@ DECODERS = [
     {"B": 3, "C": 32, "F": 64, "U": 40, "NL": 2, "G": 2, "R": 2, "W": 8, "POS": 20},
     {"B": 1, "C": 48, "F": 40, "U": 300, "NL": 1, "G": 2, "R": 3, "W": 4, "POS": 299},
     {"B": 9, "C": 40, "F": 24, "U": 33, "NL": 3, "G": 1, "R": 1, "W": 2, "POS": 0},
+    {"B": 3, "C": 40, "F": 24, "U": 33, "NL": 2, "G": 1, "K": 3, "R": 2, "W": 4, "POS": 30, "P": 2, "Q": 2, "D": 4},
 ]
 
 CASES = {
