@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from rdflow import api
 from rdflow.paper.fusion import LLAMA_2_7B
 from rdflow.paper.measures import Lab
 from rdflow.paper.published import setup
 from rdflow.paper.rows import OPEN, Ours
-from rdflow.rivals import on_rival
 
 TB = 10**12
 TIB = 2**40
@@ -74,5 +72,5 @@ def table5(lab: Lab, row: str) -> Ours:
 def _expert(lab: Lab, name: str, tokens: str) -> Ours:
     """A Llama-2-7B by the roofline model, from its prompt to so many tokens."""
     sizes = LLAMA_2_7B | {"T": setup("prompt"), "M": int(tokens)}
-    found = on_rival(api.load("llama", **sizes), lab.rivals[name])
-    return Ours(found.seconds * 1e3, f"llama as Llama-2-7B on {lab.rivals[name].name}: {found.kernels:,} GPU kernels")
+    seconds, kernels = lab.modelled(name, "llama", **sizes)
+    return Ours(seconds * 1e3, f"llama as Llama-2-7B on {lab.rivals[name].name}: {kernels:,} GPU kernels")

@@ -15,6 +15,7 @@ from rdflow.interpreter.machine import Machine, load_machine
 from rdflow.interpreter.profile import profile as profile_of
 from rdflow.interpreter.rival import Rival, load_rival
 from rdflow.paper import kept
+from rdflow.rivals import on_rival
 
 
 class Teller(Protocol):
@@ -96,3 +97,14 @@ class Lab:
             found = {"launches": sum(isinstance(step, LaunchCall) for step in steps)}
             kept.write(name, found)
         return int(found["launches"])
+
+    def modelled(self, rival: str, program: str, **settings: Value) -> tuple[float, int]:
+        """Seconds of a program by the roofline model of a rival, and the GPU kernels that are launched."""
+        target = self.rivals[rival]
+        name = kept.key(program, sorted(settings.items()), repr(target))
+        found = kept.read(name)
+        if found is None:
+            run = on_rival(api.load(program, **settings), target)
+            found = {"seconds": run.seconds, "kernels": run.kernels}
+            kept.write(name, found)
+        return float(found["seconds"]), int(found["kernels"])

@@ -13,6 +13,7 @@ from rdflow.dsl.records import dataclass
 from rdflow.paper.measures import Lab, Measured
 from rdflow.paper.published import setup
 from rdflow.paper.rows import OPEN, Ours
+from rdflow.unchecked import Unchecked
 
 PROGRAM, WHOLE = "llama_decode", "llama"  # the layers as they are tuned; the model with what is around them
 FEW, MORE = 2, 4  # layers that are simulated
@@ -35,7 +36,7 @@ class Step:
 def step(lab: Lab) -> Step:
     """The step of Llama 3 8B at batch 1, its layers extrapolated. Raises NotRun."""
     one, few, more = (lab.measure(PROGRAM, long=True, B=1, NL=layers) for layers in (1, FEW, MORE))
-    model = api.load(WHOLE).checked.program
+    model = Unchecked(api.find(WHOLE), {}, lab.machine).declared()
     layers = int(model.params["NL"])
     head = prod(model.tensors["HEAD"].shape) * BF16
     around = AROUND * _smallest(lab) + head / _streamed(lab)
