@@ -24,6 +24,13 @@ def back(forward: Callable[..., Any], dy: Any, *inputs: Any) -> tuple[Any, ...]:
     return tuple(x.grad for x in leaves)
 
 
+def compare(outputs: dict[str, Any], wanted: dict[str, Any], tolerance: float) -> None:
+    """Errors of a step's outputs against the largest magnitude of each."""
+    for name, right in wanted.items():
+        worst = abs(outputs[name].reshape(right.shape) - right).max()
+        assert worst <= tolerance * abs(right).max(), f"{name}: {worst} of {abs(right).max()}"
+
+
 def rms(x: Any, g: Any) -> Any:
     return functional().rms_norm(x, (x.shape[-1],), g, 1e-5)
 

@@ -75,19 +75,12 @@ def reference(found: api.Program, given: Arrays) -> Arrays:
     return {name: value.detach().numpy() for name, value in found_.items()}
 
 
-def compare(outputs: Arrays, wanted: Arrays, tolerance: float) -> None:
-    """Errors against the largest magnitude of an output."""
-    for name, right in wanted.items():
-        worst = np.abs(outputs[name] - right).max()
-        assert worst <= tolerance * np.abs(right).max(), f"{name}: {worst} of {np.abs(right).max()}"
-
-
 @needs_torch
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_a_step_is_that_of_autograd_and_adamw(sizes: dict[str, int]) -> None:
     found = program("f32", sizes)
     given = inputs(found)
-    compare(found.evaluate(**given), reference(found, given), 5e-5)
+    gradients.compare(found.evaluate(**given), reference(found, given), 5e-5)
 
 
 @needs_torch
@@ -95,7 +88,7 @@ def test_in_bf16_it_is_so_to_the_bits_that_bf16_keeps() -> None:
     """Values keep 8 bits and are rounded at each of some thirty lines."""
     found = program("bf16", {})
     given = inputs(found)
-    compare(found.evaluate(**given), reference(found, given), 6e-2)
+    gradients.compare(found.evaluate(**given), reference(found, given), 6e-2)
 
 
 @pytest.mark.parametrize("sizes", SIZES[1:], ids=str)

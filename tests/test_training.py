@@ -7,6 +7,7 @@ import importlib.util
 from functools import cache
 from typing import Any
 
+import gradients
 import numpy as np
 import pytest
 
@@ -93,20 +94,13 @@ def reference(found: api.Program, given: Arrays) -> Arrays:
     return {name: value.detach().numpy() for name, value in found_.items()}
 
 
-def compare(outputs: Arrays, wanted: Arrays, tolerance: float) -> None:
-    """Errors against the largest magnitude of an output."""
-    for name, right in wanted.items():
-        worst = np.abs(outputs[name].reshape(right.shape) - right).max()
-        assert worst <= tolerance * np.abs(right).max(), f"{name}: {worst} of {np.abs(right).max()}"
-
-
 @needs_torch
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_step_is_that_of_autograd_and_adamw(name: str, sizes: dict[str, int]) -> None:
     found = program(name, "f32", sizes)
     given = inputs(found)
-    compare(found.evaluate(**given), reference(found, given), 5e-5)
+    gradients.compare(found.evaluate(**given), reference(found, given), 5e-5)
 
 
 @needs_torch
@@ -115,7 +109,7 @@ def test_in_bf16_it_is_so_to_the_bits_that_bf16_keeps(name: str) -> None:
     """Values keep 8 bits and are rounded at each of some thirty lines."""
     found = program(name, "bf16", {})
     given = inputs(found)
-    compare(found.evaluate(**given), reference(found, given), 6e-2)
+    gradients.compare(found.evaluate(**given), reference(found, given), 6e-2)
 
 
 @pytest.mark.parametrize(("name", "sizes"), [("llama_train", s) for s in SIZES] + [("llama_train_unfused", SIZES[-1])])
