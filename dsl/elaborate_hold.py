@@ -259,7 +259,7 @@ class _Hold:
             return total
         most = bound.const + sum(c * (j if d == first else d.extent - 1 if c > 0 else 0) for d, c in bound.terms)
         granule = self.nets.granules[block.root]
-        most = max(1, -(-most // granule) * granule)
+        most = max(granule, -(-most // granule) * granule)
         return max(1, min(total, -(-most // block.stride)))
 
     def _launched(self, writer: Draft, reader: Draft) -> Blocks | None:

@@ -390,5 +390,5 @@ def last_block(nets: Nets, hold: Hold, block: Digit, first: Digit, j: int) -> in
         return block.extent
     most = bound.const + sum(c * (j if d == first else d.extent - 1 if c > 0 else 0) for d, c in bound.terms)
     granule = nets.granules[block.root]
-    most = max(1, -(-most // granule) * granule)
+    most = max(granule, -(-most // granule) * granule)
     return max(1, min(block.extent, -(-most // block.stride)))

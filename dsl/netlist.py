@@ -43,7 +43,8 @@ class Loop(NamedTuple):
     """One loop of a nest.
 
     Without `limit` it runs `size` times. With one, whenever it starts anew it runs
-    clamp(ceil((round_up(limit, granule) - base) / stride), 1, size) times, `limit` and `base` over the loops outside.
+    clamp(ceil((round_up(limit, granule) - base) / stride), 1, size) times, `limit` and `base` over the loops outside. It
+    runs through the granule in which it starts whatever the limit is, as all copies take their part of a round.
     With a `port` (an input of the actor) the limit is no more than the first lane, an int32, of the token that the port
     pops in this firing, or popped last. The gate of the port is some loops at 0 (`first`), among them this one and all
     inside of it: the token is there, and looked at, before anything else is known of the firing that pops it.
@@ -63,9 +64,10 @@ class Loop(NamedTuple):
         """How often it runs, given the counters (those of the loops outside matter) and what its port says."""
         if self.limit is None or self.limit.arguments:
             return self.size
-        limit = self.limit.at(counters)
+        limit, base = self.limit.at(counters), self.base.at(counters)
         rounded = -(-(limit if token is None else min(limit, token)) // self.granule) * self.granule
-        return max(1, min(self.size, -(-(rounded - self.base.at(counters)) // self.stride)))
+        reach = max(rounded, (base // self.granule + 1) * self.granule) - base
+        return max(1, min(self.size, -(-reach // self.stride)))
 
 
 class Gate(NamedTuple):
@@ -115,7 +117,7 @@ class Blocks:
 
     def counts(self, limit: int, size: int) -> tuple[int, ...]:
         """Blocks by iteration of a loop of `size`."""
-        rounded = max(1, -(-limit // self.granule) * self.granule)
+        rounded = max(self.granule, -(-limit // self.granule) * self.granule)
         first = max(1, min(self.total, -(-rounded // self.stride)))
         return (first, *(0 for _ in range(size - 2)), self.total - first) if size > 1 else (self.total,)
 

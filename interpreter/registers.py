@@ -75,7 +75,8 @@ def _limit(loops: Sequence[Limited], tables: Tables) -> None:
     tables.bounds["limit"][bound] = np.where(whole, other, limit)
     bounds = tables.bounds[bound]
     granule, stride = bounds["granule"], bounds["stride"]
-    reach = -(-tables.affine[bounds["limit"]] // granule) * granule - tables.affine[bounds["base"]]
+    limit, base = tables.affine[bounds["limit"]], tables.affine[bounds["base"]]
+    reach = np.maximum(-(-limit // granule), base // granule + 1) * granule - base
     iterations = np.clip(-(-reach // stride), 1, tables.loops["size"][at])
     tables.loops["iterations"][at] = iterations
     np.bitwise_and.at(tables.actors["at_last"], actor, ~(1 << level))

@@ -256,3 +256,25 @@ def test_a_launch_whose_tables_another_one_has_can_still_be_looked_at():
     for launched in (first, third, second):
         assert counters(launched.image).firings.tolist() == launched.counted.counters.firings.tolist()
         assert launched.image.cycles == launched.counted.cycles
+
+
+def test_a_bound_that_leaves_nothing_still_runs_a_round_of_all_copies() -> None:
+    """One load feeds both copies in turns: were it to stop after the first tile, the second copy would wait for ever."""
+    text = """
+axis n = 2, t = 256, e = 64
+tensor Q: bf16[n, e], KC: bf16[n, t, e] in hbm input
+tensor Y: f32[n] in hbm output
+
+kernel step(pos: int32) {
+    k = pmu load KC      as [n, t/L @2 < 200 - pos; e | t%L]
+    q = pmu load Q       as [n; t/(L*2) < 200 - pos, e]
+    s = pcu sum(e) k * q as f32 [n, t/L @2 | t%L]
+    m = pcu max(t) s     as f32 [n]
+    store m -> Y
+}
+
+schedule { launch step(POS) }
+"""
+    for pos in (250, 200, 190, 10):
+        result = rdflow.loads(f"param POS = {pos}\n{text}").run(verify=True)
+        assert result.verification is not None and result.verification.passed

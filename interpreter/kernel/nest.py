@@ -31,8 +31,8 @@ def iterations(bound, size, affine, loops, loop, outer):
     """How often a bounded loop runs this time; its `outer` loops have their counters."""
     limit = min(affine_at(affine, bound.limit, loops, loop, outer), bound.token)
     base = affine_at(affine, bound.base, loops, loop, outer)
-    rounded = -(-limit // bound.granule) * bound.granule
-    return max(1, min(size, -(-(rounded - base) // bound.stride)))
+    reach = max(-(-limit // bound.granule), base // bound.granule + 1) * bound.granule - base
+    return max(1, min(size, -(-reach // bound.stride)))
 
 
 @njit(**HELPER)
