@@ -20,7 +20,7 @@ from rdflow.dsl.source import Source
 if TYPE_CHECKING:
     from rdflow.interpreter.machine import Machine
 
-MOST_COPIES = 1000  # some 0.1 s to elaborate
+MOST_COPIES = 10_000  # some seconds to elaborate
 
 
 def check_files(files: Sequence[str], told: Told) -> None:

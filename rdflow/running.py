@@ -75,13 +75,9 @@ def _tell_warnings(program: Program, profile: Profile, told: Told) -> None:
 
 def fits(program: Program) -> None:
     """Refuse tensors that no memory tier holds before values are made for them. Raises CompileError."""
-    from math import prod
+    from rdflow.interpreter.memory import plan
 
-    sizes = (prod(tensor.shape) for tensor in program.checked.program.held.values())
-    if sum(sizes) > sum(tier.capacity for tier in program.machine.tiers.values()):
-        from rdflow.fitting import too_large
-
-        raise CompileError(too_large(program.checked, program.machine), program.checked.program.source)
+    plan(program.checked, program.machine)
 
 
 def run(
