@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.launch_arguments import TensorArgument
 from rdflow.dsl.program import Program
 from rdflow.dsl.steps import LaunchCall, Read
 
-Array = NDArray[Any]
+if TYPE_CHECKING:  # a check does without NumPy
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
 
 
 def sliced(program: Program, argument: TensorArgument, memory: Mapping[str, Array]) -> Array:

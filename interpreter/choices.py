@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.program import Program
 from rdflow.dsl.reading import ranges
 from rdflow.dsl.records import dataclass
-from rdflow.dsl.slices import Array, sliced
+from rdflow.dsl.slices import sliced
 from rdflow.dsl.steps import Read
 from rdflow.interpreter.data import prepared
+
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,4 @@
-"""The sections of a machine file."""
-
-from __future__ import annotations
+"""The sections of a machine file. Their annotations are objects, not texts that a reader would compile at each start."""
 
 from rdflow.dsl.records import dataclass
 from rdflow.interpreter.quantities import Bytes, BytesPerSecond, Count, Cycles, Hertz, Lanes, Seconds, Share

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rdflow.console import Meter, Told, ending, note, print_json, print_rich, show_diagnostics, write_whole
-from rdflow.dsl.diagnostics import CompileError
 from rdflow.dsl.records import dataclass
 
 if TYPE_CHECKING:

@@ -111,6 +111,20 @@ def test_launches_of_one_kernel_with_several_sizes(dtype: str) -> None:
 
 # -- the oracle --------------------------------------------------------------------------------------------------------
 
+TINY = {
+    "B": 1,
+    "T": 3,
+    "M": 2,
+    "U": 5,
+    "NL": 2,
+    "C": 8,
+    "F": 5,
+    "V": 7,
+    "G": 1,
+    "R": 2,
+    "W": 2,
+    "D": 1,
+}  # a whole model
 SMALL: dict[str, list[Sizes]] = {
     "ddr_to_hbm": [{"N": 600, "P": 2, "SOCKETS": 2}],
     "hello": [{"N": 1000, "P": 4}],
@@ -131,6 +145,12 @@ SMALL: dict[str, list[Sizes]] = {
     "llama_decode": [{"B": 1, "C": 8, "F": 5, "U": 5, "NL": 2, "G": 1, "R": 2, "W": 2, "POS": 3}],
     "llama": [{"B": 1, "T": 3, "M": 2, "U": 5, "NL": 2, "C": 8, "F": 5, "V": 7, "G": 1, "R": 2, "W": 2, "D": 1}],
     "mlp_backward_adam": [{"T": 8, "C": 5, "V": 9}],
+    "llama_layers": [TINY],
+    "mistral": [TINY | {"S": 2}],
+    "mixtral": [TINY | {"X": 3}],
+    "falcon": [TINY],
+    "bloom": [{name: n for name, n in TINY.items() if name not in "RW"} | {"E1": 4}],
+    "llava": [TINY | {"T": 4, "I": 2, "J": 1}],
     "llama_operators": [
         {"B": 1, "T": 3, "M": 2, "U": 5, "NL": 1, "C": 8, "F": 5, "V": 7, "G": 1, "R": 2, "W": 2, "D": 1}
     ],
