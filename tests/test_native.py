@@ -106,3 +106,11 @@ def test_the_signatures_are_those_of_the_tables(kept: Path) -> None:
     words = native.flat(layout.TABLES, layout.TABLES)
     assert len(words) == sum(5 + 2 * array.ndim for array in layout.TABLES)
     assert words[:4] == [0, 0, 1, layout.CLOCK.itemsize]
+
+
+def test_parts_are_compiled_apart_wherever_the_user_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rdflow").mkdir()
+    (tmp_path / "rdflow" / "__init__.py").write_text("raise ImportError")
+    monkeypatch.chdir(tmp_path)
+    process = cache.apart("import rdflow.interpreter.kernel.native")
+    assert process is not None and process.wait() == 0

@@ -50,11 +50,12 @@ def holds(function: str) -> bool:
 
 
 def apart(statement: str) -> subprocess.Popen[bytes] | None:
-    """A process that executes a statement and is silent whatever happens; None where there can be none."""
+    """A process that executes a statement and is silent whatever happens; None where there can be none. It does not look
+    for modules where the user is: a checkout has a folder `rdflow` that is a part of the package."""
     environment = dict(os.environ) | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     try:
         return subprocess.Popen(
-            [sys.executable, "-c", statement],
+            [sys.executable, "-P", "-c", statement],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
