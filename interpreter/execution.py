@@ -40,14 +40,15 @@ from rdflow.interpreter.transfer import Transfers
 Array = NDArray[Any]
 Choices = Callable[[Read], Value]
 LOOK = 0.1  # seconds between two looks at the progress of a long launch, about
-FIRST_SLICE, LAST_SLICE = 100_000, 1 << 48  # cycles of the first slice, and of any; the next ones as LOOK wants
+FIRST_SLICE, LAST_SLICE = 1_000, 1 << 48  # cycles of the first slice, and of any; the next ones as LOOK wants
 
 
 @dataclass
 class Execution:
     """A program under way. `values`: the tensors, float32 or int32 (None: timing only). `collective`: the form of sums
     over sockets (None: whichever is faster). `threads`: for the sockets of a kernel (None: with values as many as the
-    computer has cores; without, one, which counts what repeats); results do not depend on them."""
+    computer has cores; without, one, which counts what repeats, and as many where little does); results do not depend on
+    them."""
 
     checked: Checked
     machine: Machine
@@ -131,8 +132,22 @@ class Execution:
                 self._collect(launched)
                 self.log.append(self._logged(launched))
                 self._proceed()
+            elif until is None and self._gains_from_threads(launched):
+                launched.begin_apart(self.cores)
             if progress is not None:
                 progress(self)
+
+    @property
+    def cores(self) -> int:
+        """Threads that may run side by side."""
+        return self.threads or os.cpu_count() or 1
+
+    def _gains_from_threads(self, launched: Launched) -> bool:
+        """Whether sockets had better run apart: fast-forward looks at all of them together, and has found little."""
+        image = launched.image
+        if self.threads or self.values is not None or image.apart is not None or self.cores == 1:
+            return False
+        return image.mapped.netlist.sockets > 1 and launched.repeats_little()
 
     def again(self, compiled: dict[LaunchSpec, Compiled]) -> Execution:
         """The same program at cycle 0 with these mapped kernels: timing only, but where the cycles depend on values. Its
@@ -236,7 +251,7 @@ class Execution:
         from the launch before stays there; versions that stores make are always brought anew."""
         tables = self._tables.get(call.spec)
         if tables is None:
-            threads = self.threads if self.values is None else self.threads or os.cpu_count() or 1
+            threads = self.threads if self.values is None else self.cores
             with lasting():
                 image = blank(compiled.mapped, self.values is not None, threads)
                 tables = self._tables[call.spec] = Tables(Restart.of(image))

@@ -271,14 +271,17 @@ class Builder:
             return {}
         return {"shape": shape, "interval": max(actor.interval, *(p.packets for p in ports))}
 
-    def add_stages(self, timing: QueueTiming, shift: int) -> dict[str, int]:
+    def add_stages(self, number: int, timing: QueueTiming) -> dict[str, int]:
         """The servers that the tokens of a queue visit, at times that are moved on by `shift`."""
         start = len(self.stages) if timing.stages else layout.UNSERVED
-        self.stages += [{"server": stage.server, "after": stage.after} for stage in timing.stages]
+        shift = self.ahead.shifts[number]
+        flow = timing.flow if timing.flow >= 0 else number
+        own = {"flow": flow, "packets": self.netlist.queues[number].packets}
+        self.stages += [{"server": stage.server, "after": stage.after} | own for stage in timing.stages]
         if timing.stages:
             self.stages[-1]["final"] = 1
             self.stages[-1]["after"] -= shift
-        return {"stages": start, "first": timing.first + shift}
+        return {"stages": start, "first": timing.first + shift, "flow": flow}
 
     @staticmethod
     def pop_pace(sink: Actor) -> int:
@@ -297,8 +300,7 @@ class Builder:
                 | {"packets": queue.packets}
                 | {"push_pace": 0 if timing.stages else self.netlist.actors[queue.source].interval}
                 | {"pop_pace": self.pop_pace(self.netlist.actors[queue.sink])}
-                | self.add_stages(timing, self.ahead.shifts[number])
-                | {"flow": timing.flow if timing.flow >= 0 else number}
+                | self.add_stages(number, timing)
                 | {"memory": int(queue.server == "memory"), "linked": int(self.linked[number])}
             )
             places += ring

@@ -17,6 +17,8 @@ from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.restart import Restart
 from rdflow.interpreter.states import Cycles, elapsed, states
 
+PATIENCE = 5_000_000  # firings of a launch, up to a second's, in which something should have repeated
+
 
 @dataclass(frozen=True)
 class Compiled:
@@ -71,6 +73,11 @@ class Tables:
         self.turns += 1
         return Turn(self, self.turns)
 
+    def apart(self, scalars: Scalars, threads: int) -> Turn:
+        """The same with the sockets apart from now on, in so many threads."""
+        self.restart = self.restart.apart(threads)
+        return self.begin(scalars)
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -116,6 +123,16 @@ class Launched:
     @property
     def counted(self) -> Counted:
         return self._counted if self._counted is not None else Counted.of(self.image)
+
+    def repeats_little(self) -> bool:
+        """Whether fast-forward had its time, and counted less than was simulated."""
+        counted = self.image.skipped.firings
+        simulated = self.firings - counted
+        return simulated > PATIENCE and counted < simulated
+
+    def begin_apart(self, threads: int) -> None:
+        """Begin again, with the sockets in so many threads: results are the same."""
+        self.turn = self.turn.tables.apart(self.call.numbers, threads)
 
     def end_here(self) -> None:
         """It has ended: keep what was counted."""

@@ -12,9 +12,11 @@ of it, and the sink gives it back before the source is told.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import pairwise
 from math import ceil
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,8 @@ from rdflow.interpreter.sockets import is_link
 
 Table = NDArray[Any]
 Index = NDArray[np.int64]
+Window = tuple[Iterator[Callable[[int], int]], int]
+"""sockets that are left, and where the window ends"""
 
 
 @dataclass
@@ -195,10 +199,10 @@ def _window(mapped: Mapped, links: Index) -> int:
 
 def advance(apart: Apart, until: int, pause: int = FAR) -> int:
     """Every firing before `until` and none after, window by window; or only those before the pause. The status."""
-    with ThreadPoolExecutor(max(1, apart.threads)) as pool:
+    with team(apart) as run:
         while True:
             end = min(apart.time + apart.window, until, max(pause, apart.time + 1))
-            found = _run(apart, end, pool)
+            found = run(end)
             moved = exchange(apart)
             if all(status == layout.FINISHED for status in found):
                 return layout.FINISHED
@@ -209,14 +213,40 @@ def advance(apart: Apart, until: int, pause: int = FAR) -> int:
                 return layout.RUNNING
 
 
-def _run(apart: Apart, end: int, pool: ThreadPoolExecutor) -> list[int]:
-    """Let every socket run to the end of the window: thread t has sockets t, t + threads, and so on; 0 is this one."""
+@contextmanager
+def team(apart: Apart) -> Iterator[Callable[[int], list[int]]]:
+    """Lets every socket run to the end of a window, for its status: this thread and the others, which wait for the next
+    window, each take a socket that is left. (A pool's futures would take as long as a short window.)"""
+    windows, found = SimpleQueue[Window | None](), SimpleQueue[list[int]]()
+    others = [Thread(target=_help, args=(windows, found), daemon=True) for _ in range(1, apart.threads)]
+    for other in others:
+        other.start()
 
-    def run(thread: int) -> list[int]:
-        return [step(end) for step in apart.step[thread :: apart.threads]]
+    def run(end: int) -> list[int]:
+        window = (iter(apart.step), end)
+        for _ in others:
+            windows.put(window)
+        status = _take(window)
+        for _ in others:
+            status += found.get()
+        return status
 
-    others = [pool.submit(run, thread) for thread in range(1, apart.threads)]
-    return [*run(0), *(status for other in others for status in other.result())]
+    try:
+        yield run
+    finally:
+        for _ in others:
+            windows.put(None)
+
+
+def _help(windows: SimpleQueue[Window | None], found: SimpleQueue[list[int]]) -> None:
+    while (window := windows.get()) is not None:
+        found.put(_take(window))
+
+
+def _take(window: Window) -> list[int]:
+    """Sockets one after the other, until none is left: Python's lock lets one thread at a time have the next."""
+    left, end = window
+    return [step(end) for step in left]
 
 
 def _next(apart: Apart) -> int:

@@ -40,13 +40,23 @@ class Restart:
 
     def begin(self, scalars: Scalars) -> Image:
         """The image at the first cycle of another launch. Its tensors are as they were left."""
+        self._put_back()
+        start(self.image, scalars)
+        return self.image
+
+    def apart(self, threads: int) -> Restart:
+        """The same image with its sockets apart, in so many threads, from its next launch on."""
+        self._put_back()
+        image = self.image
+        image.apart = parallel.take_apart(image.mapped, image.tables, image.rank, image.store, threads)
+        return Restart.of(image)
+
+    def _put_back(self) -> None:
         for array, content in self.tables:
             array[...] = content
         for words, first, end in self.words:
             words[first:end] = 0
         self.image.status = Status.RUNNING
-        start(self.image, scalars)
-        return self.image
 
 
 def _changing(image: Image) -> Iterator[Table]:

@@ -32,7 +32,7 @@ Threads = Annotated[
         metavar="N",
         min=1,
         help="Sockets of a kernel run apart, in N threads; results are the same. Default: run: one a core; profile: "
-        "they run as one, so that what repeats is counted.",
+        "they run as one, so that what repeats is counted, or one a core where little repeats.",
     ),
 ]
 Policy = Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields, replace
+from dataclasses import astuple, fields, replace
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from rdflow.dsl.collectives import Form, Message
 from rdflow.dsl.elaborate import elaborate
 from rdflow.dsl.evaluate import evaluate
 from rdflow.dsl.netlist import Loop
+from rdflow.interpreter import execution, launched
 from rdflow.interpreter.allocate import unit_table
 from rdflow.interpreter.collectives import chosen, direct_cycles, ring_cycles
 from rdflow.interpreter.image import Status, advance, blank, build, counters, memory_words, tokens
@@ -447,3 +448,24 @@ schedule { launch k(X, Y) }
         rdflow.loads(text)
     assert [d.code for d in caught.value.diagnostics] == ["RDF060"]
     assert rdflow.loads(text.replace("f32[g, n]", "f32[g @socket, n]")).run(verify=True).verification
+
+
+def test_what_repeats_little_goes_on_with_its_sockets_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From cycle 0, so that everything is counted once."""
+    text = ALL_REDUCE.replace("OP", "sum")
+
+    def counted(patience: int) -> tuple[bool, list[object]]:
+        monkeypatch.setattr(launched, "PATIENCE", patience)
+        monkeypatch.setattr(execution, "FIRST_SLICE", 16)
+        monkeypatch.setattr(execution.Execution, "cores", 2)
+        run = rdflow.loads(text, N=4096, P=3).timed()
+        run.advance()
+        (only,) = run.launched
+        return only.image.apart is not None, [
+            only.counted.cycles,
+            *(c.tolist() for c in astuple(only.counted.counters)),
+        ]
+
+    apart, found = counted(100)
+    together, expected = counted(1 << 40)
+    assert apart and not together and found == expected

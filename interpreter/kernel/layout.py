@@ -67,7 +67,10 @@ QUEUE = record(
     "stages first "  # the first of its stages, UNSERVED; cycles from the push to it
     "flow memory linked"  # its turn at a server; whether it passes a memory channel, a link that flows share
 )
-STAGE = record("server after final")  # after: cycles from the end of service to the next arrival, at last to ready
+STAGE = record(
+    "server after final "  # after: cycles from the end of service to the next arrival, at last to ready
+    "flow packets"  # of its queue, whose row is far away
+)
 GATHER = record("port stride length")  # an index that adds to the address: index * stride, index < length
 SERVER = record(
     "numerator denominator free last packets "  # free: in cycles / denominator; last: flow

@@ -32,7 +32,7 @@ def ceiling(amount, denominator):
 def line_up(tables, place, server):
     """Put a token among those that arrive at its server in the same cycle, in the order of service."""
     q = tables.owner[uintp(place)]
-    turn = tables.queues[uintp(q)].flow - server.last - 1
+    turn = tables.stages[uintp(tables.stage[uintp(place)])].flow - server.last - 1
     if turn < 0:
         turn += tables.queues.size
     turn = turn * tables.queues.size + q
@@ -90,17 +90,16 @@ def settle(tables, place, q, ready):
 
 
 @njit(**HELPER)
-def pass_on(tables, place, q, packets, start, cycle, server):
+def pass_on(tables, place, stage, start, cycle, server):
     """Send a token on from a server that takes it from `start` on: its first packet to the next, or all to the consumer."""
-    at = tables.stage[uintp(place)]
-    stage = tables.stages[uintp(at)]
-    service = server.numerator * (packets if stage.final else 1)
+    service = server.numerator * (stage.packets if stage.final else 1)
     end = ceiling(start + service, server.denominator)
     if server.shared:
         tables.delay[uintp(place)] += end - cycle - ceiling(service, server.denominator)
     if stage.final:
-        settle(tables, place, q, end + stage.after)
+        settle(tables, place, tables.owner[uintp(place)], end + stage.after)
     else:
+        at = tables.stage[uintp(place)]
         tables.stage[uintp(place)] = at + 1
         following = tables.stages[uintp(at + 1)].server
         request(place, end + stage.after, following, tables.ready, tables.link, tables.target, tables.calendar)
@@ -115,16 +114,14 @@ def attend(tables, server, cycle):
     start = 0
     while place >= 0:
         following = tables.link[uintp(place)]
-        q = tables.owner[uintp(place)]
-        queue = tables.queues[uintp(q)]
-        packets = queue.packets
-        if queue.flow != flow or not server.shared:
-            flow = queue.flow
+        stage = tables.stages[uintp(tables.stage[uintp(place)])]
+        if stage.flow != flow or not server.shared:
+            flow = stage.flow
             start = max(cycle * server.denominator, server.free)
-            server.free = start + packets * server.numerator
+            server.free = start + stage.packets * server.numerator
             server.last = flow
-            server.packets += packets
-        pass_on(tables, place, q, packets, start, cycle, server)
+            server.packets += stage.packets
+        pass_on(tables, place, stage, start, cycle, server)
         place = following
 
 
