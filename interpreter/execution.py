@@ -39,7 +39,7 @@ from rdflow.interpreter.transfer import Transfers
 
 Array = NDArray[Any]
 Choices = Callable[[Read], Value]
-LOOK = 0.1  # seconds between two looks at the progress of a long launch, about
+LOOK, LOOK_APART = 0.1, 1.0  # seconds between two looks at a long launch, about; sockets apart are put together for one
 FIRST_SLICE, LAST_SLICE = 1_000, 1 << 48  # cycles of the first slice, and of any; the next ones as LOOK wants
 
 
@@ -124,7 +124,8 @@ class Execution:
             status = advance(launched.image, FAR if until is None else until - launched.start, pause=pause)
             spent = perf_counter() - began
             launched.host_seconds += spent
-            piece = max(1, min(16 * piece, int(piece * LOOK / spent), LAST_SLICE))
+            wanted = LOOK if launched.image.apart is None else LOOK_APART
+            piece = max(1, min(16 * piece, int(piece * wanted / spent), LAST_SLICE))
             if status is Status.DEADLOCK:
                 raise CompileError([deadlock(launched.image)], launched.compiled.kernel.program.source)
             if status is Status.FINISHED:
