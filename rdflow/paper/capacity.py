@@ -5,11 +5,13 @@ from __future__ import annotations
 from rdflow.paper.fusion import LLAMA_2_7B
 from rdflow.paper.measures import Lab
 from rdflow.paper.published import setup
+from rdflow.paper.rates import step
 from rdflow.paper.rows import OPEN, Ours
 
 TB = 10**12
 TIB = 2**40
 ELEMENT = 2  # bytes of bf16, in which experts are kept
+TUNED_7B = {"F": 11008, "K": 4, "R": 1, "Z": 22, "P": 1}  # of llama_decode: its header says why
 
 
 def figure13(lab: Lab, row: str) -> Ours:
@@ -58,6 +60,9 @@ def table5(lab: Lab, row: str) -> Ours:
     """The simulated copy of an expert from DDR to HBM over all sockets, alone or beside a host link; experts on rivals."""
     if row.startswith("expert"):
         return _expert(lab, *row.split("_")[1:])
+    if row == "token":
+        token = step(lab, TUNED_7B, LLAMA_2_7B)
+        return Ours(token.looped * 1e3, f"llama_decode as Llama-2-7B: {token.layer * 1e6:.2f} us a layer")
     if row == "overall":
         return Ours(None, "no program of that size yet", OPEN)
     found = lab.measure("ddr_to_hbm", N=setup("expert_bytes") // ELEMENT, SOCKETS=lab.machine.node.sockets)

@@ -1,12 +1,14 @@
-"""Rows of token rates: layers of a decoding step are simulated at full width, and the others are like them.
+"""Rows of token rates: the layers of a decoding step are simulated, all of them in one kernel, or one that is launched for each.
 
-A step through all layers is the step through two, and as many times what two more of four add: the carry over layers is one
-loop. The classifier streams its weights at the rate that the machine sustains; the embedding and the choice are launches.
+What is around them is modelled: the classifier streams its weights at the rate that the machine sustains; the embedding and
+the choice are launches.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
+from types import MappingProxyType
 
 from rdflow import api
 from rdflow.dsl.records import dataclass
@@ -16,7 +18,7 @@ from rdflow.paper.rows import OPEN, Ours
 from rdflow.unchecked import Unchecked
 
 PROGRAM, WHOLE = "llama_decode", "llama"  # the layers as they are tuned; the model with what is around them
-FEW, MORE = 2, 4  # layers that are simulated
+FEW = 2  # layers of a loop without what recurs
 AROUND = 3  # launches beside the layers: embedding, classifier, choice
 BF16 = 2
 
@@ -33,21 +35,19 @@ class Step:
     bytes: float
 
 
-def step(lab: Lab) -> Step:
-    """The step of Llama 3 8B at batch 1, its layers extrapolated. Raises NotRun."""
-    one, few, more = (lab.measure(PROGRAM, long=True, B=1, NL=layers) for layers in (1, FEW, MORE))
-    model = Unchecked(api.find(WHOLE), {}, lab.machine).declared()
+def step(
+    lab: Lab, tuned: Mapping[str, int] = MappingProxyType({}), sizes: Mapping[str, int] = MappingProxyType({})
+) -> Step:
+    """The step of a model at batch 1: `tuned` and `sizes` are params of the layers and of the whole
+    model, by default Llama 3 8B. Raises NotRun."""
+    model = Unchecked(api.find(WHOLE), dict(sizes), lab.machine).declared()
     layers = int(model.params["NL"])
+    one, few, all_ = (lab.measure(PROGRAM, True, None, **{"B": 1, **tuned, "NL": n}) for n in (1, FEW, layers))
     head = prod(model.tensors["HEAD"].shape) * BF16
     around = AROUND * _smallest(lab) + head / _streamed(lab)
-    layer, layer_bytes = _added(few.seconds, more.seconds), _added(few.bytes, more.bytes)
-    looped = few.seconds + (layers - FEW) * layer + _launch(few) + around
-    return Step(looped, layers * (one.seconds + _launch(one)) + around, layer, layer_bytes, layers * layer_bytes + head)
-
-
-def _added(few: float, more: float) -> float:
-    """By each layer more."""
-    return (more - few) / (MORE - FEW)
+    layer, layer_bytes = ((b - a) / (layers - FEW) for a, b in ((few.seconds, all_.seconds), (few.bytes, all_.bytes)))
+    apart = layers * (one.seconds + _launch(one)) + around
+    return Step(all_.total + around, apart, layer, layer_bytes, layers * layer_bytes + head)
 
 
 def _launch(found: Measured) -> float:
@@ -70,12 +70,12 @@ def rates(lab: Lab, row: str) -> Ours:
     if row == "tokens16":
         return Ours(None, "llama_decode has a head of keys and values a socket, of which the model has eight", OPEN)
     found = step(lab)
-    how = f"{PROGRAM} with {FEW} and {MORE} layers: {found.layer * 1e6:.2f} us a layer, extrapolated"
+    how = f"{PROGRAM}, all layers: {found.layer * 1e6:.2f} us a layer"
     match row:
         case "tokens8_looped":
             return Ours(1 / found.looped, how)
         case "tokens8_apart":
-            return Ours(1 / found.apart, f"{PROGRAM} with one layer, launched for each, extrapolated")
+            return Ours(1 / found.apart, f"{PROGRAM} with one layer, launched for each")
         case "looping":
             return Ours(found.apart / found.looped, f"the two rows before this one; {how}")
         case "peak":
