@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from rdflow.cli import app
 from rdflow.dsl.diagnostics import CompileError
-from rdflow.paper import OURS, capacity, kept, rows
+from rdflow.paper import OURS, capacity, fusion, kept, rows
 from rdflow.paper.measures import Lab, Measured, NotRun
 from rdflow.paper.published import MARKS, Published, published, setup, wanted
 from rdflow.paper.rows import NOT_RUN, OPEN, Ours, Row
@@ -101,6 +101,24 @@ def test_eleven_times_fewer_launches(lab: Lab) -> None:
     (found,) = rows(lab, "figure11.prefill")
     assert found.ours.value == (23 * 32 + 4) / (2 * 32 + 3)
     assert found.verdict == "holds" and abs(found.error or 0) < 0.1
+
+
+def test_a_layer_of_llama_2_7b_by_hand(lab: Lab) -> None:
+    """At full width: a step reads weights and caches once and no more than 2 % else; FLOPs are two an element of either (and
+    two more of the caches, whose elements stand for a head each)."""
+    weights, cache = 4 * 4096**2 + 3 * 4096 * 11008, 2 * 4160 * 4096
+    unfused, fused = (fusion._layer(lab, program, "decode", "7b") for program in fusion.FORMS.values())
+    assert (unfused.launches, fused.launches) == (23, 1)
+    assert 2 * (weights + cache) < fused.bytes < unfused.bytes < 2.04 * (weights + cache)
+    assert unfused.flops == pytest.approx(2 * (weights + cache), rel=0.02)
+    assert fused.flops == pytest.approx(2 * (weights + cache), rel=0.02)
+
+
+def test_intermediates_of_a_prompt_dominate_what_an_unfused_layer_moves(lab: Lab) -> None:
+    """Scores and what softmax makes of them alone, batch 8: 32 heads, 4096 x 4096, bf16, written and read."""
+    unfused, fused = (fusion._layer(lab, program, "prefill", "7b") for program in fusion.FORMS.values())
+    assert unfused.bytes - fused.bytes > 2 * 2 * 2 * 8 * 32 * 4096**2
+    assert unfused.flops == pytest.approx(fused.flops, rel=0.001)
 
 
 def test_figure_13_by_hand(lab: Lab) -> None:

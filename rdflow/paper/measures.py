@@ -8,6 +8,8 @@ from typing import Protocol
 
 from rdflow import api
 from rdflow.dsl.arithmetic import Value
+from rdflow.dsl.check import Checked
+from rdflow.dsl.formulas import traffic, work
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.steps import LaunchCall
 from rdflow.interpreter.execution import Execution
@@ -24,6 +26,31 @@ class Teller(Protocol):
     doing: str
 
     def __call__(self, execution: Execution) -> None: ...
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Launches of a schedule; bytes of memory and FLOPs by formula, of all sockets."""
+
+    launches: int
+    bytes: int
+    flops: int
+
+    def __sub__(self, other: Counted) -> Counted:
+        return Counted(self.launches - other.launches, self.bytes - other.bytes, self.flops - other.flops)
+
+    @property
+    def intensity(self) -> float:
+        """FLOPs a byte."""
+        return self.flops / self.bytes
+
+
+def _counted(checked: Checked) -> Counted:
+    specs = [step.spec for step in checked.steps.steps if isinstance(step, LaunchCall)]
+    kernels = {spec: checked.kernel(spec) for spec in set(specs)}
+    moved = {spec: sum(one.formula.value for one in traffic(kernel)) for spec, kernel in kernels.items()}
+    done = {spec: sum(one.formula.value for one in work(kernel)) for spec, kernel in kernels.items()}
+    return Counted(len(specs), sum(moved[spec] for spec in specs), sum(done[spec] for spec in specs))
 
 
 class NotRun(Exception):
@@ -88,15 +115,14 @@ class Lab:
             sum(kernel.bytes_without(out) for kernel in found.kernels),
         )
 
-    def launches(self, program: str, **settings: Value) -> int:
-        """How many launches a program's schedule has."""
-        name = kept.key("launches", program, sorted(settings.items()))
+    def counted(self, program: str, **settings: Value) -> Counted:
+        """What a program's schedule launches, with the bytes and FLOPs of its kernels' formulas."""
+        name = kept.key("counted", program, sorted(settings.items()))
         found = kept.read(name)
         if found is None:
-            steps = api.load(program, **settings).checked.steps.steps
-            found = {"launches": sum(isinstance(step, LaunchCall) for step in steps)}
+            found = asdict(_counted(api.load(program, **settings).checked))
             kept.write(name, found)
-        return int(found["launches"])
+        return Counted(**found)
 
     def modelled(self, rival: str, program: str, **settings: Value) -> tuple[float, int]:
         """Seconds of a program by the roofline model of a rival, and the GPU kernels that are launched."""
