@@ -10,7 +10,7 @@ LLAMA_2_7B = {"NL": 32, "C": 4096, "F": 11008, "V": 32000, "G": 32, "R": 1, "W":
 LLAMA_2_70B = LLAMA_2_7B | {"NL": 80, "C": 8192, "F": 28672, "G": 8, "R": 8}
 SIZES = {"7b": LLAMA_2_7B, "70b": LLAMA_2_70B}
 FORMS = {"unfused": "llama_operators", "fused": "llama_layers"}
-ROOM = 64  # for new tokens in the caches, which are read whole
+ROOM = 64  # for new tokens in the caches
 BATCH = {"prefill": 8, "decode": 1}
 SHAPES = {"C": 64, "F": 64, "V": 64, "G": 8, "W": 4, "T": 40, "U": 48}  # launches depend on the layers alone
 

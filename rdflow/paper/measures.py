@@ -9,7 +9,8 @@ from typing import Protocol
 from rdflow import api
 from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.check import Checked
-from rdflow.dsl.formulas import traffic, work
+from rdflow.dsl.formulas import flops_of, traffic
+from rdflow.dsl.launched import launched_kernel
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.steps import LaunchCall
 from rdflow.interpreter.execution import Execution
@@ -30,7 +31,7 @@ class Teller(Protocol):
 
 @dataclass(frozen=True)
 class Counted:
-    """Launches of a schedule; bytes of memory and FLOPs by formula, of all sockets."""
+    """Launches of a schedule; bytes of memory and FLOPs that their kernels' bounds leave, of all sockets."""
 
     launches: int
     bytes: int
@@ -46,11 +47,15 @@ class Counted:
 
 
 def _counted(checked: Checked) -> Counted:
-    specs = [step.spec for step in checked.steps.steps if isinstance(step, LaunchCall)]
-    kernels = {spec: checked.kernel(spec) for spec in set(specs)}
-    moved = {spec: sum(one.formula.value for one in traffic(kernel)) for spec, kernel in kernels.items()}
-    done = {spec: sum(one.formula.value for one in work(kernel)) for spec, kernel in kernels.items()}
-    return Counted(len(specs), sum(moved[spec] for spec in specs), sum(done[spec] for spec in specs))
+    """With the numbers that each launch gives, and without what bounds leave out (the upper half of a causal mask): what a
+    profile counts."""
+    calls = [checked.settled(step) for step in checked.steps.steps if isinstance(step, LaunchCall)]
+    kinds = {(call.spec, call.scalars): call for call in calls}
+    kernels = {kind: launched_kernel(checked.kernel(call.spec), call.numbers) for kind, call in kinds.items()}
+    moved = {kind: sum(one.bounded for one in traffic(kernel)) for kind, kernel in kernels.items()}
+    done = {kind: sum(flops_of(kernel).values()) for kind, kernel in kernels.items()}
+    every = [(call.spec, call.scalars) for call in calls]
+    return Counted(len(every), sum(moved[kind] for kind in every), sum(done[kind] for kind in every))
 
 
 class NotRun(Exception):
@@ -117,7 +122,7 @@ class Lab:
 
     def counted(self, program: str, **settings: Value) -> Counted:
         """What a program's schedule launches, with the bytes and FLOPs of its kernels' formulas."""
-        name = kept.key("counted", program, sorted(settings.items()))
+        name = kept.key("counted within bounds", program, sorted(settings.items()))
         found = kept.read(name)
         if found is None:
             found = asdict(_counted(api.load(program, **settings).checked))
