@@ -272,7 +272,7 @@ class Builder:
         return {"shape": shape, "interval": max(actor.interval, *(p.packets for p in ports))}
 
     def add_stages(self, number: int, timing: QueueTiming) -> dict[str, int]:
-        """The servers that the tokens of a queue visit, at times that are moved on by `shift`."""
+        """The servers that the tokens of a queue visit, at times that are moved on by its shift of the lookahead."""
         start = len(self.stages) if timing.stages else layout.UNSERVED
         shift = self.ahead.shifts[number]
         flow = timing.flow if timing.flow >= 0 else number
