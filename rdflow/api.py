@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # what runs things takes numba along, which takes time to imp
 
     from rdflow.dsl.collectives import Form
     from rdflow.generation import Model
+    from rdflow.interpreter.choices import Drawn
     from rdflow.interpreter.execution import Execution
     from rdflow.interpreter.machine import Machine
     from rdflow.interpreter.profile import KernelProfile, Profile
@@ -149,14 +150,19 @@ class Program:
     def timed(self, given: Mapping[str, Any] | None = None, seed: int = 0) -> Execution:
         """The program at cycle 0 without values, or with them where they decide how often loops run, or what is launched.
         Which expert of a pool runs is drawn by chance from `seed`, unless the tensor that says so is given."""
-        if not (self.bounding or self.reading):
-            return self.execution()
-        from rdflow.interpreter.choices import drawn
-
-        choices = None if self.bounding else drawn(self.checked.program, given or {}, seed)
-        if choices is None:
+        choices = self.drawn(given, seed)
+        if choices is None and (self.bounding or self.reading):
             return self.execution(self.inputs(given, seed))
         return self.execution(choices=choices)
+
+    def drawn(self, given: Mapping[str, Any] | None = None, seed: int = 0) -> Drawn | None:
+        """What the schedule reads in a run without values: as given, or drawn by chance. None: it reads nothing, or values
+        must be computed."""
+        if self.bounding or not self.reading:
+            return None
+        from rdflow.interpreter.choices import drawn
+
+        return drawn(self.checked.program, given or {}, seed)
 
     def run(self, verify: bool = False, seed: int = 0, progress: Progress | None = None, **given: Any) -> Result:
         """Execute with values, cycle by cycle. `verify` holds the outputs against the NumPy evaluator."""

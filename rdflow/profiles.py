@@ -1,8 +1,9 @@
 """Profiles are kept in the user's cache, by what they follow from: a profile that is known is not simulated again.
 
 The key is a digest of the text, the library, the params, the machine, and the sources of all that checks, maps, executes
-and counts. Profiles whose cycles depend on values are not kept. A file holds a digest of itself: one that is cut short,
-changed, or of other classes is as good as none; it comes whole or not at all, whoever else writes it.
+and counts; where values decide how often loops run or what is launched, also of those that were given and of the seed of the
+others. A file holds a digest of itself: one that is cut short, changed, or of other classes is as good as none; it comes
+whole or not at all, whoever else writes it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import io
 import os
 import pickle
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from copy import copy
 from dataclasses import replace
@@ -41,14 +42,12 @@ CLASSES = {
 """what may be made of a file, beside our own records: no functions"""
 
 
-def keepable(program: Program) -> bool:
-    """Whether the cycles follow from the program alone."""
-    return not program.bounding and not program.reading
+NONE: Mapping[str, Any] = {}
 
 
-def read(program: Program) -> Profile | None:
-    """The kept profile of a program, if there is a whole one."""
-    path = _path(program)
+def read(program: Program, given: Mapping[str, Any] = NONE, seed: int = 0) -> Profile | None:
+    """The kept profile of a program with these values, if there is a whole one."""
+    path = _path(program, given, seed)
     try:
         content = path.read_bytes()
         digest, packed = content[:32], content[32:]
@@ -62,11 +61,11 @@ def read(program: Program) -> Profile | None:
     return found if isinstance(found, Profile) else None
 
 
-def write(program: Program, profile: Profile) -> None:
-    """Keep a profile; no harm where there is no room, or where something of it cannot be kept."""
+def write(program: Program, profile: Profile, given: Mapping[str, Any] = NONE, seed: int = 0) -> None:
+    """Keep a profile, and the values that it followed from by their digests; no harm where there is no room, or where something of it cannot be kept."""
     now = datetime.now().astimezone().isoformat(" ", "seconds")
     buffer = io.BytesIO()
-    path = _path(program)
+    path = _path(program, given, seed)
     with suppress(OSError, pickle.PicklingError, TypeError, AttributeError):
         _Writer(buffer, pickle.HIGHEST_PROTOCOL).dump(replace(profile, cached=now, agenda=_slim(profile.agenda)))
         packed = zlib.compress(buffer.getvalue(), 1)
@@ -99,12 +98,29 @@ def _tidy(folder: Path) -> None:
 # -- what a profile follows from ---------------------------------------------------------------------------------------
 
 
-def _path(program: Program) -> Path:
+def _path(program: Program, given: Mapping[str, Any] = NONE, seed: int = 0) -> Path:
     declared = program.checked.program
     texts = [(source.name, source.text) for source in _sources(declared)]
     settings = [sorted(p.params.items()) for p in _declarations(declared)]
-    parts = (_versions(), texts, settings, repr(program.machine), program.collective, program.policy)
+    values = _values(given, seed) if program.bounding or program.reading else ()
+    parts = (_versions(), texts, settings, repr(program.machine), program.collective, program.policy, *values)
     return folder() / f"{sha256(repr(parts).encode()).hexdigest()[:40]}.profile"
+
+
+def _values(given: Mapping[str, Any], seed: int) -> tuple[object, ...]:
+    """What values follow from: the seed and who draws from it, and by name another seed or the digest of an array."""
+    import numpy as np
+
+    return np.__version__, seed, [(name, _digest(value)) for name, value in sorted(given.items())]
+
+
+def _digest(value: Any) -> object:
+    import numpy as np
+
+    if isinstance(value, int):
+        return value
+    array = np.ascontiguousarray(value)
+    return array.dtype.str, np.shape(value), sha256(array.tobytes()).hexdigest()
 
 
 def _declarations(program: Declared) -> Iterator[Declared]:

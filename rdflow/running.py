@@ -195,6 +195,11 @@ class Asked:
     def paths(self) -> tuple[Path, ...]:
         return tuple(path for path in (self.trace, self.report) if path is not None)
 
+    @property
+    def run(self) -> bool:
+        """Whether something is asked for that a kept profile has not."""
+        return self.what_if or bool(self.paths)
+
 
 def profile(
     file: str,
@@ -213,7 +218,7 @@ def profile(
     """Execute a program without values (with them, where they decide the cycles), and print where the cycles went. Leaves
     where it cannot. `cache`: what is known from an earlier profile is not executed again."""
     with ending(told):
-        from rdflow import options
+        from rdflow import options, profiles
 
         asked = asked or Asked()
         rival = options.rival(machine, machine_set)
@@ -228,12 +233,12 @@ def profile(
         given = options.inputs(input_, program.checked.program, seed)
         if given and not program.bounding and not program.reading:
             note("the cycles of this program do not depend on values: --input changes nothing", told)
-        kept = _kept(program, asked, cache)
-        execution = None if kept is not None else program.timed(given, seed)
-        found, doubled = kept, None
-        if execution is not None:
+        found = profiles.read(program, given, seed) if cache and not asked.run else None
+        doubled = None
+        if found is None:
+            execution = program.timed(given, seed)
             found, doubled = _profiled(program, execution, asked, told)
-        assert found is not None
+            profiles.write(program, found, given, seed)
         _tell_warnings(program, found, told)
         if told.as_json:
             from rdflow.document import document
@@ -247,7 +252,7 @@ def profile(
             random = options.random_inputs(program.checked.program, given, seed)
             print_rich(
                 *depends(program, random),
-                *([] if execution is None else chosen_at_random(execution)),
+                *chosen_at_random(program.drawn(given, seed)),
                 *summary(program, found)[:1],
                 *profiled(program, found, asked.ports),
                 *scheduled(found.agenda, program.machine),
@@ -256,17 +261,8 @@ def profile(
             )
 
 
-def _kept(program: Program, asked: Asked, cache: bool) -> Profile | None:
-    """The profile from the cache, where nothing beside it is asked for that needs a run."""
-    from rdflow import profiles
-
-    needs_run = asked.what_if or asked.paths or not cache or not profiles.keepable(program)
-    return None if needs_run else profiles.read(program)
-
-
 def _profiled(program: Program, execution: Execution, asked: Asked, told: Told) -> tuple[Profile, list[Doubled] | None]:
-    """The profile of a run, which is kept; with what doubling gives and files, where they are asked for."""
-    from rdflow import profiles
+    """The profile of a run; with what doubling gives and files, where they are asked for."""
     from rdflow.interpreter.profile import profile as profile_of
 
     announce_compilation(bool(program.bounding), told)
@@ -278,8 +274,6 @@ def _profiled(program: Program, execution: Execution, asked: Asked, told: Told) 
         found = profile_of(execution)
         if asked.paths:
             _write_files(program, execution, found, doubled, asked, meter)
-    if profiles.keepable(program):
-        profiles.write(program, found)
     return found, doubled
 
 

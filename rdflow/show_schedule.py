@@ -11,7 +11,6 @@ from rich.text import Text
 from rdflow.interpreter.agenda import Agenda
 from rdflow.interpreter.allocate import size_text
 from rdflow.interpreter.choices import Drawn
-from rdflow.interpreter.execution import Execution
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.memory import MemoryPlan, Placed
 from rdflow.interpreter.symbols import BEFORE
@@ -44,10 +43,9 @@ def scheduled(agenda: Agenda, machine: Machine) -> list[Any]:
     ]
 
 
-def chosen_at_random(execution: Execution) -> list[str]:
+def chosen_at_random(choices: Drawn | None) -> list[str]:
     """Which experts ran by chance, as nobody computed the choices."""
-    choices = execution.choices
-    if not isinstance(choices, Drawn) or not choices.below:
+    if choices is None or not choices.below:
         return []
     names = ", ".join(f"{name} (below {count})" for name, count in choices.below.items())
     return [f"no values: {names} drawn at random, seed {choices.seed}; `--input NAME=FILE.npy` gives them"]

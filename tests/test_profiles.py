@@ -5,6 +5,7 @@ import pickle
 import zlib
 from hashlib import sha256
 
+import numpy as np
 import pytest
 
 import rdflow
@@ -104,8 +105,51 @@ def test_a_file_makes_no_functions(folder, tmp_path):
     assert profiles.read(program) is None and not trace.exists()
 
 
-def test_cycles_that_depend_on_values_are_not_kept():
-    assert profiles.keepable(loaded()) and not profiles.keepable(loaded(RAGGED))
+def kept(program, given, seed=0):
+    """Simulated and kept: what is read then says the same."""
+    profile = program.profile(seed=seed, **given)
+    profiles.write(program, profile, given, seed)
+    found = profiles.read(program, given, seed)
+    assert found.kernels == profile.kernels and told(program, found) == told(program, profile)
+    return profile
+
+
+def test_values_that_decide_cycles_are_part_of_the_key():
+    """Lengths of rows: other ones take other cycles, and are another profile; so are those of another seed."""
+    program = loaded(RAGGED)
+    short, long = ({"LEN": np.full(4, n, np.int32)} for n in (3, 40))
+    drawn = kept(program, {}, 5)
+    found = [kept(program, given).cycles for given in (short, long)]
+    assert found[0] < found[1] and drawn.cycles not in found
+    for given, seed in (({}, 0), ({}, 6), ({"LEN": short["LEN"] + 1}, 0), ({"LEN": 5}, 0), (short, 1)):
+        assert profiles.read(program, given, seed) is None
+    same = short["LEN"].copy()
+    assert profiles.read(program, {"LEN": same}).cycles == found[0]
+    same[3] = 4
+    assert profiles.read(program, {"LEN": same}) is None
+
+
+@pytest.mark.parametrize("group", [0, 1])
+def test_choices_that_decide_what_is_launched_are_part_of_the_key(group):
+    """Without values choices are drawn; with GROUP the order of prompts is computed, from all inputs."""
+    program = rdflow.load("samba_coe", N=4, Q=2, B=2, T=4, M=2, GROUP=group)
+    other = kept(program, {}, 1)
+    chosen = {"CHOICE": np.array([[0, 1], [1, 0]], np.int32)} if not group else {"PROMPT": 7}
+    profile = kept(program, chosen)
+    assert profiles.read(program) is None and profiles.read(program, chosen, 2) is None
+    assert profiles.read(program, seed=1).cached and told(program, profiles.read(program, {}, 1)) == told(
+        program, other
+    )
+    if not group:
+        asked = [(s.expert.number, s.hit) for s in profiles.read(program, chosen).agenda.switches]
+        assert asked == [(0, False), (1, False), (1, True), (0, True)]
+        assert told(program, profiles.read(program, chosen)) == told(program, profile)
+
+
+def test_values_change_nothing_of_a_profile_that_none_decide():
+    program = loaded()
+    profiles.write(program, program.profile())
+    assert profiles.read(program, {"X": 3}, 4) is not None
 
 
 def test_the_longest_unused_go(folder, monkeypatch):
@@ -130,6 +174,15 @@ def test_the_command_says_where_a_profile_comes_from(tmp_path, capsys):
     assert (
         printed[0] == printed[2] == printed[1].partition("; from the cache")[0] + printed[1].partition("it again)")[2]
     )
+
+
+def test_the_command_says_what_was_drawn_of_a_kept_profile_too(capsys):
+    printed = []
+    for _ in range(2):
+        running.profile("samba_coe", Told(False, False), set_=["N=4", "Q=1", "B=2", "T=4", "M=2"], seed=3)
+        printed.append(" ".join(capsys.readouterr().out.split()))
+    assert "from the cache" not in printed[0] and "from the cache" in printed[1]
+    assert all("CHOICE (below 4) drawn at random, seed 3" in text for text in printed)
 
 
 def test_what_needs_a_run_runs(tmp_path, capsys):
