@@ -23,6 +23,7 @@ from rdflow.dsl.schedule import Walk
 from rdflow.dsl.slices import argument_of, number, place_of, sliced, view_of
 from rdflow.dsl.steps import Activation, CopyCall, LaunchCall, LaunchSpec, Pause, Read, Step
 from rdflow.interpreter.agenda import Agenda, Logged
+from rdflow.interpreter.alike import Alike
 from rdflow.interpreter.allocate import unit_table
 from rdflow.interpreter.collectives import chosen
 from rdflow.interpreter.faults import deadlock
@@ -69,7 +70,9 @@ class Execution:
     """the launch after the current one; None: there is none"""
     _transfers: Transfers = field(init=False)
     _slowed: dict[tuple[LaunchSpec, object], int] = field(default_factory=dict)
-    _seen: dict[tuple[LaunchSpec, object], Launched] = field(default_factory=dict)
+    _seen: dict[tuple[LaunchSpec, bytes], Launched] = field(default_factory=dict)
+    _alike: dict[LaunchSpec, Alike] = field(default_factory=dict)
+    _keys: dict[tuple[LaunchSpec, object], bytes] = field(default_factory=dict)
     _read: list[Value] = field(default_factory=list)
     _first: dict[str, Array] | None = None
     """the values at cycle 0, where the cycles depend on them"""
@@ -190,24 +193,40 @@ class Execution:
         compiled = self.compile(call.spec)
         start = last.end if last is not None else 0
         self.launched.append(Launched(call, compiled, start, self._enter(call, compiled)))
-        self._seen.setdefault((call.spec, call.scalars), self.launched[-1])
+        if self.values is None:
+            self._seen.setdefault((call.spec, self._key(call)), self.launched[-1])
         return self.launched[-1]
 
     def _repeated(self, until: int | None) -> Launched | None:
-        """The next launch, where one before it was the same and it ends by `until`: it is known and not simulated.
+        """The next launch, where one before it was alike and it ends by `until`: it is known and not simulated.
 
         Without values nothing depends on data, launches follow one another, and each finds the memory channels idle.
-        A kernel's tensors have the addresses of its mapping in all its launches, so the channels are the same too.
+        A kernel's tensors have the addresses of its mapping in all its launches, so the channels are the same too, where
+        the numbers of the launch do not change them (`alike`).
         """
-        last = self.current
-        if self.values is not None or last is None or not last.finished:
+        last, call = self.current, self._next
+        if (
+            self.values is not None
+            or last is None
+            or not last.finished
+            or call is None
+            or call.spec not in self._tables
+        ):
             return None
-        call = self._next
-        same = None if call is None else self._seen.get((call.spec, call.scalars))
-        if call is None or same is None or (until is not None and until < last.end + same.counted.cycles):
+        same = self._seen.get((call.spec, self._key(call)))
+        if same is None or (until is not None and until < last.end + same.counted.cycles):
             return None
         self.launched.append(same.again(call, last.end))
         return self.launched[-1]
+
+    def _key(self, call: LaunchCall) -> bytes:
+        """The same for launches of a kernel that are alike; its tables are there."""
+        known = (call.spec, call.scalars)
+        if known not in self._keys:
+            if call.spec not in self._alike:
+                self._alike[call.spec] = Alike.of(self._tables[call.spec].restart.image)
+            self._keys[known] = self._alike[call.spec].key(call.numbers)
+        return self._keys[known]
 
     # -- the schedule --------------------------------------------------------------------------------------------------
 

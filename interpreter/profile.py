@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
-from rdflow.dsl.arguments import Scalars
 from rdflow.dsl.diagnostics import Diagnostic
 from rdflow.dsl.firings import firings
 from rdflow.dsl.formulas import flops_of
@@ -29,6 +28,7 @@ from rdflow.interpreter.machine import BURST, Machine
 from rdflow.interpreter.network import Link, traffic
 from rdflow.interpreter.reconcile import Compared, compared
 from rdflow.interpreter.states import STATES, Cycles
+from rdflow.interpreter.weighed import Weighed, weighed
 
 
 @dataclass(frozen=True)
@@ -215,13 +215,13 @@ def _sum(parts: Iterable[TierProfile], seconds: float) -> TierProfile:
 def _kernel(name: str, group: list[Launched], machine: Machine) -> KernelProfile:
     compiled = group[0].compiled
     netlist = compiled.netlist
-    counted = [l.counted.counters for l in group]
+    kinds = weighed(group)
+    counted, times = [kind.counters for kind in kinds], [kind.times for kind in kinds]
     cycles = sum(l.counted.cycles for l in group)
-    spent = sum((l.counted.states for l in group[1:]), group[0].counted.states)
-    given = [l.call.numbers for l in group]
-    kernels = [launched_kernel(compiled.kernel, numbers) for numbers in given]
+    spent = sum((kind.states for kind in kinds[1:]), kinds[0].states)
+    kernels = [launched_kernel(compiled.kernel, kind.one.call.numbers) for kind in kinds]
     work = [flops_of(kernel) for kernel in kernels]
-    units = tuple(_units(netlist, counted, spent, work, given))
+    units = tuple(_units(netlist, kinds, spent, work))
     seconds = cycles / float(machine.socket.clock)
     flops = sum(u.flops for u in units)
     tiers = _tiers(netlist, counted, machine, seconds)
@@ -244,7 +244,7 @@ def _kernel(name: str, group: list[Launched], machine: Machine) -> KernelProfile
         limited.waits,
         _peak(machine) * netlist.sockets,
         _by_tensor(netlist, counted),
-        compared(kernels, netlist, counted),
+        compared(kernels, netlist, counted, times),
         BURST * sum(mesh.values()),
         carried,
     )
@@ -262,14 +262,10 @@ def _peak(machine: Machine) -> float:
 
 
 def _units(
-    netlist: Netlist,
-    counted: list[Counters],
-    spent: Cycles,
-    work: Sequence[dict[str, int]],
-    given: Sequence[Scalars],
+    netlist: Netlist, kinds: Sequence[Weighed], spent: Cycles, work: Sequence[dict[str, int]]
 ) -> Iterable[UnitProfile]:
-    """`spent`: actors x STATES, over all launches; `work`: by launch, what its lines are to do; `given`: its numbers."""
-    launches = tuple(zip(counted, work, given, strict=True))
+    """`spent`: actors x STATES, over all launches; `work`: by kind of launch, what its lines are to do."""
+    launches = tuple(zip(kinds, work, strict=True))
     for number, info in enumerate(netlist.units):
         actors = [i for i, a in netlist.actors_of(number) if a.kind in MAIN]
         yield UnitProfile(
@@ -278,19 +274,19 @@ def _units(
             info.verb,
             info.order,
             len(actors),
-            sum(int(c.firings[actors].sum()) for c in counted),
+            sum(int(kind.counters.firings[actors].sum()) for kind in kinds),
             **dict(zip(STATES, spent[actors].sum(axis=0).tolist(), strict=True)),
-            flops=sum(_flops(netlist, number, c, w.get(info.name, 0), n) for c, w, n in launches),
+            flops=sum(kind.times * _flops(netlist, number, kind.one, w.get(info.name, 0)) for kind, w in launches),
         )
 
 
-def _flops(netlist: Netlist, unit: int, counted: Counters, flops: int, numbers: Scalars) -> int:
+def _flops(netlist: Netlist, unit: int, launched: Launched, flops: int) -> int:
     """FLOPs of a launch. Where streams bound loops: of the iterations that ran, whole tiles of them."""
     actors = [(i, a) for i, a in netlist.actors_of(unit) if a.kind in MAIN]
     if not any(loop.port >= 0 for _, a in actors for loop in a.loops):
         return flops
-    ran = sum(int(counted.firings[i]) for i, _ in actors)
-    return flops * ran // max(1, sum(firings(with_numbers(a, numbers)) for _, a in actors))
+    ran = sum(int(launched.counted.counters.firings[i]) for i, _ in actors)
+    return flops * ran // max(1, sum(firings(with_numbers(a, launched.call.numbers)) for _, a in actors))
 
 
 def _tiers(netlist: Netlist, counted: list[Counters], machine: Machine, seconds: float) -> dict[str, TierProfile]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -37,31 +37,38 @@ class Compared:
     causes: tuple[tuple[str, int], ...]
 
 
-def compared(kernels: Sequence[Kernel], netlist: Netlist, counted: Sequence[Counters]) -> tuple[Compared, ...]:
+def compared(
+    kernels: Sequence[Kernel], netlist: Netlist, counted: Sequence[Counters], times: Sequence[int]
+) -> tuple[Compared, ...]:
     """Every line that moves bytes to or from a tier, then every one that computes, over all launches counted.
 
-    `kernels`: of each launch, with its numbers.
+    `kernels`: of each kind of launch, with its numbers; `times`: how many there are of it, all of them in its counters.
     """
-    run = _Run(netlist, counted)
+    run = _Run(netlist, counted, times)
     moved = (run.moved(lines) for lines in zip(*map(traffic, kernels), strict=True))
     inside = [flops_of(kernel) for kernel in kernels]
-    computed = (run.computed(l, sum(f[l.unit] for f in inside)) for l in work(kernels[0]))
+    computed = (run.computed(l, run.summed(f[l.unit] for f in inside)) for l in work(kernels[0]))
     return (*moved, *computed)
 
 
 class _Run:
     """What the counters say of units and streams."""
 
-    def __init__(self, netlist: Netlist, counted: Sequence[Counters]):
+    def __init__(self, netlist: Netlist, counted: Sequence[Counters], times: Sequence[int]):
         self.netlist = netlist
-        self.launches = len(counted)
+        self.times = times
+        self.launches = sum(times)
         self.firings = np.sum([c.firings for c in counted], axis=0)
         self.pushes = np.sum([c.pushes for c in counted], axis=0)
         self.pops = np.sum([c.pops for c in counted], axis=0)
         self.units = {unit.name: i for i, unit in enumerate(netlist.units)}
 
+    def summed(self, each: Iterable[int]) -> int:
+        """Over all launches, of what one of each kind has."""
+        return sum(n * value for n, value in zip(self.times, each, strict=True))
+
     def moved(self, lines: Sequence[Traffic]) -> Compared:
-        line, bounded = lines[0], sum(l.bounded for l in lines)
+        line, bounded = lines[0], self.summed(l.bounded for l in lines)
         formula = line.formula.value * self.launches
         ran = self.tokens(line.unit) * line.token
         measured = BURST * self.bursts(line.unit)

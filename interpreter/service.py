@@ -19,14 +19,16 @@ from rdflow.dsl.pools import Kind, Pool
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.schedule import Walk
-from rdflow.dsl.steps import Activation, CopyCall, LaunchCall, Pause, Read, Step
+from rdflow.dsl.steps import Activation, CopyCall, LaunchCall, LaunchSpec, Pause, Read, Step
 from rdflow.interpreter.agenda import under_copy
+from rdflow.interpreter.alike import Alike
 from rdflow.interpreter.costs import Cost, Stretch, missing, mixed, points
 from rdflow.interpreter.execution import Execution
-from rdflow.interpreter.image import advance, build
+from rdflow.interpreter.image import advance, blank, build
 from rdflow.interpreter.launched import Compiled
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.requests import Requests
+from rdflow.interpreter.restart import Restart
 from rdflow.interpreter.transfer import Transfers
 
 CODE = "RDF331"
@@ -45,20 +47,31 @@ class Sized:
     reads: bool
     transfers: Transfers
     _known: dict[object, Cost] = field(default_factory=dict, repr=False)
+    _tables: dict[LaunchSpec, tuple[Restart, Alike]] = field(default_factory=dict, repr=False)
 
     def cost(self, call: LaunchCall) -> Cost:
-        """A launch, simulated once."""
-        key = (call.spec, call.scalars)
+        """A launch, simulated once with all that are alike."""
+        call = self.execution.checked.settled(call)
+        restart, alike = self._ready(call.spec)
+        key = (call.spec, alike.key(call.numbers))
         if key not in self._known:
-            self._known[key] = self._simulated(self.execution.checked.settled(call))
+            self._known[key] = self._simulated(call, restart)
         return self._known[key]
 
-    def _simulated(self, call: LaunchCall) -> Cost:
-        compiled, checked = self.execution.compile(call.spec), self.execution.checked
+    def _ready(self, spec: LaunchSpec) -> tuple[Restart, Alike]:
+        """The tables of a kernel. Raises CompileError where values decide its cycles."""
+        if spec not in self._tables:
+            compiled, checked = self.execution.compile(spec), self.execution.checked
+            if compiled.kernel.bounding:
+                why = f"the cycles of `{spec.kernel}` depend on values"
+                raise CompileError([_refused(checked, why)], checked.program.source)
+            restart = Restart.of(blank(compiled.mapped, False))
+            self._tables[spec] = restart, Alike.of(restart.image)
+        return self._tables[spec]
+
+    def _simulated(self, call: LaunchCall, restart: Restart) -> Cost:
+        compiled = self.execution.compile(call.spec)
         machine, mapped = self.execution.machine, compiled.mapped
-        if compiled.kernel.bounding:
-            why = f"the cycles of `{call.spec.kernel}` depend on values"
-            raise CompileError([_refused(checked, why)], checked.program.source)
         beside: list[int] = []
 
         def slowed() -> int:
@@ -68,7 +81,7 @@ class Sized:
                 beside.append(image.cycles)
             return beside[0]
 
-        image = build(mapped, scalars=call.numbers)
+        image = restart.begin(call.numbers)
         advance(image)
         home = f"{call.expert.pool}." if call.expert else ""
         what = f"launch {home}{call.spec.kernel}"
