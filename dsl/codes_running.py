@@ -101,6 +101,19 @@ ENTRIES: tuple[str, ...] = (
         rdflow paper --only figure13
     """,
     """
+    RDF309: a kernel that cannot be extrapolated
+
+    `rdflow profile --extrapolate NL=2,4` simulates a kernel that carries a state over an axis, as a model over its layers,
+    with two and with four of them in place of all, and goes on from there in a line. So the param is the length of that axis
+    and of nothing else: the kernel has the same units and queues with each of these numbers, on the same places.
+
+    wrong:
+        rdflow profile llama_decode --extrapolate C=64,128
+
+    right:
+        rdflow profile llama_decode --extrapolate NL=2,4
+    """,
+    """
     RDF401: the kernel stands still
 
     Every unit waits for another one: a queue is full on one path and empty on another that parts from it and meets it

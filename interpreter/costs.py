@@ -36,12 +36,16 @@ class Stretch:
     cycles: list[int]
 
 
-def points(values: Sequence[int]) -> tuple[int, ...]:
-    """Those of some numbers in order that are simulated: all, or POINTS of them, each about as many times the one before."""
-    if len(values) <= POINTS:
+def points(values: Sequence[int], most: int | None = None) -> tuple[int, ...]:
+    """Those of some numbers in order that are simulated: all, or `most` of them (None: POINTS), at least two, each about as
+    many times the one before."""
+    many = POINTS if most is None else most
+    if len(values) <= many:
         return tuple(values)
     low, high = values[0], values[-1]
-    wanted = [low * (high / low) ** (i / (POINTS - 1)) for i in range(POINTS)]
+    ratio = high / low if low > 0 else 1.0
+    steps = [i / (many - 1) for i in range(many)]
+    wanted = [low * ratio**step if low > 0 else low + (high - low) * step for step in steps]
     return tuple(sorted({min(values, key=lambda v: (abs(v - w), v)) for w in wanted}))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from dataclasses import field
 from time import perf_counter
 from typing import Any
@@ -23,12 +24,13 @@ from rdflow.dsl.schedule import Walk
 from rdflow.dsl.slices import argument_of, number, place_of, sliced, view_of
 from rdflow.dsl.steps import Activation, CopyCall, LaunchCall, LaunchSpec, Pause, Read, Step
 from rdflow.interpreter.agenda import Agenda, Logged
-from rdflow.interpreter.alike import Alike
 from rdflow.interpreter.allocate import unit_table
 from rdflow.interpreter.collectives import chosen
+from rdflow.interpreter.estimates import Estimate, Estimates, Resize
 from rdflow.interpreter.faults import deadlock
 from rdflow.interpreter.image import Status, advance, blank, load, memory_words
 from rdflow.interpreter.kernel.layout import FAR
+from rdflow.interpreter.known import Known
 from rdflow.interpreter.lasting import lasting
 from rdflow.interpreter.launched import Compiled, Launched, Tables, Turn
 from rdflow.interpreter.machine import Machine
@@ -62,6 +64,10 @@ class Execution:
     """what the schedule reads, in a run without values"""
     policy: str | None = None
     """of caches, instead of those of the pools"""
+    estimate: Estimate | None = None
+    resize: Resize | None = None
+    """how launches are estimated that are not simulated, without values, and the program with other params for that"""
+    estimates: Estimates | None = field(init=False, default=None)
     plan: MemoryPlan = field(init=False)
     log: list[Logged] = field(default_factory=list)
     """the steps that are done"""
@@ -70,9 +76,7 @@ class Execution:
     """the launch after the current one; None: there is none"""
     _transfers: Transfers = field(init=False)
     _slowed: dict[tuple[LaunchSpec, object], int] = field(default_factory=dict)
-    _seen: dict[tuple[LaunchSpec, bytes], Launched] = field(default_factory=dict)
-    _alike: dict[LaunchSpec, Alike] = field(default_factory=dict)
-    _keys: dict[tuple[LaunchSpec, object], bytes] = field(default_factory=dict)
+    _known: Known = field(default_factory=Known)
     _read: list[Value] = field(default_factory=list)
     _first: dict[str, Array] | None = None
     """the values at cycle 0, where the cycles depend on them"""
@@ -87,6 +91,8 @@ class Execution:
         self.plan = plan(self.checked, self.machine)
         self.checked = respelled(self.checked, self.plan)
         self._steps = Walk(self.checked.program, self._value, Reporter(), running=True).steps()
+        if self.estimate is not None and self.resize is not None and self.values is None:
+            self.estimates = Estimates(self, self.estimate, self.resize, self._coming())
         self._proceed()
 
     @property
@@ -116,9 +122,10 @@ class Execution:
         if progress is not None:
             progress(self)
         while not self.finished and (until is None or self.time < until):
-            repeated = self._repeated(until)
-            if repeated is not None:
-                self.log.append(self._logged(repeated))
+            known = self._estimated(progress) if self.estimates is not None else self._repeated(until)
+            if known is not None:
+                self.launched.append(known)
+                self.log.append(self._logged(known))
                 self._proceed()
                 continue
             launched = self._running()
@@ -194,16 +201,11 @@ class Execution:
         start = last.end if last is not None else 0
         self.launched.append(Launched(call, compiled, start, self._enter(call, compiled)))
         if self.values is None:
-            self._seen.setdefault((call.spec, self._key(call)), self.launched[-1])
+            self._known.keep(self.launched[-1], self._tables[call.spec])
         return self.launched[-1]
 
     def _repeated(self, until: int | None) -> Launched | None:
-        """The next launch, where one before it was alike and it ends by `until`: it is known and not simulated.
-
-        Without values nothing depends on data, launches follow one another, and each finds the memory channels idle.
-        A kernel's tensors have the addresses of its mapping in all its launches, so the channels are the same too, where
-        the numbers of the launch do not change them (`alike`).
-        """
+        """The next launch, where one before it was alike and it ends by `until`: it is known and not simulated."""
         last, call = self.current, self._next
         if (
             self.values is not None
@@ -213,20 +215,40 @@ class Execution:
             or call.spec not in self._tables
         ):
             return None
-        same = self._seen.get((call.spec, self._key(call)))
+        same = self._known.find(call, self._tables[call.spec])
         if same is None or (until is not None and until < last.end + same.counted.cycles):
             return None
-        self.launched.append(same.again(call, last.end))
+        return same.again(call, last.end)
+
+    # -- estimates -----------------------------------------------------------------------------------------------------
+
+    def _coming(self) -> list[LaunchCall]:
+        """All launches of the schedule, which reads what `choices` say."""
+        steps = Walk(self.checked.program, self._value, Reporter(), running=True).steps()
+        found = [self.checked.settled(step) for step in steps if isinstance(step, LaunchCall)]
+        self._read.clear()
+        return found
+
+    def _estimated(self, progress: Callable[[Execution], None] | None) -> Launched:
+        assert self.estimates is not None and self._next is not None
+        return self.estimates.launched(self._next, self.time, progress)
+
+    def alone(self, compiled: Mapping[LaunchSpec, Compiled]) -> Execution:
+        """Without its schedule, for launches of these kernels one by one (`simulate`)."""
+        found = copy(self)
+        found.launched, found.log, found._steps, found._next = [], [], iter(()), None
+        found.compiled, found._tables, found._known, found.estimates = dict(compiled), {}, Known(), None
+        return found
+
+    def simulate(self, call: LaunchCall, progress: Callable[[Execution], None] | None = None) -> Launched:
+        """A launch of a kernel: known, where one was alike."""
+        self._next = call
+        self.advance(progress=progress)
         return self.launched[-1]
 
-    def _key(self, call: LaunchCall) -> bytes:
-        """The same for launches of a kernel that are alike; its tables are there."""
-        known = (call.spec, call.scalars)
-        if known not in self._keys:
-            if call.spec not in self._alike:
-                self._alike[call.spec] = Alike.of(self._tables[call.spec].restart.image)
-            self._keys[known] = self._alike[call.spec].key(call.numbers)
-        return self._keys[known]
+    def kind(self, call: LaunchCall) -> bytes:
+        """The same for launches of a kernel that are alike."""
+        return self._known.kind(call, self._tables_of(call, self.compile(call.spec)))
 
     # -- the schedule --------------------------------------------------------------------------------------------------
 
@@ -269,12 +291,7 @@ class Execution:
     def _enter(self, call: LaunchCall, compiled: Compiled) -> Turn:
         """Give a launch the tables of its kernel at their first cycle, with its numbers and tensors. What is in its place
         from the launch before stays there; versions that stores make are always brought anew."""
-        tables = self._tables.get(call.spec)
-        if tables is None:
-            threads = self.threads if self.values is None else self.cores
-            with lasting():
-                image = blank(compiled.mapped, self.values is not None, threads)
-                tables = self._tables[call.spec] = Tables(Restart.of(image))
+        tables = self._tables_of(call, compiled)
         turn = tables.begin(call.numbers)
         for at, memory in enumerate(compiled.netlist.memories):
             if self.values is not None and memory.tensor is not None:
@@ -285,6 +302,15 @@ class Execution:
                     load(tables.restart.image, at, self._slice(call, name))
                     tables.holds[at] = holds
         return turn
+
+    def _tables_of(self, call: LaunchCall, compiled: Compiled) -> Tables:
+        """The tables of a kernel, made once."""
+        if call.spec not in self._tables:
+            threads = self.threads if self.values is None else self.cores
+            with lasting():
+                image = blank(compiled.mapped, self.values is not None, threads)
+                self._tables[call.spec] = Tables(Restart.of(image))
+        return self._tables[call.spec]
 
     def _written(self, name: str) -> None:
         """A tensor is about to change: from now on its array belongs to this execution."""

@@ -99,13 +99,16 @@ class Launched:
     call: LaunchCall
     compiled: Compiled
     start: int
-    turn: Turn
+    turn: Turn | None
+    """none where it was not simulated"""
     host_seconds: float = 0.0
     repeats: bool = False
-    """whether it was not simulated, as a launch before it is the same"""
+    """whether it was not simulated, as a launch before it is alike"""
     _counted: Counted | None = None
     """of a launch that has ended"""
     _rerun: Image | None = None
+    modelled: bool = False
+    """whether what is counted was not all simulated (`estimates`)"""
 
     @property
     def finished(self) -> bool:
@@ -114,7 +117,7 @@ class Launched:
     @property
     def image(self) -> Image:
         """Its tables. Where a later launch has them by now, it runs again: without values, which are gone."""
-        found = self.turn.image or self._rerun
+        found = (self.turn and self.turn.image) or self._rerun
         if found is None:
             found = self._rerun = build(self.compiled.mapped, scalars=self.call.numbers)
             advance(found)
@@ -132,6 +135,7 @@ class Launched:
 
     def begin_apart(self, threads: int) -> None:
         """Begin again, with the sockets in so many threads: results are the same."""
+        assert self.turn is not None, "it runs"
         self.turn = self.turn.tables.apart(self.call.numbers, threads)
 
     def end_here(self) -> None:
@@ -140,7 +144,7 @@ class Launched:
 
     def again(self, call: LaunchCall, start: int) -> Launched:
         """A launch that does the same, later."""
-        return Launched(call, self.compiled, start, self.turn, 0.0, True, self._counted)
+        return Launched(call, self.compiled, start, self.turn, 0.0, True, self._counted, modelled=self.modelled)
 
     @property
     def end(self) -> int:
@@ -154,4 +158,6 @@ class Launched:
     @property
     def skipped(self) -> Skipped:
         """What was counted and not simulated."""
+        if self.modelled:
+            return Skipped(0, 0, self.firings)
         return Skipped(1, self.counted.cycles, self.firings) if self.repeats else self.counted.skipped

@@ -1,6 +1,6 @@
 """What a run says about a program: cycles by unit and cause, bytes by tier, the limiter, the roofline point.
 
-Every figure is counted from what ran. A unit's cycles add up: busy + starved + blocked + memory + link + idle =
+Every figure is counted from what ran, or estimated from that where a program asks for it (`modelled`). A unit's cycles add up: busy + starved + blocked + memory + link + idle =
 cycles x copies.
 """
 
@@ -139,6 +139,9 @@ class Profile:
     """when everything was done: launches with their program and argument loads, copies, the host"""
     warnings: tuple[Diagnostic, ...] = ()
     """of memory, places and routes, which are known when a kernel runs"""
+    modelled: tuple[str, ...] = ()
+    """what is a model of how long launches execute and what they count, kernel by kernel"""
+    launches_modelled: int = 0
     cached: str = ""
     """when it was simulated, where it comes from the cache"""
 
@@ -182,6 +185,8 @@ def _profile(execution: Execution) -> Profile:
         execution.agenda(),
         execution.plan.warnings
         + tuple(d for kernel in execution.compiled.values() for d in kernel.floorplan.warnings(kernel.netlist)),
+        execution.estimates.notes if execution.estimates is not None else (),
+        sum(l.modelled for l in execution.launched),
     )
 
 
@@ -202,6 +207,7 @@ def _entry(launched: Launched, machine: Machine) -> dict[str, object]:
         "start": launched.start,
         "end": launched.end,
         "boundary_cycles_fitted": machine.boundary_cycles(launched.compiled.configured),
+        "modelled": launched.modelled,
     }
 
 

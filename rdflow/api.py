@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # what runs things takes numba along, which takes time to imp
     from rdflow.dsl.collectives import Form
     from rdflow.generation import Model
     from rdflow.interpreter.choices import Drawn
+    from rdflow.interpreter.estimates import Estimate
     from rdflow.interpreter.execution import Execution
     from rdflow.interpreter.machine import Machine
     from rdflow.interpreter.profile import KernelProfile, Profile
@@ -78,6 +79,8 @@ class Program:
     """for the sockets of a kernel; results do not depend on it (see `Execution`)"""
     policy: str | None = None
     """of the caches of experts, instead of what the pools say"""
+    estimate: Estimate | None = None
+    """which launches of a profile are simulated, where not all are (see `estimated`)"""
 
     @property
     def name(self) -> str:
@@ -144,8 +147,30 @@ class Program:
 
         own = None if values is None else dict(values)
         return Execution(
-            self.checked, self.machine, own, self.collective, self.threads, choices=choices, policy=self.policy
+            self.checked,
+            self.machine,
+            own,
+            self.collective,
+            self.threads,
+            choices=choices,
+            policy=self.policy,
+            estimate=self.estimate,
+            resize=self._resized,
         )
+
+    def _resized(self, params: dict[str, Value]) -> Checked:
+        return check_all(self.checked.program.source, {**self.settings, **params}, library, self.machine.pcu.stages)
+
+    def estimated(self, points: int | None = None, **lengths: tuple[int, int]) -> Program:
+        """The same program, of which profiles simulate less: a model, and they say so. `points`: of a kernel's launches that
+        differ in one number so many, the others between them. One more argument, as `NL=(2, 4)`: kernels that carry a state
+        over an axis with these two lengths by that param, and from there on to its own."""
+        from rdflow.interpreter.estimates import Estimate
+
+        if len(lengths) > 1:
+            raise ValueError(f"one param can be extrapolated from, not {', '.join(lengths)}")
+        name, ends = next(iter(lengths.items()), (None, (0, 0)))
+        return replace(self, estimate=Estimate(points, name, ends))
 
     def timed(self, given: Mapping[str, Any] | None = None, seed: int = 0) -> Execution:
         """The program at cycle 0 without values, or with them where they decide how often loops run, or what is launched.

@@ -60,6 +60,23 @@ def profile(
     ] = None,
     memory: Memory = False,
     policy: Policy = None,
+    points: Annotated[
+        int | None,
+        typer.Option(
+            "--points",
+            metavar="N",
+            min=2,
+            help="Of a kernel's launches that differ in one number simulate N; the others lie between: a model.",
+        ),
+    ] = None,
+    extrapolate: Annotated[
+        str | None,
+        typer.Option(
+            "--extrapolate",
+            metavar="NL=2,4",
+            help="Simulate kernels that carry over an axis with these lengths, by a param, and go on from there: a model.",
+        ),
+    ] = None,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Simulate again what an earlier profile found out, and keep it anew.")
     ] = False,
@@ -71,7 +88,7 @@ def profile(
 
     Where a stream bounds loops the cycles depend on values: then values are computed, from --input and --seed.
     """
-    asked = running.Asked(what_if, trace, slices, report, ports, memory)
+    asked = running.Asked(what_if, trace, slices, report, ports, memory, points, extrapolate)
     running.profile(
         file,
         Told(as_json, quiet),

@@ -64,6 +64,8 @@ def document(
             "host_seconds": profile.host_seconds,
             "fast_forwarded_cycles": profile.fast_forwarded_cycles,
             "launches_repeated": profile.launches_repeated,
+            "launches_modelled": profile.launches_modelled,
+            "modelled": list(profile.modelled),
             "cached": profile.cached or None,
         },
         "what_if": None if doubled is None else [asdict(one) for one in doubled],

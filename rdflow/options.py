@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rdflow.dsl.collectives import Form
+    from rdflow.interpreter.estimates import Estimate
     from rdflow.interpreter.machine import Machine
     from rdflow.interpreter.rival import Rival
 
@@ -152,6 +153,24 @@ def policy(text: str | None) -> str | None:
     if text is None or text in POLICIES:
         return text
     raise _misused(f"`{text}` is none of {', '.join(POLICIES)}", "--policy")
+
+
+def estimate(points: int | None, lengths: str | None, executing: Sequence[str] = ()) -> Estimate | None:
+    """How many launches of a kernel are simulated; and `NL=2,4`, with which lengths of a carry. `executing`: options that show
+    what units do, which is known of launches that are simulated."""
+    if points is None and lengths is None:
+        return None
+    if executing:
+        raise _misused("it shows what units do, which launches that are modelled have not", executing[0])
+    from rdflow.interpreter.estimates import Estimate
+
+    found = re.fullmatch(r"(\w+)=(\d{1,6}),(\d{1,6})", lengths or "")
+    if lengths is not None and found is None:
+        raise _misused(f"`{lengths}` is not PARAM=SHORT,LONG", "--extrapolate")
+    try:
+        return Estimate(points) if found is None else Estimate(points, found[1], (int(found[2]), int(found[3])))
+    except ValueError as error:
+        raise _misused(str(error), "--points" if found is None else "--extrapolate") from None
 
 
 # -- outputs -----------------------------------------------------------------------------------------------------------

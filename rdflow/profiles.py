@@ -103,7 +103,16 @@ def _path(program: Program, given: Mapping[str, Any] = NONE, seed: int = 0) -> P
     texts = [(source.name, source.text) for source in _sources(declared)]
     settings = [sorted(p.params.items()) for p in _declarations(declared)]
     values = _values(given, seed) if program.bounding or program.reading else ()
-    parts = (_versions(), texts, settings, repr(program.machine), program.collective, program.policy, *values)
+    parts: tuple[object, ...] = (
+        _versions(),
+        texts,
+        settings,
+        repr(program.machine),
+        program.collective,
+        program.policy,
+        *values,
+    )
+    parts += (program.estimate,) if program.estimate is not None else ()
     return folder() / f"{sha256(repr(parts).encode()).hexdigest()[:40]}.profile"
 
 

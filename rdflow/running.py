@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,6 +185,8 @@ class Asked:
     report: Path | None = None
     ports: bool = False
     memory: bool = False
+    points: int | None = None
+    extrapolate: str | None = None
 
     @property
     def executing(self) -> list[str]:
@@ -229,7 +232,10 @@ def profile(
             modelling.profile(program, rival, told, input_, seed, asked.executing, policy)
             return
         _writable(asked)
+        shown = [option for option in asked.executing if option != "--ports"]
+        estimate = options.estimate(asked.points, asked.extrapolate, shown)
         program = load(file, set_, machine, machine_set, told, collective, threads, policy)
+        program = replace(program, estimate=estimate)
         given = options.inputs(input_, program.checked.program, seed)
         if given and not program.bounding and not program.reading:
             note("the cycles of this program do not depend on values: --input changes nothing", told)

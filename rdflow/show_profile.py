@@ -37,7 +37,7 @@ STATES = {
 
 def profiled(program: Program, profile: Profile, ports: bool = False) -> list[Any]:
     """All of a profile: kernels, then each kernel's units, then the tiers. `ports`: what carries packets, too."""
-    parts: list[Any] = [*_kernels(profile), *_compared(program, profile)]
+    parts: list[Any] = [*_kernels(profile), *_modelled(profile), *_compared(program, profile)]
     parts += [Text(f"{kernel.name}: limited by {limit(kernel)}") for kernel in profile.kernels]
     meaning = "Roofline: the least time for these FLOPs and bytes at the socket's peaks, over the time taken."
     parts += [Text(f"\n{meaning}\n", "bright_black")]
@@ -47,6 +47,14 @@ def profiled(program: Program, profile: Profile, ports: bool = False) -> list[An
     parts.append(_resources(program, profile))
     parts.append(Text(_simulated(profile), "bright_black"))
     return parts
+
+
+def _modelled(profile: Profile) -> list[Text]:
+    """What of the figures is a model, where not all launches were simulated."""
+    if not profile.modelled:
+        return []
+    count = f"{profile.launches_modelled:,} of {len(profile.schedule):,} launches are modelled, and with them all figures here"
+    return [Text("\n".join([f"{count}:", *profile.modelled, ""]), "yellow")]
 
 
 def _simulated(profile: Profile) -> str:
