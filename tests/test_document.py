@@ -54,7 +54,7 @@ PROFILE = {
         "hbm": {"peak": "float", "achieved": "float", "utilization": "float"},
         "ddr": {"peak": "float", "achieved": "float", "utilization": "float"},
     },
-    "schedule": [{"what": "str", "start": "int", "end": "int", "boundary_cycles_fitted": "int"}],
+    "schedule": [{"what": "str", "start": "int", "end": "int", "boundary_cycles_fitted": "int", "modelled": "bool"}],
     "timeline": {
         "cycles": "int", "seconds": "float", "parts": {"program load": "int", "argument load": "int", "execute": "int"},
         "entries": [{"what": "str", "part": "str", "resource": "str", "start": "int", "end": "int", "slowed": "int"}],
@@ -70,7 +70,7 @@ PROFILE = {
     "outputs": {}, "verify": "NoneType",
     "simulation": {
         "firings": "int", "firings_simulated": "int", "host_seconds": "float", "fast_forwarded_cycles": "int",
-        "launches_repeated": "int", "cached": "NoneType",
+        "launches_repeated": "int", "launches_modelled": "int", "modelled": [], "cached": "NoneType",
     },
     "what_if": "NoneType",
 }  # fmt: skip
