@@ -217,6 +217,10 @@ class Kernel:
     sources: dict[str, Source] = field(default_factory=dict)
     scalars: tuple[str, ...] = ()
     """the parameters whose numbers a launch gives; the others of its kernel are constants here"""
+    launched: dict[object, Kernel] = field(default_factory=dict, repr=False, compare=False)
+    """with the numbers of launches, as far as somebody asked for that"""
+    given: tuple[int, ...] = field(default=(), repr=False, compare=False)
+    """the lines that have such parameters in them, from the first launch that was asked for on"""
 
     def stream(self, name: str) -> Stream:
         """A stream by name; KeyError if there is none."""

@@ -22,10 +22,24 @@ PLAIN = (int, float, str, bool, type(None), Source, Span, Digit, Gate)
 
 
 def launched_kernel(kernel: Kernel, scalars: Scalars) -> Kernel:
-    """The kernel with numbers for its arguments: what it would be if they were written in its text."""
+    """The kernel with numbers for its arguments: what it would be if they were written in its text. Made once."""
     if not kernel.scalars:
         return kernel
-    return replace(kernel, lines=[with_numbers(line, scalars) for line in kernel.lines], scalars=())
+    key = tuple(scalars.items())
+    if key not in kernel.launched:
+        kernel.launched[key] = _launched(kernel, scalars)
+    return kernel.launched[key]
+
+
+def _launched(kernel: Kernel, scalars: Scalars) -> Kernel:
+    """Lines without an argument in them are looked at for the first launch only: these it leaves as they are."""
+    lines = list(kernel.lines)
+    for at in kernel.given or range(len(lines)):
+        lines[at] = with_numbers(lines[at], scalars)
+    if not kernel.given:
+        changed = (at for at, (old, new) in enumerate(zip(kernel.lines, lines, strict=True)) if old is not new)
+        kernel.given = tuple(changed)
+    return replace(kernel, lines=lines, scalars=(), launched={}, given=())
 
 
 def launched_netlist(netlist: Netlist, kernel: Kernel, scalars: Scalars) -> Netlist:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from rdflow.paper import composition
 from rdflow.paper.fusion import LLAMA_2_7B
 from rdflow.paper.measures import Lab
 from rdflow.paper.published import setup
 from rdflow.paper.rates import step
-from rdflow.paper.rows import OPEN, Ours
+from rdflow.paper.rows import Ours
 
 TB = 10**12
 TIB = 2**40
 ELEMENT = 2  # bytes of bf16, in which experts are kept
-TUNED_7B = {"F": 11008, "K": 4, "R": 1, "Z": 22, "P": 1}  # of llama_decode: its header says why
 
 
 def figure13(lab: Lab, row: str) -> Ours:
@@ -49,7 +49,9 @@ def last(most: int) -> int:
 
 
 def figure12(lab: Lab, row: str) -> Ours:
-    """How many experts the memory of the host holds."""
+    """How many experts the memory of the host holds; else what a batch takes."""
+    if not row.startswith("memory"):
+        return composition.figure12(lab, row)
     rival = lab.rivals[row.removeprefix("memory_")]
     return Ours(
         rival.host.capacity // setup("expert_bytes"), f"host memory of {rival.name} over the bytes of an expert"
@@ -61,10 +63,10 @@ def table5(lab: Lab, row: str) -> Ours:
     if row.startswith("expert"):
         return _expert(lab, *row.split("_")[1:])
     if row == "token":
-        token = step(lab, TUNED_7B, LLAMA_2_7B)
+        token = step(lab, composition.STEP_7B, LLAMA_2_7B)
         return Ours(token.looped * 1e3, f"llama_decode as Llama-2-7B: {token.layer * 1e6:.2f} us a layer")
-    if row == "overall":
-        return Ours(None, "no program of that size yet", OPEN)
+    if row.startswith(("overall", "alone")):
+        return composition.speedup(lab, row)
     found = lab.measure("ddr_to_hbm", N=setup("expert_bytes") // ELEMENT, SOCKETS=lab.machine.node.sockets)
     rate = setup("expert_bytes") / found.seconds
     how = f"ddr_to_hbm: an expert in {found.seconds * 1e3:.2f} ms"

@@ -7,11 +7,14 @@ the choice are launches.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from math import prod
 from types import MappingProxyType
 
 from rdflow import api
+from rdflow.dsl.program import Program as Declared
 from rdflow.dsl.records import dataclass
+from rdflow.interpreter.machine import load_machine
 from rdflow.paper.measures import Lab, Measured
 from rdflow.paper.published import setup
 from rdflow.paper.rows import OPEN, Ours
@@ -40,14 +43,28 @@ def step(
 ) -> Step:
     """The step of a model at batch 1: `tuned` and `sizes` are params of the layers and of the whole
     model, by default Llama 3 8B. Raises NotRun."""
-    model = Unchecked(api.find(WHOLE), dict(sizes), lab.machine).declared()
-    layers = int(model.params["NL"])
+    layers = int(whole(tuple(sizes.items())).params["NL"])
     one, few, all_ = (lab.measure(PROGRAM, True, None, **{"B": 1, **tuned, "NL": n}) for n in (1, FEW, layers))
-    head = prod(model.tensors["HEAD"].shape) * BF16
-    around = AROUND * _smallest(lab) + head / _streamed(lab)
+    beside = around(lab, sizes)
     layer, layer_bytes = ((b - a) / (layers - FEW) for a, b in ((few.seconds, all_.seconds), (few.bytes, all_.bytes)))
-    apart = layers * (one.seconds + _launch(one)) + around
-    return Step(all_.total + around, apart, layer, layer_bytes, layers * layer_bytes + head)
+    apart = layers * (one.seconds + _launch(one)) + beside
+    return Step(all_.total + beside, apart, layer, layer_bytes, layers * layer_bytes + _head(sizes))
+
+
+def around(lab: Lab, sizes: Mapping[str, int]) -> float:
+    """Seconds of a token beside its layers: embedding, classifier, choice."""
+    return AROUND * _smallest(lab) + _head(sizes) / _streamed(lab)
+
+
+def _head(sizes: Mapping[str, int]) -> int:
+    """Bytes of the classifier."""
+    return prod(whole(tuple(sizes.items())).tensors["HEAD"].shape) * BF16
+
+
+@cache
+def whole(sizes: tuple[tuple[str, int], ...]) -> Declared:
+    """The whole model of these sizes."""
+    return Unchecked(api.find(WHOLE), dict(sizes), load_machine(api.MACHINE)).declared()
 
 
 def _launch(found: Measured) -> float:
