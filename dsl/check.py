@@ -22,6 +22,7 @@ from rdflow.dsl.checked import Carry, Kernel, Stream, streams_of
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label, Severity
 from rdflow.dsl.launched import mistakes
 from rdflow.dsl.launches import LaunchCall, LaunchSpec, Step, Walked, follow, respecified, signatures
+from rdflow.dsl.layers import moved
 from rdflow.dsl.parse import parse
 from rdflow.dsl.pools import elsewhere, homes
 from rdflow.dsl.program import STAGES, Program, Resolve, Tensor, declare, dtype
@@ -172,6 +173,33 @@ def check_kernel(program: Program, spec: LaunchSpec, report: Reporter) -> Kernel
 
     Raises Needed where scalars decide how it is built.
     """
+    found = _lines(program, spec, report)
+    if found is None:
+        return None
+    check_sockets(found, report)
+    balance(found, report)
+    return None if any(d.severity is Severity.ERROR for d in report.found) else found
+
+
+def _lines(program: Program, spec: LaunchSpec, report: Reporter) -> Kernel | None:
+    """A kernel whose lines have their types. Those of a kernel from a library stand where it is brought in."""
+    brought = program.brought.get(spec.kernel)
+    if brought is None:
+        return _typed(program, spec, report)
+    outside = (report.origin, list(report.callers))
+    report.origin, report.callers = brought.source, [*report.callers, brought.label]
+    try:
+        kernel = _typed(program, spec, report)
+    finally:
+        report.origin, report.callers = outside
+    if kernel is not None:
+        kernel.lines[:] = [moved(line, brought.span) for line in kernel.lines]
+        kernel.tensors.update({name: moved(tensor, brought.span) for name, tensor in kernel.tensors.items()})
+    return kernel
+
+
+def _typed(program: Program, spec: LaunchSpec, report: Reporter) -> Kernel | None:
+    """A kernel whose lines have their types, found in passes: each knows the cuts of the one before."""
     tree = program.kernels[spec.kernel]
     axes, roots, tensors = _arguments(program, tree, spec, report)
     cuts = Cuts(roots)
@@ -200,11 +228,7 @@ def check_kernel(program: Program, spec: LaunchSpec, report: Reporter) -> Kernel
         refuse_deciding(kernel)
     kept = [d for d in trial.found if not (uneven and d.code in FROM_CUTS)]
     report.found.extend(d for d in kept if d not in report.found)
-    if uneven or trial.failed:
-        return None
-    check_sockets(kernel, report)
-    balance(kernel, report)
-    return None if any(d.severity is Severity.ERROR for d in report.found) else kernel
+    return None if uneven or trial.failed else kernel
 
 
 def _arguments(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from rdflow.dsl import syntax
 from rdflow.dsl.checked import Carry, Kernel, Store, bounds_of, sources_of, streams_of
+from rdflow.dsl.libraries import mentioned
 from rdflow.dsl.program import Program
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.steps import CopyCall, LaunchCall, LaunchSpec, Step
@@ -16,27 +17,12 @@ def _takes_tensors(kernel: syntax.Kernel) -> bool:
     return any(isinstance(parameter.type, syntax.TensorType) for parameter in kernel.parameters)
 
 
-def _mentioned(statements: Iterable[syntax.Statement]) -> Iterator[str]:
-    """The kernels that a schedule launches somewhere: a branch may be left out as params are."""
-    for statement in statements:
-        match statement:
-            case syntax.Launch(target):
-                yield target.name.text
-            case syntax.For(body=body):
-                yield from _mentioned(body)
-            case syntax.If(_, then, otherwise):
-                yield from _mentioned(then)
-                yield from _mentioned(otherwise)
-            case syntax.Async(inner):
-                yield from _mentioned((inner,))
-
-
 def unlaunched(program: Program, walked: Iterable[Step], report: Reporter) -> None:
     """Warn about kernels that were not checked, because nothing says with which arguments they run."""
     launched = {step.spec.kernel for step in walked if isinstance(step, LaunchCall) and not step.spec.home}
-    mentioned = set(_mentioned(program.schedule.statements)) if program.schedule is not None else set()
+    somewhere = set(mentioned(program.schedule.statements)) if program.schedule is not None else set()
     for name, kernel in program.kernels.items():
-        if name not in launched | mentioned:
+        if name not in launched | somewhere | set(program.brought):
             call = (
                 f"launch {name}({', '.join(p.name.text for p in kernel.parameters)})"
                 if kernel.parameters

@@ -22,6 +22,7 @@ def launch(
     kind = None if expert is None else program.pools[expert.pool].kind(expert.number)
     home = program if kind is None else kind.program
     kernel = _kernel(home, statement, expert, report)
+    home = home.beside(kernel.name.text)
     given = statement.arguments or ()
     if len(given) != len(kernel.parameters):
         raise _miscounted(home, statement, kernel, report)

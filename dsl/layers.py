@@ -11,6 +11,7 @@ from rdflow.dsl.axes import Digit
 from rdflow.dsl.checked import Carry, Compute, Hold, Input, Load, Result, Route, Store, Stream, TensorView
 from rdflow.dsl.diagnostics import Label
 from rdflow.dsl.layer_arguments import bind
+from rdflow.dsl.program import Tensor
 from rdflow.dsl.report import Abandon, plural
 from rdflow.dsl.scope import Scope
 from rdflow.dsl.source import Source, Span
@@ -34,8 +35,8 @@ def expand(scope: Scope, unit: syntax.Unit, call: syntax.LayerCall, check_lines:
     finally:
         scope.report.origin, scope.report.callers = outside
     if not own:
-        scope.lines[first:] = [_at_call(line, inner.path, call.span) for line in scope.lines[first:]]
-        results = [_at_call(stream, inner.path, call.span) for stream in results]
+        scope.lines[first:] = [moved(line, call.span, f"{inner.path}.") for line in scope.lines[first:]]
+        results = [moved(stream, call.span, f"{inner.path}.") for stream in results]
     _define(scope, unit, layer, results, own)
 
 
@@ -45,7 +46,7 @@ def _called(scope: Scope, call: syntax.LayerCall) -> tuple[syntax.Layer, Source]
     if name in scope.report.silent:
         raise Abandon
     origin = scope.report.origin
-    known = scope.program.layers if origin is None else scope.program.libraries[origin.name]
+    known = scope.program.layers if origin is None else scope.program.libraries[origin.name].callable
     if name not in known:
         if scope.program.library_missing:
             raise Abandon
@@ -98,17 +99,20 @@ def _define(scope: Scope, unit: syntax.Unit, layer: syntax.Layer, results: list[
         scope.define(stream, name.text)
 
 
-def _at_call(value: Any, path: str, span: Span) -> Any:
-    """A line of another file as if it stood at the call: spans of a checked kernel all point into the program."""
+def moved(value: Any, span: Span, prefix: str = "") -> Any:
+    """A line of another file as if it stood at `span`: spans of a checked kernel all point into the program. Streams of
+    other names than those with the prefix are the program's already."""
     match value:
         case Stream():
-            return replace(value, span=span) if value.name.startswith(f"{path}.") else value
+            return replace(value, span=span) if value.name.startswith(prefix) else value
+        case Tensor():
+            return value if prefix else replace(value, span=span)
         case Digit():
             return value
         case tuple():
-            return tuple(_at_call(item, path, span) for item in value)
+            return tuple(moved(item, span, prefix) for item in value)
         case Load() | Hold() | Compute() | Carry() | Store() | Route() | TensorView() | Result() | Input():
-            changed = {f.name: _at_call(getattr(value, f.name), path, span) for f in fields(value)}
+            changed = {f.name: moved(getattr(value, f.name), span, prefix) for f in fields(value)}
             return replace(value, **changed | ({"span": span} if "span" in changed else {}))
     return value
 

@@ -10,6 +10,7 @@ from rdflow.dsl.arguments import Known
 from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.axes import Axis
 from rdflow.dsl.constants import evaluate, whole
+from rdflow.dsl.libraries import Brought, Layers, Library, mentioned, read
 from rdflow.dsl.orders import BYTES
 from rdflow.dsl.pools import Pool, homes
 from rdflow.dsl.pools import pool as declare_pool
@@ -26,7 +27,6 @@ Shapes = tuple[tuple[int, ...] | None, ...]  # lengths of tensor arguments, by p
 SCALARS = ("int32", "f32")  # what an argument register holds
 
 Resolve = Callable[[str], Source | None]
-Layers = dict[str, tuple[syntax.Layer, Source]]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ class Program:
     tensors: dict[str, Tensor] = field(default_factory=dict)
     kernels: dict[str, syntax.Kernel] = field(default_factory=dict)
     layers: Layers = field(default_factory=dict)
-    libraries: dict[str, Layers] = field(default_factory=dict)  # what the lines of a library file may call
+    libraries: dict[str, Library] = field(default_factory=dict)  # by the names of their files
+    brought: dict[str, Brought] = field(default_factory=dict)  # the kernels that are from libraries
     pools: dict[str, Pool] = field(default_factory=dict)
     schedule: syntax.Schedule | None = None
     spans: dict[str, Span] = field(default_factory=dict)
@@ -84,6 +85,10 @@ class Program:
         """All that has values: the tensors, and those of the experts of each kind as one (`expert.Wq`)."""
         stacked = [kind.stacked(name) for _, kind in homes(self.pools) for name in kind.program.tensors]
         return {**self.tensors, **{tensor.name: tensor for tensor in stacked}}
+
+    def beside(self, kernel: str) -> Program:
+        """What a kernel's tree is read with: this program, as if its text were the file that the kernel is from."""
+        return replace(self, source=self.brought[kernel].source) if kernel in self.brought else self
 
     def home(self, name: str) -> Program:
         """The program of a launch: this one, or that of an expert."""
@@ -106,6 +111,7 @@ def declare(
         except Abandon:
             report.silent |= _declared(item) - set(program.spans)
             program.library_missing |= isinstance(item, syntax.Use)
+    _brought(program, report)
     for name in settings:
         if name not in program.params:
             report.unknown("param", name, NOWHERE, list(program.params))
@@ -357,30 +363,27 @@ def _whole_axes(type_: syntax.TensorType, report: Reporter) -> None:
 
 
 def _use(program: Program, item: syntax.Use, report: Reporter, library: Resolve | None) -> None:
-    """Bring a library file's layers into the program."""
-    for name, entry in _library(program, item, report, library).items():
+    """Bring a library file's layers and kernels into the program."""
+    found = read(program, item, report, library)
+    for name, entry in found.layers.items():
         _claim(program, syntax.Name(name, item.span), report)
         program.layers[name] = entry
+    for kernel in found.kernels:
+        _claim(program, syntax.Name(kernel.name.text, item.span), report)
+        program.kernels[kernel.name.text] = kernel
+        program.brought[kernel.name.text] = Brought(found.source, item.span)
 
 
-def _library(program: Program, item: syntax.Use, report: Reporter, library: Resolve | None) -> Layers:
-    """The layers of a library file. What it uses itself is known to its own lines, not to those who use it."""
-    from rdflow.dsl.parse import parse
-
-    path = ".".join(name.text for name in item.path)
-    source = library(path) if library else None
-    if source is None:
-        raise report.fail(
-            "RDF010", f"there is no library `{path}`", [(item.span, "unknown")], help="`rdflow layers` lists what ships"
-        )
-    if source.name in program.libraries:
-        return {n: e for n, e in program.libraries[source.name].items() if e[1].name == source.name}
-    module, found = parse(source)
-    for mistake in found:
-        report.found.append(replace(mistake, labels=tuple(replace(label, source=source) for label in mistake.labels)))
-    own = {each.name.text: (each, source) for each in module.items if isinstance(each, syntax.Layer)}
-    known = program.libraries[source.name] = dict(own)
-    for each in module.items:
-        if isinstance(each, syntax.Use):
-            known.update(_library(program, each, report, library))
-    return own
+def _brought(program: Program, report: Reporter) -> None:
+    """Hold the parameters of a library's kernels against the names of this program, those that it launches."""
+    launched = set(mentioned(program.schedule.statements)) if program.schedule is not None else set()
+    for name in launched & set(program.brought):
+        brought, outside = program.brought[name], (report.origin, list(report.callers))
+        report.origin, report.callers = brought.source, [*report.callers, brought.label]
+        try:
+            _parameters(program, program.kernels[name], report)
+        except Abandon:
+            report.silent.add(name)
+            del program.kernels[name]
+        finally:
+            report.origin, report.callers = outside

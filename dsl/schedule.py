@@ -52,7 +52,7 @@ class Walk:
     def _all(self) -> Steps:
         if self.program.schedule is None:
             for name, kernel in self.program.kernels.items():
-                if not kernel.parameters:
+                if not kernel.parameters and name not in self.program.brought:
                     yield LaunchCall(LaunchSpec(name), (), None, kernel.name.span)
         else:
             yield from self._block(self.program.schedule.statements, {}, False)

@@ -47,8 +47,10 @@ def overview(session: Session) -> Iterator[str]:
     program = session.examined.checked.program
     if program.params:
         yield f"{session.state.name}: " + ", ".join(f"{name} = {value}" for name, value in program.params.items())
+    launched = {spec.kernel for spec in session.examined.checked.launches}
     for name in program.kernels:
-        yield _kernel(session, name)
+        if name in launched or name not in program.brought:
+            yield _kernel(session, name)
 
 
 # -- declarations ------------------------------------------------------------------------------------------------------
@@ -75,6 +77,7 @@ def _declared(session: Session, program: Program, item: syntax.Item) -> Iterator
         case syntax.Use(path):
             source = f"std/{path[-1].text}.rdf"
             names = [name for name, (_, origin) in program.layers.items() if origin.name == source]
+            names += [name for name, brought in program.brought.items() if brought.source.name == source]
             yield f"{'.'.join(n.text for n in path)}: {', '.join(names)}"
         case syntax.Pool(name):
             pool = program.pools[name.text]

@@ -12,7 +12,7 @@ from rdflow.arguments import Json, MachineName, MachineSet, Set
 from rdflow.console import Told, ending, print_json, print_rich
 
 if TYPE_CHECKING:
-    from rdflow.layers import LibraryLayer
+    from rdflow.layers import LibraryKernel, LibraryLayer
 
 app = typer.Typer()
 
@@ -43,22 +43,23 @@ def layers(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="What this one does, takes and costs.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List the layers of the standard library, or tell all of one: `use std.norm` brings those of a file."""
+    """List the layers and kernels of the standard library, or tell all of one: `use std.norm` brings those of a file."""
     told = Told(as_json)
     with ending(told):
         from rdflow import layers as library
 
-        if name is not None:
+        if name is not None and name in library.kernels():
+            _kernel(library.kernels()[name], as_json)
+        elif name is not None:
             _layer(library.find(name), as_json)
         elif as_json:
-            found = library.layers().values()
+            found = [*library.layers().values(), *library.kernels().values()]
             print_json([{"name": each.name, "library": each.library, "about": each.about} for each in found])
         else:
             from rdflow.show import sections
 
-            by_file = {
-                path: [la for la in library.layers().values() if la.library == path] for path in library.libraries()
-            }
+            all_of = [*library.layers().values(), *library.kernels().values()]
+            by_file = {path: [each for each in all_of if each.library == path] for path in library.libraries()}
             heads = {path: library.first_sentence(about) for path, about in library.libraries().items()}
             print_rich(
                 *sections({f"{p}: {heads[p]}": [(la.name, la.about) for la in by_file[p]] for p in heads}), wrap=True
@@ -79,6 +80,14 @@ def _layer(layer: LibraryLayer, as_json: bool) -> None:
         return
     print(f"{layer.signature}\n\n{layer.doc}\n\n{layer.example}")
     print_rich(*costs(found, MACHINE, "the call of"))
+
+
+def _kernel(kernel: LibraryKernel, as_json: bool) -> None:
+    """Signature and doc: what it costs depends on the program that launches it."""
+    if as_json:
+        print_json(asdict(kernel) | {"about": kernel.about})
+        return
+    print(f"{kernel.signature}\n\n{kernel.doc}")
 
 
 @app.command(epilog="Examples: `rdflow machines`; `rdflow machines sn40l > mine.toml`")

@@ -25,6 +25,20 @@ CODE = "    "
 
 
 @dataclass(frozen=True)
+class LibraryKernel:
+    """A kernel of the library: what a schedule launches where a program uses the file."""
+
+    library: str
+    name: str
+    signature: str
+    doc: str
+
+    @property
+    def about(self) -> str:
+        return first_sentence(self.doc)
+
+
+@dataclass(frozen=True)
 class LibraryLayer:
     """A layer of the library. `doc`: its sentences; `example`: a whole program that calls it, `use` included."""
 
@@ -54,6 +68,12 @@ def libraries() -> dict[str, str]:
 def layers() -> dict[str, LibraryLayer]:
     """All layers by name, in the order of the files and of their texts."""
     return {layer.name: layer for name, source in sources().items() for layer in _layers(f"std.{name}", source)}
+
+
+@cache
+def kernels() -> dict[str, LibraryKernel]:
+    """All kernels by name."""
+    return {kernel.name: kernel for name, source in sources().items() for kernel in _kernels(f"std.{name}", source)}
 
 
 def find(name: str) -> LibraryLayer:
@@ -86,6 +106,9 @@ def page() -> str:
         for layer in layers().values():
             if layer.library == library:
                 parts += [f"### {layer.name}", f"```rdf\n{layer.signature}\n```", layer.doc, _fenced(layer.example)]
+        for kernel in kernels().values():
+            if kernel.library == library:
+                parts += [f"### {kernel.name}", f"```rdf\n{kernel.signature}\n```", kernel.doc]
     return "\n\n".join(parts) + "\n"
 
 
@@ -95,6 +118,8 @@ expanded in place, as hardware is, so what a layer costs is what its lines cost:
 example. Two orders run through the library: tiles, `[t/L, c | t%L]`, with 32 tokens on the lanes, and rows, `[t, c/L | c%L]`,
 as they lie in memory; `tiles` and `rows` go between them. `..` is any loops, `E` the dtype of the first argument that has
 it, `P` copies. Every example runs as a test: cycle by cycle, bit for bit against the NumPy evaluator, and against PyTorch.
+
+Kernels of a file are launched by the schedule of the program that uses it; they read the program's params and axes by name.
 
 This page is written by `python -m rdflow.layers` from the doc comments.
 """
@@ -117,18 +142,27 @@ def _lines(source: Source) -> list[str]:
 
 
 def _layers(library: str, source: Source) -> list[LibraryLayer]:
-    module, _ = parse(source)
     found = []
-    for item in module.items:
+    for item in parse(source)[0].items:
         if isinstance(item, syntax.Layer):
-            line = source.position(item.span.start)[0] - 1
-            start = line
-            while start > 0 and _lines(source)[start - 1].startswith("#"):
-                start -= 1
-            doc, code = _comment(_lines(source), start)
+            doc, code = _above(source, item)
             uses = f"use {library}\n" if f"use {library}\n" not in code else ""
             found.append(LibraryLayer(library, item.name.text, Writer(source.text).header(item), doc, uses + code))
     return found
+
+
+def _kernels(library: str, source: Source) -> list[LibraryKernel]:
+    kernels = [item for item in parse(source)[0].items if isinstance(item, syntax.Kernel)]
+    signed = [(item, Writer(source.text).header(item)) for item in kernels]
+    return [LibraryKernel(library, item.name.text, signature, _above(source, item)[0]) for item, signature in signed]
+
+
+def _above(source: Source, item: syntax.Kernel | syntax.Layer) -> tuple[str, str]:
+    """The sentences and the program of the doc comment of an item."""
+    start = source.position(item.span.start)[0] - 1
+    while start > 0 and _lines(source)[start - 1].startswith("#"):
+        start -= 1
+    return _comment(_lines(source), start)
 
 
 def _comment(lines: list[str], start: int) -> tuple[str, str]:

@@ -36,7 +36,8 @@ MODELS = {
     "mistral",
     "mixtral",
 }  # as llama: its layers, or some beside them that have examples of their own
-ELSEWHERE = MODELS | {"gpt_train", "llama", "llama_layers", "llama_operators", "llama_train", "llama_train_unfused"}
+UNFUSED = {"bloom_operators", "falcon_operators", "llama_operators", "llava_operators", "mistral_operators"}
+ELSEWHERE = MODELS | UNFUSED | {"gpt_train", "llama", "llama_layers", "llama_train", "llama_train_unfused"}
 MORE: dict[str, list[Sizes]] = {
     "hello": [{"N": 4096, "P": 32}],
     "gemm": [{"M": 1, "N": 64, "K": 64}, {"M": 96, "N": 48, "K": 100}],
@@ -151,9 +152,11 @@ SMALL: dict[str, list[Sizes]] = {
     "falcon": [TINY],
     "bloom": [{name: n for name, n in TINY.items() if name not in "RW"} | {"E1": 4}],
     "llava": [TINY | {"T": 4, "I": 2, "J": 1}],
-    "llama_operators": [
-        {"B": 1, "T": 3, "M": 2, "U": 5, "NL": 1, "C": 8, "F": 5, "V": 7, "G": 1, "R": 2, "W": 2, "D": 1}
-    ],
+    "llama_operators": [TINY | {"NL": 1}],
+    "mistral_operators": [TINY | {"NL": 1, "S": 2}],
+    "falcon_operators": [TINY | {"NL": 1}],
+    "bloom_operators": [{name: n for name, n in TINY.items() if name not in "RW"} | {"NL": 1, "E1": 4}],
+    "llava_operators": [TINY | {"NL": 1, "T": 4, "I": 2, "J": 1}],
     "gpt_train": [{"T": 4, "H0": 2, "N": 4, "F": 2, "SPARSE": 2}],
     "llama_train": [{"T": 4, "C": 8, "V": 5, "G": 1, "R": 1, "W": 2}],
     "llama_train_unfused": [{"T": 3, "C": 4, "V": 5, "G": 1, "R": 1, "W": 2}],

@@ -7,6 +7,7 @@ import pytest
 
 from rdflow import api
 from rdflow.dsl.check import Checked, check
+from rdflow.dsl.checked import streams_of
 from rdflow.dsl.evaluate import evaluate
 from rdflow.dsl.source import Source
 from rdflow.layers import find, first_sentence, layers
@@ -141,6 +142,41 @@ def test_what_a_library_file_uses_stays_its_own() -> None:
 def test_a_library_is_used_once() -> None:
     text = "use std.norm\n" + find("rmsnorm").example
     assert [d.code for d in check(Source("twice.rdf", text), {}, api.library).errors] == ["RDF011"]
+
+
+OPERATOR = """use std.operators
+{}
+axis n = 2, t = 40, c = 64
+tensor X: {}[n, t, c] in hbm input
+tensor Y: {}[n, t, c] in hbm output
+schedule {{ launch add(X, X, Y) }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("params", "dtype", "code", "missing"),
+    [("param E = bf16", "E", "RDF010", "`XT`"), ("param XT = 1", "f32", "RDF016", "`E`")],
+)
+def test_what_a_kernel_of_a_library_reads_is_asked_of_the_program(
+    params: str, dtype: str, code: str, missing: str
+) -> None:
+    """The mistake stands in the library's text, with the place that brings it into the program, and nothing follows from it."""
+    text = OPERATOR.format(params, dtype, dtype)
+    (found,) = check(Source("mine.rdf", text), {}, api.library).diagnostics
+    assert found.code == code and missing in found.message
+    where, brought = found.labels
+    assert where.source is not None and where.source.name == "std/operators.rdf"
+    assert brought.source is None and text[brought.span.start : brought.span.end] == "use std.operators"
+
+
+def test_a_kernel_of_a_library_stands_where_it_is_brought_in() -> None:
+    """Spans of what is checked point into the program: reports and faults draw them there."""
+    text = OPERATOR.format("param E = bf16, XT = 1", "E", "E")
+    checked = check(Source("mine.rdf", text), {}, api.library)
+    (kernel,) = checked.kernels.values()
+    spans = {stream.span for line in kernel.lines for stream in streams_of(line)}
+    assert {text[span.start : span.end] for span in spans} == {"use std.operators"}
+    assert checked.diagnostics == []
 
 
 # -- doc comments ------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import importlib
 import importlib.util
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -204,6 +204,12 @@ MODELS = {
     "bloom": Model("bloom", "BloomForCausalLM", BLOOM, {"F": 256, "G": 8, "E1": 8}, bloom),
     "llava": Model("llava", "LlavaForConditionalGeneration", LLAVA, HEADS | {"I": IMAGE, "J": BEFORE}, llava),
 }
+UNFUSED = ("mistral", "falcon", "bloom", "llava")  # beside llama
+MODELS |= {f"{name}_operators": replace(MODELS[name], program=f"{name}_operators") for name in UNFUSED}
+
+
+def sees(name: str) -> bool:
+    return MODELS[name].program.startswith("llava")
 
 
 @cache
@@ -228,7 +234,7 @@ IDS = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
 @cache
 def prompt(name: str) -> Any:
     ids = np.random.default_rng(0).integers(0, SIZES["V"] - 1, (SEQUENCES, PROMPT)).astype(np.int32)
-    if name == "llava":
+    if sees(name):
         ids[:, BEFORE : BEFORE + IMAGE] = LLAVA["image_token_index"]
     return ids
 
@@ -241,7 +247,7 @@ def pixels() -> Any:
 
 def seen(name: str, dtype: str) -> Arrays:
     """What a model takes beside ids."""
-    return {"pixel_values": pixels().to(reference(name, dtype).dtype)} if name == "llava" else {}
+    return {"pixel_values": pixels().to(reference(name, dtype).dtype)} if sees(name) else {}
 
 
 @cache
@@ -266,7 +272,7 @@ def inputs(name: str, dtype: str, program: rdflow.Program) -> Arrays:
     state = {key: value.float().numpy() for key, value in model.state_dict().items()}
     shapes = {key: tensor.shape for key, tensor in program.checked.program.tensors.items()}
     weights = {key: np.reshape(value, shapes[key]) for key, value in MODELS[name].weights(state).items()}
-    if name == "llava":
+    if sees(name):
         weights["IMAGE"] = image(model, **seen(name, dtype))[: shapes["IMAGE"][0]]
     return weights | {"PROMPT": prompt(name)[: shapes["PROMPT"][0]]}
 
@@ -295,6 +301,7 @@ QUICK = [
     ("bloom", "f32", 1, 3),
     ("bloom", "f32", 8, 2),  # one head a socket
     ("llava", "f32", 1, 3),
+    *((f"{name}_operators", "f32", 2, 3) for name in UNFUSED),
 ]
 RUNS = WHOLE if os.environ.get("RDFLOW_MODELS") == "all" else QUICK
 
@@ -328,7 +335,7 @@ def following(name: str, dtype: str, tokens: Any) -> Any:
     model = reference(name, dtype)
     with torch.no_grad():
         rows = model.get_input_embeddings()(ids)
-        if name == "llava":
+        if sees(name):
             seen_rows = image(model, **seen(name, dtype))[: len(tokens)]
             rows[:, BEFORE : BEFORE + IMAGE] = torch.from_numpy(seen_rows).to(rows.dtype)
         logits = model(inputs_embeds=rows).logits
@@ -352,6 +359,23 @@ def test_a_prompt_through_llama_2_7b_is_740_launches() -> None:
     for tokens, launches in ((1, 740), (2, 1480)):
         found = rdflow.load("llama_operators", **sizes, M=tokens)
         assert len(calls(found.checked.program, Reporter())) == launches
+
+
+ROPED = {"C": 64, "F": 96, "V": 96, "G": 8, "R": 2, "W": 4, "D": 8, "T": 40, "U": 48}
+OPERATORS = [
+    ("mistral", ROPED, 24, 8),
+    ("falcon", ROPED, 21, 8),
+    ("bloom", {n: v for n, v in ROPED.items() if n not in "RW"} | {"E1": 8}, 20, 10),  # with a norm of embeddings
+    ("llava", ROPED | {"R": 1, "I": 4, "J": 2}, 23, 9),  # with an image, once
+]
+
+
+@pytest.mark.parametrize(("name", "sizes", "each", "around"), OPERATORS)
+def test_operators_of_a_layer(name: str, sizes: Sizes, each: int, around: int) -> None:
+    """As many as a framework has modules (DECISIONS), in a prompt and a step: in each layer, and around all of them."""
+    for layers in (1, 3):
+        found = rdflow.load(f"{name}_operators", **sizes, NL=layers, M=2)
+        assert len(calls(found.checked.program, Reporter())) == 2 * each * layers + around
 
 
 def test_a_kernel_or_two_a_layer_is_67_launches_for_a_prompt_and_35_for_a_step() -> None:
