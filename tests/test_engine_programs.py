@@ -29,14 +29,11 @@ Sizes = dict[str, int]
 Ended = tuple[list[int], list[dict[str, list[int]]], dict[str, bytes]]
 NOT_EXECUTED = {"samba_coe"}  # its experts are held in test_coe
 # held against PyTorch, in files of their own
-MODELS = {
-    "bloom",
-    "falcon",
-    "llava",
-    "mistral",
-    "mixtral",
-}  # as llama: its layers, or some beside them that have examples of their own
-UNFUSED = {"bloom_operators", "falcon_operators", "llama_operators", "llava_operators", "mistral_operators"}
+FAMILIES = {"bloom", "falcon", "llava", "mistral"}
+LAYERED = {f"{name}_layers" for name in FAMILIES}
+UNFUSED = {f"{name}_operators" for name in FAMILIES | {"llama"}}
+# as llama and its other forms: their layers and kernels, or some beside them that have examples of their own
+MODELS = FAMILIES | LAYERED | {"mixtral", "mistral_operators", "llava_operators"}
 ELSEWHERE = MODELS | UNFUSED | {"gpt_train", "llama", "llama_layers", "llama_train", "llama_train_unfused"}
 MORE: dict[str, list[Sizes]] = {
     "hello": [{"N": 4096, "P": 32}],
@@ -153,10 +150,8 @@ SMALL: dict[str, list[Sizes]] = {
     "bloom": [{name: n for name, n in TINY.items() if name not in "RW"} | {"E1": 4}],
     "llava": [TINY | {"T": 4, "I": 2, "J": 1}],
     "llama_operators": [TINY | {"NL": 1}],
-    "mistral_operators": [TINY | {"NL": 1, "S": 2}],
     "falcon_operators": [TINY | {"NL": 1}],
     "bloom_operators": [{name: n for name, n in TINY.items() if name not in "RW"} | {"NL": 1, "E1": 4}],
-    "llava_operators": [TINY | {"NL": 1, "T": 4, "I": 2, "J": 1}],
     "gpt_train": [{"T": 4, "H0": 2, "N": 4, "F": 2, "SPARSE": 2}],
     "llama_train": [{"T": 4, "C": 8, "V": 5, "G": 1, "R": 1, "W": 2}],
     "llama_train_unfused": [{"T": 3, "C": 4, "V": 5, "G": 1, "R": 1, "W": 2}],

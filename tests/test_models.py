@@ -204,8 +204,9 @@ MODELS = {
     "bloom": Model("bloom", "BloomForCausalLM", BLOOM, {"F": 256, "G": 8, "E1": 8}, bloom),
     "llava": Model("llava", "LlavaForConditionalGeneration", LLAVA, HEADS | {"I": IMAGE, "J": BEFORE}, llava),
 }
-UNFUSED = ("mistral", "falcon", "bloom", "llava")  # beside llama
-MODELS |= {f"{name}_operators": replace(MODELS[name], program=f"{name}_operators") for name in UNFUSED}
+FAMILIES = ("mistral", "falcon", "bloom", "llava")  # beside llama
+FORMS = [(name, f"{name}_{form}") for name in FAMILIES for form in ("operators", "layers")]
+MODELS |= {program: replace(MODELS[name], program=program) for name, program in FORMS}
 
 
 def sees(name: str) -> bool:
@@ -301,7 +302,9 @@ QUICK = [
     ("bloom", "f32", 1, 3),
     ("bloom", "f32", 8, 2),  # one head a socket
     ("llava", "f32", 1, 3),
-    *((f"{name}_operators", "f32", 2, 3) for name in UNFUSED),
+    *(
+        (program, "f32", 2, 2) for _, program in FORMS if program != "mistral_layers"
+    ),  # whose kernels are those of llama_layers
 ]
 RUNS = WHOLE if os.environ.get("RDFLOW_MODELS") == "all" else QUICK
 

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from rdflow.cli import app
 from rdflow.dsl.diagnostics import CompileError
 from rdflow.paper import OURS, capacity, composition, fusion, kept, rows
-from rdflow.paper.fusion import LLAMA_2_7B
 from rdflow.paper.measures import Lab, Measured, NotRun
+from rdflow.paper.models import FORMS, LLAMA_2_7B, MODELS
 from rdflow.paper.published import MARKS, Published, published, setup, wanted
 from rdflow.paper.rows import NOT_RUN, OPEN, Ours, Row
 
@@ -108,27 +108,52 @@ def test_a_layer_of_llama_2_7b_by_hand(lab: Lab) -> None:
     """At full width: a step reads weights and caches once and no more than 2 % else; FLOPs are two an element of either (and
     two more of the caches, whose elements stand for a head each)."""
     weights, cache = 4 * 4096**2 + 3 * 4096 * 11008, 2 * 4097 * 4096
-    unfused, fused = (fusion._layer(lab, program, "decode", "7b") for program in fusion.FORMS.values())
+    unfused, fused = (fusion._layer(lab, MODELS["7b"], form, "decode") for form in FORMS)
     assert (unfused.launches, fused.launches) == (23, 1)
     assert 2 * (weights + cache) < fused.bytes < unfused.bytes < 2.04 * (weights + cache)
     assert unfused.flops == pytest.approx(2 * (weights + cache), rel=0.02)
     assert fused.flops == pytest.approx(2 * (weights + cache), rel=0.02)
 
 
-@pytest.mark.parametrize("program", fusion.FORMS.values())
-def test_what_is_counted_is_what_a_profile_counts(lab: Lab, program: str) -> None:
+def test_repeated_heads_are_what_a_step_of_mistral_moves_more_by_hand(lab: Lab) -> None:
+    """Keys and values are read, written for each of 4 queries, and read so often again; fused they are read once. All else,
+    scores for the most part, is a fortieth of it."""
+    cache = 2 * 2 * 4097 * 8 * 128
+    unfused, fused = (fusion._layer(lab, MODELS["mistral"], form, "decode") for form in FORMS)
+    assert (unfused.launches, fused.launches) == (24, 1)
+    assert 8 * cache < unfused.bytes - fused.bytes < 8 * cache * 1.025
+
+
+HEADS = {"llama": {"R": 1, "W": 32}, "mistral": {"R": 2, "W": 32}, "bloom": {"E1": 32}}
+SAME = [("7b", "unfused"), ("7b", "fused"), ("mistral", "unfused"), ("bloom", "unfused")]
+
+
+@pytest.mark.parametrize(("name", "form"), SAME)
+def test_what_is_counted_is_what_a_profile_counts(lab: Lab, name: str, form: str) -> None:
     """A prompt of two tiles of tokens, of whose products the mask leaves three of four, and a step: FLOPs are equal; bytes too
     but for ids, which memory moves in bursts."""
-    sizes = {"NL": 1, "C": 256, "F": 512, "V": 512, "G": 8, "R": 1, "W": 32, "D": 8, "T": 64, "U": 96, "B": 1, "M": 2}
+    program = MODELS[name].program(form)
+    sizes = HEADS[MODELS[name].family] | {
+        "NL": 1,
+        "C": 256,
+        "F": 512,
+        "V": 512,
+        "G": 8,
+        "D": 8,
+        "T": 64,
+        "U": 96,
+        "B": 1,
+        "M": 2,
+    }
     counted, found = lab.counted(program, **sizes), lab.measure(program, **sizes)
     assert (counted.launches, counted.flops) == (found.launches, found.flops)
-    assert counted.bytes <= found.bytes < 1.001 * counted.bytes
+    assert counted.bytes <= found.bytes < 1.002 * counted.bytes
 
 
 def test_intermediates_of_a_prompt_dominate_what_an_unfused_layer_moves(lab: Lab) -> None:
     """Scores and what softmax makes of them alone, batch 8: 32 heads, 4096 x 4096, bf16, written and read. Fused, products of
     queries and keys above the diagonal, half of two products of so many rows of 4096, are never made."""
-    unfused, fused = (fusion._layer(lab, program, "prefill", "7b") for program in fusion.FORMS.values())
+    unfused, fused = (fusion._layer(lab, MODELS["7b"], form, "prefill") for form in FORMS)
     assert unfused.bytes - fused.bytes > 2 * 2 * 2 * 8 * 32 * 4096**2
     masked = 8 * 32 * 2 * 2 * 128 * 4096**2 / 2
     assert unfused.flops - masked == pytest.approx(fused.flops, rel=0.002)

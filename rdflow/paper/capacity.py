@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rdflow.paper import composition
-from rdflow.paper.fusion import LLAMA_2_7B
 from rdflow.paper.measures import Lab
+from rdflow.paper.models import LLAMA_2_7B
 from rdflow.paper.published import setup
 from rdflow.paper.rates import step
 from rdflow.paper.rows import Ours

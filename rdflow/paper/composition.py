@@ -12,8 +12,8 @@ from math import prod
 
 from rdflow import api
 from rdflow.dsl.records import dataclass
-from rdflow.paper.fusion import LLAMA_2_7B
 from rdflow.paper.measures import Lab, Measured
+from rdflow.paper.models import LLAMA_2_7B
 from rdflow.paper.published import setup
 from rdflow.paper.rates import around, step, whole
 from rdflow.paper.rows import OPEN, Ours

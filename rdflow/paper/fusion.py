@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from rdflow.paper.measures import Counted, Lab
+from rdflow.paper.models import FORMS, MODELS, Model
 from rdflow.paper.rows import OPEN, Ours
 
 MONARCH = {"unfused": "monarch_fft_unfused", "partial": "monarch_fft_partial", "fused": "monarch_fft"}
-LLAMA_2_7B = {"NL": 32, "C": 4096, "F": 11008, "V": 32000, "G": 32, "R": 1, "W": 64, "D": 8, "T": 4096, "U": 8192}
-LLAMA_2_70B = LLAMA_2_7B | {"NL": 80, "C": 8192, "F": 28672, "G": 8, "R": 8}
-SIZES = {"7b": LLAMA_2_7B, "70b": LLAMA_2_70B}
-FORMS = {"unfused": "llama_operators", "fused": "llama_layers"}
 ROOM = 64  # for new tokens in the caches
 BATCH = {"prefill": 8, "decode": 1}
-SHAPES = {"C": 64, "F": 64, "V": 64, "G": 8, "W": 4, "T": 40, "U": 48}  # launches depend on the layers alone
+SHAPES = {"C": 64, "F": 64, "V": 64, "G": 8, "D": 8, "T": 40, "U": 48}  # launches depend on the layers alone
 
 
 def table1(lab: Lab, row: str) -> Ours:
@@ -32,25 +29,28 @@ def figure10(lab: Lab, row: str) -> Ours:
 def figure11(lab: Lab, row: str) -> Ours:
     """A kernel an operator beside one or two a layer: launches of the schedules, bytes and intensity of a layer by formula."""
     what, phase, *rest = row.split("_") if row.startswith(("bytes", "intensity")) else ("launches", *row.split("_"))
+    model = MODELS[rest[0] if rest else "7b"]
+    unfused, fused = (model.program(form) for form in FORMS)
     if what == "launches":
-        unfused, fused = (_launches(lab, program, phase, *rest) for program in FORMS.values())
-        return Ours(unfused / fused, f"{unfused:,} launches of llama_operators over {fused:,} of llama_layers")
+        many, few = (_launches(lab, model, form, phase) for form in FORMS)
+        return Ours(many / few, f"{many:,} launches of {unfused} over {few:,} of {fused}")
     if what == "bytes":
-        many, few = (_layer(lab, program, phase, rest[0]).bytes for program in FORMS.values())
-        return Ours(many / few, f"{many / 1e6:,.0f} MB of llama_operators over {few / 1e6:,.0f} of llama_layers")
-    found = _layer(lab, FORMS[rest[1]], phase, rest[0])
-    return Ours(found.intensity, f"{FORMS[rest[1]]}: {found.flops / 1e9:,.2f} GFLOP over {found.bytes / 1e6:,.0f} MB")
+        most, least = (_layer(lab, model, form, phase).bytes / 1e6 for form in FORMS)
+        return Ours(most / least, f"{most:,.0f} MB of {unfused} over {least:,.0f} of {fused}")
+    found = _layer(lab, model, rest[1], phase)
+    how = f"{found.flops / 1e9:,.2f} GFLOP over {found.bytes / 1e6:,.0f} MB"
+    return Ours(found.intensity, f"{model.program(rest[1])}: {how}")
 
 
-def _launches(lab: Lab, program: str, phase: str, size: str = "7b") -> int:
+def _launches(lab: Lab, model: Model, form: str, phase: str) -> int:
     """Of a prompt, or of one step after it."""
-    return _phase(lab, program, phase, SIZES[size] | SHAPES | {"R": 1}).launches
+    return _phase(lab, model.program(form), phase, SHAPES | model.heads | {"NL": model.layers}).launches
 
 
-def _layer(lab: Lab, program: str, phase: str, size: str) -> Counted:
+def _layer(lab: Lab, model: Model, form: str, phase: str) -> Counted:
     """Of a decoder layer at full width: what two layers have beyond one."""
-    sizes = SIZES[size] | {"B": BATCH[phase], "U": LLAMA_2_7B["T"] + ROOM}
-    one, two = (_phase(lab, program, phase, sizes | {"NL": layers}) for layers in (1, 2))
+    sizes = model.sizes | {"D": 8, "B": BATCH[phase], "T": model.prompt, "U": model.prompt + ROOM}
+    one, two = (_phase(lab, model.program(form), phase, sizes | {"NL": layers}) for layers in (1, 2))
     return two - one
 
 
