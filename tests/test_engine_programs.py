@@ -138,6 +138,7 @@ SMALL: dict[str, list[Sizes]] = {
     "topk_router": [{"T": 9, "C": 10, "N": 10}],
     "online_softmax": [{"T": 20, "D": 5, "K": 8}],
     "fftconv": [{"P": 2, "NB": 1}],
+    "fftconv_unfused": [{"P": 2, "NB": 1, "C": 2}],
     "llama_prefill_layer": [{"T": 9, "C": 8, "F": 5, "G": 1, "R": 2, "W": 2}],
     "llama_unfused": [{"T": 3, "C": 8, "F": 5, "G": 1, "R": 1, "W": 2, "NL": 1}],
     "llama_decode": [{"B": 1, "C": 8, "F": 5, "U": 5, "NL": 2, "G": 1, "R": 2, "W": 2, "POS": 3}],

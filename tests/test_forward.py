@@ -122,7 +122,7 @@ def test_random_netlists() -> None:
         ("monarch_fft", {}, 1),
         ("monarch_fft_partial", {}, 1),
         ("monarch_fft_unfused", {}, 1),
-        ("fftconv", {"P": 16}, 0.5),
+        ("fftconv", {"P": 8, "C": 1, "NB": 64}, 0.5),
         ("mlp_backward_adam", {"T": 256, "C": 256, "V": 256}, 1),
     ],
 )

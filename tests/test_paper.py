@@ -204,6 +204,21 @@ def test_token_rates_by_hand() -> None:
     assert found["tokens16"] is None
 
 
+class Convolutions(Lab):
+    """21 launches that take 5 ms, and one that takes half of one."""
+
+    def measure(self, program: str, long: bool = False, machine: object = None, **settings: object) -> Measured:
+        assert long and settings == {"NB": fusion.SEQUENCES}
+        launches, total = {"fftconv_unfused": (21, 5e-3), "fftconv": (1, 5e-4)}[program]
+        return Measured(0, total / 2, total, launches, 0, 0, 0)
+
+
+def test_a_convolution_is_compared_with_its_launches() -> None:
+    (found,) = rows(Convolutions(), "figure10.fft")
+    assert found.ours.value == pytest.approx(10)
+    assert "21 launches of fftconv_unfused in 5,000 us (2,500 of execution)" in found.ours.how
+
+
 def test_experts_on_rivals_are_prompt_and_steps(lab: Lab) -> None:
     """A step is 5.1 ms on an A100, as TensorRT-LLM extrapolates, and a prompt of 200 ids little more than one."""
     (row,) = rows(lab, "table5.expert_a100_20")

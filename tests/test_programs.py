@@ -41,6 +41,7 @@ class Case:
     reference: Reference
     sizes: list[Sizes]
     given: Callable[[Sizes, np.random.Generator], Arrays] = lambda p, random: {}
+    loose: float = 1  # of the tolerance, where values are rounded at each of many steps
 
 
 # -- what the programs mean --------------------------------------------------------------------------------------------
@@ -114,10 +115,13 @@ def tables(p: Sizes, random: np.random.Generator) -> Arrays:
 
 
 def convolved(x: Arrays, p: Sizes):
+    """The inverse is without its division by the number of points."""
     n = p["P"]
+    digits, turned = (-1, n, n, n, n), (0, 4, 3, 2, 1)
     signal = (x["X"][:, 0] + 1j * x["X"][:, 1]).reshape(-1, n**4)
-    spectrum = np.fft.fft(signal).reshape(-1, n, n, n, n).transpose(0, 4, 3, 2, 1) * (x["HR"] + 1j * x["HI"])
-    return {"Y": np.stack([spectrum.real, spectrum.imag], -2)}
+    spectrum = np.fft.fft(signal).reshape(digits).transpose(turned) * (x["HR"] + 1j * x["HI"])
+    found = np.fft.ifft(spectrum.transpose(turned).reshape(-1, n**4)).reshape(digits) * n**4
+    return {"Y": np.stack([found.real, found.imag], 1)}
 
 
 # -- Llama -------------------------------------------------------------------------------------------------------------
@@ -227,6 +231,7 @@ HEADS = [
     {"S": 1, "D": 1},
     {"S": 20, "D": 3, "P": 2},
 ]
+FOURIERS = [{"P": 4, "NB": 2, "C": 2}, {"P": 5, "NB": 1, "C": 2}, {"P": 2, "NB": 1}]
 FFTS = [
     {"M": 64, "N": 64, "A": 16, "O": 16},
     {"M": 40, "N": 100, "A": 5, "O": 33, "P": 2},
@@ -293,7 +298,8 @@ CASES = {
             {"T": 1, "D": 1},
         ],
     ),
-    "fftconv": Case(convolved, [{"P": 4, "NB": 2}, {"P": 5, "NB": 1}, {"P": 2, "NB": 1}], tables),
+    "fftconv": Case(convolved, FOURIERS, tables, 2),
+    "fftconv_unfused": Case(convolved, FOURIERS, tables, 2),
     "llama_prefill_layer": Case(prefill, LLAMAS),
     "llama_unfused": Case(unfused, [{**sizes, "NL": 2} for sizes in LLAMAS]),
     "llama_decode": Case(decoded, DECODERS, filled_cache),
@@ -402,6 +408,16 @@ def test_the_bytes_of_the_monarch_fft_are_the_papers(name: str, transfers: int) 
     assert flops / moved == pytest.approx({12: 171.0, 28: 73.3, 60: 34.2}[transfers], rel=1e-3)
 
 
+@pytest.mark.parametrize("dtype", ["bf16", "f32"])
+def test_a_convolution_in_one_kernel_has_the_bits_of_one_in_21(dtype: str) -> None:
+    """Both round where a complex operator of the other does."""
+    forms = [checked(name, (("P", 4), ("NB", 2), ("C", 4), ("E", dtype))) for name in ("fftconv", "fftconv_unfused")]
+    case = CASES["fftconv"]
+    params = {k: v for k, v in forms[0].program.params.items() if isinstance(v, int)}
+    one, many = (evaluate(form, drawn(form, case, params))["Y"] for form in forms)
+    np.testing.assert_array_equal(one, many)
+
+
 @pytest.mark.parametrize(("name", "sizes", "dtype"), TYPED)
 def test_it_gives_the_answers_of_numpy(name: str, sizes: dict[str, int], dtype: str) -> None:
     case = CASES[name]
@@ -417,4 +433,4 @@ def test_it_gives_the_answers_of_numpy(name: str, sizes: dict[str, int], dtype: 
             np.testing.assert_array_equal(outputs[tensor], answer)
         else:
             worst = np.abs(outputs[tensor] - answer).max()
-            assert worst <= TOLERANCE[dtype] * np.abs(answer).max(), f"{tensor}: {worst}"
+            assert worst <= case.loose * TOLERANCE[dtype] * np.abs(answer).max(), f"{tensor}: {worst}"
