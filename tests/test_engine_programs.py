@@ -29,11 +29,11 @@ Sizes = dict[str, int]
 Ended = tuple[list[int], list[dict[str, list[int]]], dict[str, bytes]]
 NOT_EXECUTED = {"samba_coe"}  # its experts are held in test_coe
 # held against PyTorch, in files of their own
-FAMILIES = {"bloom", "falcon", "llava", "mistral"}
+FAMILIES = {"bloom", "falcon", "llava", "mistral", "mixtral"}
 LAYERED = {f"{name}_layers" for name in FAMILIES}
 UNFUSED = {f"{name}_operators" for name in FAMILIES | {"llama"}}
 # as llama and its other forms: their layers and kernels, or some beside them that have examples of their own
-MODELS = FAMILIES | LAYERED | {"mixtral", "mistral_operators", "llava_operators"}
+MODELS = FAMILIES | LAYERED | {"mistral_operators", "llava_operators"}
 ELSEWHERE = MODELS | UNFUSED | {"gpt_train", "llama", "llama_layers", "llama_train", "llama_train_unfused"}
 MORE: dict[str, list[Sizes]] = {
     "hello": [{"N": 4096, "P": 32}],
@@ -151,6 +151,7 @@ SMALL: dict[str, list[Sizes]] = {
     "bloom": [{name: n for name, n in TINY.items() if name not in "RW"} | {"E1": 4}],
     "llava": [TINY | {"T": 4, "I": 2, "J": 1}],
     "llama_operators": [TINY | {"NL": 1}],
+    "mixtral_operators": [TINY | {"NL": 1, "X": 3}],
     "falcon_operators": [TINY | {"NL": 1}],
     "bloom_operators": [{name: n for name, n in TINY.items() if name not in "RW"} | {"NL": 1, "E1": 4}],
     "gpt_train": [{"T": 4, "H0": 2, "N": 4, "F": 2, "SPARSE": 2}],

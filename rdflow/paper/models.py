@@ -30,6 +30,7 @@ MODELS = {
     "7b": Model("llama", 32, LLAMA),
     "70b": Model("llama", 80, LLAMA | {"C": 8192, "F": 28672, "G": 8, "R": 8}),
     "mistral": Model("mistral", 32, LLAMA | {"F": 14336, "G": 8, "R": 4, "S": 4096}),
+    "mixtral": Model("mixtral", 32, LLAMA | {"F": 14336, "G": 8, "R": 4, "X": 8}),
     "falcon": Model("falcon", 60, {"C": 8192, "F": 32768, "V": 65024, "G": 8, "R": 16, "W": 32}, prompt=2048),
     "bloom": Model(
         "bloom", 70, {"C": 14336, "F": 57344, "V": 250880, "G": 112, "E1": 14336 // 112}, prompt=8192, heads={"E1": 8}
