@@ -159,17 +159,21 @@ def _touched(kernel: Kernel) -> tuple[tuple[str, int, int], ...]:
 
 
 def footprint(checked: Checked, kind: Kind, calls: Iterable[LaunchCall], turn: int) -> Footprint:
-    """What each expert of a kind keeps, in whole turns over the channels: its tensors, but for those that every launch
-    gives it. Those that one of its kernels writes are mutable."""
-    own = [c for c in calls if c.spec.home == kind.home]
-    bound = set.intersection(*({name for name, _ in c.bound} for c in own)) if own else set()
-    written = {
-        name
-        for call in {respecified(checked.program, c).spec: c for c in own}.values()
-        for name, _, stores in touched(checked, call)
-        if stores
+    """What each expert of a kind keeps, in whole turns over the channels: its tensors, but for those that it is given by
+    every launch whose kernel has them. Those that one of its kernels writes are mutable."""
+    own = {
+        (respecified(checked.program, c).spec, tuple(name for name, _ in c.bound)): c
+        for c in calls
+        if c.spec.home == kind.home
     }
-    sizes = {n: padded(bytes_of(t), turn) for n, t in kind.program.tensors.items() if n not in bound}
+    given = set.intersection(*(set(names) for _, names in own)) if own else set()
+    kept, written = set(), set()
+    for (_, names), call in own.items():
+        for name, _, stores in touched(checked, call):
+            (given if name in names else kept).add(name)
+            if stores:
+                written.add(name)
+    sizes = {n: padded(bytes_of(t), turn) for n, t in kind.program.tensors.items() if n not in given - kept}
     mutable = sum(size for name, size in sizes.items() if name in written)
     return Footprint(sum(sizes.values()) - mutable, mutable)
 

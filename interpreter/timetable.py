@@ -7,6 +7,7 @@ ended; one that is `async` lets the later ones begin, but for those that touch i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import field
 from fractions import Fraction
@@ -17,6 +18,9 @@ from rdflow.interpreter.machine import Machine
 
 CHIP, PATH, HOST = "chip", "copy path", "host"
 RESOURCES = (CHIP, PATH, HOST)
+NUMBERS = re.compile(r"\[\d+\]|\(.*\)")  # of experts, of elements
+LAST = {"launch": "execute"}
+"""the part of a statement that is there once for each"""
 PARTS = ("program load", "argument load", "execute", "copy", "write back", "host step", "queue", "read", "wait")
 
 
@@ -57,6 +61,16 @@ class Timetable:
         for entry in self.entries:
             found[entry.part] += entry.end - entry.start
         return {part: cycles for part, cycles in found.items() if cycles}
+
+    def statements(self) -> dict[str, tuple[int, int]]:
+        """By statement, those of all experts of a pool as one: how often, and cycles of all its parts."""
+        found: dict[str, tuple[set[tuple[str, int]], int]] = {}
+        for entry in self.entries:
+            times, cycles = found.get(name := NUMBERS.sub("", entry.what), (set(), 0))
+            if entry.part == LAST.get(entry.what.partition(" ")[0], entry.part):
+                times.add((entry.part, entry.start))
+            found[name] = times, cycles + entry.end - entry.start
+        return {name: (len(times), cycles) for name, (times, cycles) in found.items()}
 
     def launch(
         self,

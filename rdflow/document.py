@@ -84,6 +84,9 @@ def _timeline(program: Program, agenda: Agenda) -> Document:
         "cycles": table.end,
         "seconds": table.end / float(program.machine.socket.clock),
         "parts": table.spent(),
+        "statements": [
+            {"what": name, "times": times, "cycles": cycles} for name, (times, cycles) in table.statements().items()
+        ],
         "entries": [asdict(entry) for entry in table.entries],
     }
 

@@ -37,6 +37,7 @@ def scheduled(agenda: Agenda, machine: Machine) -> list[Any]:
     notes = [LOADS, *([SLOWED] if any(e.slowed for e in timetable.entries) else [])]
     return [
         made,
+        _statements(agenda, clock),
         *switches(agenda, clock),
         _steps(timetable.entries, clock),
         Text(" ".join(notes) + "\n", "bright_black"),
@@ -49,6 +50,19 @@ def chosen_at_random(choices: Drawn | None) -> list[str]:
         return []
     names = ", ".join(f"{name} (below {count})" for name, count in choices.below.items())
     return [f"no values: {names} drawn at random, seed {choices.seed}; `--input NAME=FILE.npy` gives them"]
+
+
+def _statements(agenda: Agenda, clock: float) -> Table:
+    """What the time went to, statement by statement: the experts of a pool as one, and all parts of a launch."""
+    made = table("statement", ">times", ">time", ">of all", ">each", title="by statement")
+    for name, (times, cycles) in agenda.timetable.statements().items():
+        cells = (
+            time_text(cycles / clock),
+            percent(cycles, agenda.timetable.end),
+            time_text(cycles / clock / max(1, times)),
+        )
+        made.add_row(Text(name), f"{times:,}", *cells)
+    return made
 
 
 def _steps(entries: list[Entry], clock: float) -> Table:

@@ -57,6 +57,7 @@ PROFILE = {
     "schedule": [{"what": "str", "start": "int", "end": "int", "boundary_cycles_fitted": "int", "modelled": "bool"}],
     "timeline": {
         "cycles": "int", "seconds": "float", "parts": {"program load": "int", "argument load": "int", "execute": "int"},
+        "statements": [{"what": "str", "times": "int", "cycles": "int"}],
         "entries": [{"what": "str", "part": "str", "resource": "str", "start": "int", "end": "int", "slowed": "int"}],
     },
     "switches": [],
