@@ -45,10 +45,10 @@ def drawn(program: rdflow.api.Program) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def composed() -> tuple[rdflow.api.Program, dict[str, Any], Any]:
+def composed() -> tuple[dict[str, Any], Any]:
     program = rdflow.load("samba_coe_7b", **SIZES)
     inputs = drawn(program)
-    return program, inputs, program.run(verify=True, **inputs)
+    return inputs, program.run(verify=True, **inputs)
 
 
 def own(inputs: dict[str, Any], pool: str, number: int) -> dict[str, Any]:
@@ -58,8 +58,8 @@ def own(inputs: dict[str, Any], pool: str, number: int) -> dict[str, Any]:
     return found | {name: inputs[name] for name in ("COS", "SIN")}
 
 
-def test_choices_are_the_routers_answer_and_tokens_those_of_experts_alone(composed: tuple[Any, Any, Any]) -> None:
-    program, inputs, result = composed
+def test_choices_are_the_routers_answer_and_tokens_those_of_experts_alone(composed: tuple[Any, Any]) -> None:
+    inputs, result = composed
     assert result.verification.passed
     alone = rdflow.load("llama_expert", **{n: SIZES[n] for n in MODEL})
     answer = alone.evaluate(**own(inputs, "router", 0), **{"PROMPT": inputs["BATCH"][0]})["IDS"]
@@ -99,9 +99,9 @@ def test_at_full_size_experts_are_in_ddr_and_hbm_caches_some(full: rdflow.api.Pr
     assert 30 <= found.regions["hbm"].size // found.footprints["expert"].size <= 36
 
 
-def test_its_breakdown_is_router_switches_prompts_and_steps(composed: tuple[Any, Any, Any]) -> None:
+def test_its_breakdown_is_router_switches_prompts_and_steps(composed: tuple[Any, Any]) -> None:
     """Every part is there as often as the schedule says, and they add up to all of the time."""
-    program, _, result = composed
+    _, result = composed
     table = result.profile.agenda.timetable
     statements, asked = table.statements(), len(set(result.outputs["CHOICE"][0].tolist()))
     assert {name: times for name, (times, _) in statements.items()} == {
