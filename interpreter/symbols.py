@@ -167,7 +167,8 @@ def footprint(checked: Checked, kind: Kind, calls: Iterable[LaunchCall], turn: i
         if c.spec.home == kind.home
     }
     given = set.intersection(*(set(names) for _, names in own)) if own else set()
-    kept, written = set(), set()
+    kept: set[str] = set()
+    written: set[str] = set()
     for (_, names), call in own.items():
         for name, _, stores in touched(checked, call):
             (given if name in names else kept).add(name)
