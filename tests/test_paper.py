@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import rdflow
 from rdflow.cli import app
 from rdflow.dsl.diagnostics import CompileError
 from rdflow.paper import OURS, capacity, composition, fusion, kept, rows
@@ -117,11 +118,11 @@ def test_a_layer_of_llama_2_7b_by_hand(lab: Lab) -> None:
 
 def test_repeated_heads_are_what_a_step_of_mistral_moves_more_by_hand(lab: Lab) -> None:
     """Keys and values are read, written for each of 4 queries, and read so often again; fused they are read once. All else,
-    scores for the most part, is a fortieth of it."""
+    scores and norms on every socket for the most part, is less than a thirtieth of it."""
     cache = 2 * 2 * 4097 * 8 * 128
     unfused, fused = (fusion._layer(lab, MODELS["mistral"], form, "decode") for form in FORMS)
     assert (unfused.launches, fused.launches) == (24, 1)
-    assert 8 * cache < unfused.bytes - fused.bytes < 8 * cache * 1.025
+    assert 8 * cache < unfused.bytes - fused.bytes < 8 * cache * 31 / 30
 
 
 HEADS = {"llama": {"R": 1, "W": 32}, "mistral": {"R": 2, "W": 32}, "bloom": {"E1": 32}}
@@ -131,7 +132,7 @@ SAME = [("7b", "unfused"), ("7b", "fused"), ("mistral", "unfused"), ("bloom", "u
 @pytest.mark.parametrize(("name", "form"), SAME)
 def test_what_is_counted_is_what_a_profile_counts(lab: Lab, name: str, form: str) -> None:
     """A prompt of two tiles of tokens, of whose products the mask leaves three of four, and a step: FLOPs are equal; bytes too
-    but for ids, which memory moves in bursts."""
+    but for ids, which memory moves in bursts. Every socket counts."""
     program = MODELS[name].program(form)
     sizes = HEADS[MODELS[name].family] | {
         "NL": 1,
@@ -145,9 +146,14 @@ def test_what_is_counted_is_what_a_profile_counts(lab: Lab, name: str, form: str
         "B": 1,
         "M": 2,
     }
-    counted, found = lab.counted(program, **sizes), lab.measure(program, **sizes)
-    assert (counted.launches, counted.flops) == (found.launches, found.flops)
-    assert counted.bytes <= found.bytes < 1.002 * counted.bytes
+    counted, found = lab.counted(program, **sizes), rdflow.load(program, **sizes).profile()
+    node = max(kernel.peak_flops for kernel in found.kernels)
+    times = [round(node / kernel.peak_flops) for kernel in found.kernels]  # one that all sockets run alike runs on one
+    assert set(times) <= {1, 8}
+    assert counted.launches == len(found.schedule)
+    assert counted.flops == sum(n * kernel.flops for n, kernel in zip(times, found.kernels, strict=True))
+    moved = sum(n * kernel.bytes for n, kernel in zip(times, found.kernels, strict=True))
+    assert counted.bytes <= moved < 1.005 * counted.bytes
 
 
 def test_intermediates_of_a_prompt_dominate_what_an_unfused_layer_moves(lab: Lab) -> None:

@@ -12,6 +12,7 @@ from rdflow.dsl.check import Checked
 from rdflow.dsl.formulas import flops_of, traffic
 from rdflow.dsl.launched import launched_kernel
 from rdflow.dsl.records import dataclass
+from rdflow.dsl.sockets import count
 from rdflow.dsl.steps import LaunchCall
 from rdflow.interpreter.execution import Execution
 from rdflow.interpreter.machine import Machine, load_machine
@@ -48,12 +49,14 @@ class Counted:
 
 def _counted(checked: Checked) -> Counted:
     """With the numbers that each launch gives, and without what bounds leave out (the upper half of a causal mask): what a
-    profile counts."""
+    profile counts. A kernel that all sockets run alike is simulated on one; here it counts on each."""
     calls = [checked.settled(step) for step in checked.steps.steps if isinstance(step, LaunchCall)]
     kinds = {(call.spec, call.scalars): call for call in calls}
     kernels = {kind: launched_kernel(checked.kernel(call.spec), call.numbers) for kind, call in kinds.items()}
-    moved = {kind: sum(one.bounded for one in traffic(kernel)) for kind, kernel in kernels.items()}
-    done = {kind: sum(flops_of(kernel).values()) for kind, kernel in kernels.items()}
+    sockets = max((count(kernel) for kernel in kernels.values()), default=1)
+    times = {kind: sockets if count(kernel) == 1 else 1 for kind, kernel in kernels.items()}
+    moved = {kind: times[kind] * sum(one.bounded for one in traffic(kernel)) for kind, kernel in kernels.items()}
+    done = {kind: times[kind] * sum(flops_of(kernel).values()) for kind, kernel in kernels.items()}
     every = [(call.spec, call.scalars) for call in calls]
     return Counted(len(every), sum(moved[kind] for kind in every), sum(done[kind] for kind in every))
 
@@ -122,7 +125,7 @@ class Lab:
 
     def counted(self, program: str, **settings: Value) -> Counted:
         """What a program's schedule launches, with the bytes and FLOPs of its kernels' formulas."""
-        name = kept.key("counted within bounds", program, sorted(settings.items()))
+        name = kept.key("counted on every socket", program, sorted(settings.items()))
         found = kept.read(name)
         if found is None:
             found = asdict(_counted(api.load(program, **settings).checked))
