@@ -402,6 +402,8 @@ def test_layers() -> None:
     found = json.loads(call("layers", "linear", "--json").stdout)
     assert found["costs"]["resources"] == {"pcu": 1, "pmu": 2, "agcu": 1}
     assert {"name", "library", "about"} == set(json.loads(call("layers", "--json").stdout)[0])
+    assert call("layers", "score").stdout.startswith("kernel score(") and "  score " in listed
+    assert json.loads(call("layers", "score", "--json").stdout)["library"] == "std.operators"
     wrong = call("layers", "rmsnrm")
     assert wrong.exit_code == 1 and "did you mean `rmsnorm`?" in wrong.stderr
 
