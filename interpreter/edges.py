@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from math import isqrt
 
@@ -43,8 +44,8 @@ class Cells:
     edges: list[Edge]
 
 
-def cells(netlist: Netlist, copies: Sequence[UnitCopy], rates: Rates) -> Cells:
-    """The cells of all copies, the first of each where its queues begin and end."""
+def cells(netlist: Netlist, copies: Sequence[UnitCopy], rates: Rates, crowded: bool = False) -> Cells:
+    """The cells of all copies, the first of each where its queues begin and end; `crowded`: see `floorplan.is_crowded`."""
     kinds: list[int] = []
     first: list[int] = []
     ties: list[Edge] = []
@@ -53,15 +54,17 @@ def cells(netlist: Netlist, copies: Sequence[UnitCopy], rates: Rates) -> Cells:
         kinds += [KINDS.index(kind) for kind, count in copy.needs for _ in range(count)]
         ties += [Edge(first[-1], cell, HOP * TIED, 0, 0) for cell in range(first[-1] + 1, len(kinds))]
     of = {actor: first[i] for i, copy in enumerate(copies) for actor in copy.actors}
-    return Cells(kinds, first, [*ties, *_merged(_streams(netlist, of, rates))])
+    return Cells(kinds, first, [*ties, *_merged(_streams(netlist, of, rates, crowded))])
 
 
-def _streams(netlist: Netlist, of: dict[int, int], rates: Rates) -> Iterable[tuple[int, Edge]]:
+def _streams(netlist: Netlist, of: dict[int, int], rates: Rates, crowded: bool) -> Iterable[tuple[int, Edge]]:
     """An edge for each queue between cells, the queues of a flow to the same cell as one; and the
     socket of its sink.
 
     A tree to n sinks spread over an area is about sqrt(n) times shorter than n wires (Beardwood, Halton and Hammersley,
-    1959), so the sinks of a multicast weigh that much less each. What is dealt is split already.
+    1959), so the sinks of a multicast weigh that much less each. What is dealt is split already. In a `crowded`
+    kernel streams that carry hardly anything load links as one where they come together: hundreds of partial sums are no
+    more than their packets.
     """
     numbers = flows(netlist)
     port = {q: i for actor in netlist.actors for i, out in enumerate(actor.outputs) for q in out.queues}
@@ -74,10 +77,12 @@ def _streams(netlist: Netlist, of: dict[int, int], rates: Rates) -> Iterable[tup
         if source != sink:
             carried[key] = max(carried.get(key, 0), crowding[q])
             casts.setdefault(flow, set()).add(port.get(q, 0))
+    meeting = Counter((socket, sink) for _, socket, _, sink, _ in carried)
     for (flow, socket, source, sink, network), packets in carried.items():
         share = isqrt(FULL * FULL * len(casts[flow]))
         rate = 0 if network == Wires.CONTROL else FULL * FULL * packets // (rates.cycles * share)
-        load = 0 if network == Wires.CONTROL else max(1, rate, FULL * LEAST_LOAD // share)
+        least = FULL * LEAST_LOAD // (share * (meeting[socket, sink] if crowded else 1))
+        load = 0 if network == Wires.CONTROL else max(1, rate, least)
         yield socket, Edge(source, sink, HOP * (LEAST_PULL + rate), load, network % Wires.CONTROL)
 
 

@@ -12,6 +12,7 @@ from rdflow.dsl.records import dataclass
 from rdflow.interpreter import kept
 from rdflow.interpreter.allocate import UnitCopy, unit_copies, within_unit
 from rdflow.interpreter.edges import Cells, cells
+from rdflow.interpreter.flows import Wires, wires
 from rdflow.interpreter.links import Load, crowded, loads, streams
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.place import SMALL, place
@@ -81,8 +82,9 @@ def floorplan(netlist: Netlist, machine: Machine) -> Floorplan:
     """
     copies = _alike(unit_copies(netlist, machine))
     rates = rates_of(netlist, machine)
-    of = cells(netlist, copies, rates)
-    placed, found, rounds = _settled(netlist, machine, copies, rates, of)
+    crowded = is_crowded(netlist, machine, rates)
+    of = cells(netlist, copies, rates, crowded)
+    placed, found, rounds = _settled(netlist, machine, copies, rates, of, crowded)
     sites = Grid(machine).sites
     named = {
         (copy.unit, copy.copy): tuple(sites[placed[first + i]] for i in range(sum(count for _, count in copy.needs)))
@@ -104,8 +106,19 @@ def _alike(copies: Sequence[UnitCopy]) -> list[UnitCopy]:
     return list(found.values())
 
 
+def is_crowded(netlist: Netlist, machine: Machine, rates: Rates) -> bool:
+    """Whether streams want whole links, and many of them: over half a vector a cycle arrives at each switch."""
+    arriving = sum(
+        packets
+        for packets, queue in zip(rates.crowding, netlist.queues, strict=True)
+        if wires(queue) == Wires.VECTOR and not within_unit(netlist, queue.source, queue.sink)
+    )
+    rows, columns = mesh(machine)
+    return 2 * arriving > rows * columns * rates.cycles * netlist.sockets
+
+
 def _settled(
-    netlist: Netlist, machine: Machine, copies: Sequence[UnitCopy], rates: Rates, of: Cells
+    netlist: Netlist, machine: Machine, copies: Sequence[UnitCopy], rates: Rates, of: Cells, crowded: bool
 ) -> tuple[list[int], list[Route], int]:
     """By cell its site, by queue its route, and the rounds of negotiation: worked out, or as kept."""
     grid = Grid(machine)
@@ -118,12 +131,12 @@ def _settled(
     large = len(of.kinds) > SMALL
     ports = [[(out.queues, out.source) for out in actor.outputs] for actor in netlist.actors]
     widths = [queue.width for queue in netlist.queues]
-    key = kept.key(machine.tile, machine.socket, of, pairs, rates, ports, widths, sockets) if large else ""
+    key = kept.key(crowded, machine.tile, machine.socket, of, pairs, rates, ports, widths, sockets) if large else ""
     if large and (found := kept.read(key, grid, of, pairs)) is not None:
         return found
-    at = place(grid, of)
+    at = place(grid, of, crowded)
     ends = [None if pair is None else (grid.switch(at[pair[0]]), grid.switch(at[pair[1]])) for pair in pairs]
-    ways, rounds = routes(netlist, rates, ends, mesh(machine), large)
+    ways, rounds = routes(netlist, rates, ends, mesh(machine), large, crowded)
     if large:
         kept.write(key, at, ways, rounds)
     return at, ways, rounds

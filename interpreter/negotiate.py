@@ -18,12 +18,37 @@ from rdflow.dsl.netlist import ALWAYS, Gate
 from rdflow.dsl.records import dataclass
 from rdflow.interpreter.mapper.grow import HOP, Mesh, grow
 
-MOST_ROUNDS, PATIENCE = 30, 6
-"""rounds of a negotiation, and how many without a better result end it"""
+FEW = 8
+"""so many flows fill a link that are said to want one of their own"""
+FAR = 1 << 62
 DEAREST = 12 * HOP
 """what a shared link costs at most"""
-CROWDED = 8
-"""how much more than a shared link one costs that would carry two packets a cycle"""
+
+
+class Prices(NamedTuple):
+    """How a group of flows is negotiated: what a shared link costs more, in multiples of `sharing`, and when to end.
+
+    `heavy`: one that is as full as it can be. `crowding`: one that would carry two packets a cycle. `grudge`: hops that a link
+    costs more for good after each round in which it was too full. `most_rounds`, and `patience` of them without a better
+    result, end it. `by_packets`: what counts of shared links are the packets on them, not their number. `leave`: flows are
+    routed again if they share a link that is so full, in 64ths. `margin`: switches around source and sink that are looked at.
+    """
+
+    heavy: int
+    crowding: int
+    grudge: int
+    most_rounds: int
+    patience: int
+    by_packets: bool
+    leave: int
+    margin: int
+
+
+USUAL = Prices(heavy=0, crowding=8, grudge=2, most_rounds=30, patience=6, by_packets=False, leave=0, margin=4)
+WIDE = Prices(heavy=0, crowding=1, grudge=4, most_rounds=300, patience=80, by_packets=True, leave=64, margin=10)
+"""for streams that want a whole link each: there is one for all of them, and it takes many rounds to find"""
+BESIDE = Prices(heavy=16, crowding=64, grudge=32, most_rounds=30, patience=8, by_packets=True, leave=32, margin=10)
+"""for what trickles beside them, which should rather share with its like; they make room"""
 
 
 class Sink(NamedTuple):
@@ -48,47 +73,64 @@ Tree = tuple[dict[int, int], tuple[tuple[int, ...], ...]]
 
 
 class Negotiation:
-    """Flows on one network of a mesh, whose links carry `full` packets in a run. `compiled`: there is much to do."""
+    """Flows on one network of a mesh, whose links carry `full` packets in a run.
 
-    def __init__(self, flows: Sequence[Flow], rows: int, columns: int, full: int, compiled: bool = False):
-        self.flows, self.columns, self.full, self.compiled = flows, columns, full, compiled
+    `compiled`: there is much to do. `crowded`: many flows want a whole link each, and are routed first.
+    """
+
+    def __init__(
+        self, flows: Sequence[Flow], rows: int, columns: int, full: int, compiled: bool = False, crowded: bool = False
+    ):
+        self.flows, self.columns, self.full, self.compiled, self.crowded = flows, columns, full, compiled, crowded
+        self.prices = USUAL
         links, switches = 4 * rows * columns, rows * columns
         sizes = (links, links, links, switches, switches, switches, switches, switches, 2, 4)
         tables = [np.zeros(size, dtype=np.int64) for size in sizes]
-        self.mesh = Mesh(rows, columns, *(tables if compiled else (table.tolist() for table in tables)))
+        self.mesh = Mesh(rows, columns, USUAL.margin, *(tables if compiled else (table.tolist() for table in tables)))
         self.trees: list[Tree] = [({}, ())] * len(flows)
         self.rounds = 0
 
     def settle(self) -> None:
         """Route all flows."""
-        best, since, least = (self.score(), self.trees), 0, self.least_shared()
-        again: Sequence[int] = range(len(self.flows))
-        while again and self.rounds < MOST_ROUNDS and since < PATIENCE:
-            sharing = min(DEAREST, HOP * (1 + self.rounds))
+        if not self.crowded:
+            return self._negotiate(range(len(self.flows)), USUAL)
+        wide = [FEW * max(sink.packets for sink in flow.sinks) >= self.full for flow in self.flows]
+        self._negotiate([n for n, is_wide in enumerate(wide) if is_wide], WIDE)
+        self._negotiate([n for n, is_wide in enumerate(wide) if not is_wide], BESIDE)
+
+    def _negotiate(self, group: Sequence[int], prices: Prices) -> None:
+        """Route a group of flows beside those that are laid, which may have to be routed again."""
+        self.prices, self.mesh = prices, self.mesh._replace(margin=prices.margin)
+        best, since, rounds = ((FAR, FAR, FAR), self.trees), 0, 0
+        laid, again = {n for n, (links, _) in enumerate(self.trees) if links}.union(group), list(group)
+        least = 0 if prices.by_packets else self.least_shared()
+        while again and rounds < prices.most_rounds and since < prices.patience:
+            sharing = min(DEAREST, HOP * (1 + rounds))
             for flow in again:
                 self.lay(flow, ({}, ()))
                 self.lay(flow, self.grown(flow, sharing))
-            self.rounds += 1
+            rounds += 1
             since += 1
             score = self.score()
-            if self.rounds == 1 or score < best[0]:
+            if score < best[0]:
                 best, since = (score, list(self.trees)), 0
-            again = self.meeting() if score[:2] > (0, least) else ()
-        self.trees = best[1]
+            again = [flow for flow in self.meeting() if flow in laid] if score[:2] > (0, least) else []
+        self.rounds += rounds
+        for flow in laid:
+            self.lay(flow, best[1][flow])
 
     def grown(self, number: int, sharing: int) -> Tree:
         """A tree for a flow, beside those that are laid."""
         flow = self.flows[number]
         switches = [sink.switch for sink in flow.sinks]
         packets = [sink.packets for sink in flow.sinks]
+        costs = sharing, self.prices.heavy * sharing, self.prices.crowding * sharing
         if self.compiled:
             from rdflow.interpreter.mapper.compiled import fast_grow
 
-            fast_grow(
-                self.mesh, flow.source, np.array(switches), np.array(packets), self.full, sharing, CROWDED * sharing
-            )
+            fast_grow(self.mesh, flow.source, np.array(switches), np.array(packets), self.full, *costs)
         else:
-            grow(self.mesh, flow.source, switches, packets, self.full, sharing, CROWDED * sharing)
+            grow(self.mesh, flow.source, switches, packets, self.full, *costs)
         ways = tuple(self._way(flow.source, switch) for switch in switches)
         return loads(flow.sinks, ways), ways
 
@@ -109,16 +151,20 @@ class Negotiation:
         self.trees[number] = tree
 
     def meeting(self) -> list[int]:
-        """The flows that share a link with others. The links get a price."""
+        """The flows that are to be routed again, for they share a link with others. Shared links get a price."""
         shared = {link for links, _ in self.trees for link in links if self.mesh.users[link] > 1}
+        over = {link for link in shared if self.mesh.load[link] > self.full}
         for link in shared:
-            self.mesh.history[link] += HOP // 2 if self.mesh.load[link] <= self.full else 2 * HOP
-        return [number for number, (links, _) in enumerate(self.trees) if not shared.isdisjoint(links)]
+            self.mesh.history[link] += HOP // 2 if link not in over else self.prices.grudge * HOP
+        bad = {link for link in shared if 64 * self.mesh.load[link] > self.prices.leave * self.full}
+        return [number for number, (links, _) in enumerate(self.trees) if not bad.isdisjoint(links)]
 
     def score(self) -> tuple[int, int, int]:
-        """Packets too many, links that are shared, and length: less is better."""
+        """Packets too many, links that are shared (or the packets on them), and length: less is better."""
         users, load = np.array(self.mesh.users), np.array(self.mesh.load)
-        return int(np.maximum(load - self.full, 0).sum()), int((users > 1).sum()), int(users.sum())
+        shared = users > 1
+        worth = load[shared].sum() if self.prices.by_packets else shared.sum()
+        return int(np.maximum(load - self.full, 0).sum()), int(worth), int(users.sum())
 
     def least_shared(self) -> int:
         """Links that are shared however one routes: at switches where more flows begin, or end, than there are links."""

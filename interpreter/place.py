@@ -28,14 +28,19 @@ TRIES, FEW_TRIES = 1200, 48
 """moves that it tries for each cell"""
 COOLER, FEW_COOLER = (1, 3), (3,)
 """parts of the mean cost of a hop on a link that another edge takes: where annealings begin"""
+HOTTER = (64, 40)
+"""times that mean, where streams want whole links: the greedy start is too crowded to be mended, so it melts"""
 LOGS = [round(-256 * log((2 * i + 1) / 2048)) for i in range(1024)]
 
 Near = list[dict[int, int]]  # by cell: the cells that it exchanges tokens with, and how strongly they pull
 
 
-def place(grid: Grid, of: Cells) -> list[int]:
-    """The number of a site for every cell. There must be sites enough (`allocate.socket_errors` says so)."""
-    return annealed(grid, of, greedy(grid, of))
+def place(grid: Grid, of: Cells, crowded: bool = False) -> list[int]:
+    """The number of a site for every cell. There must be sites enough (`allocate.socket_errors` says so).
+
+    `crowded`: many streams want a whole link each (see `floorplan.is_crowded`).
+    """
+    return annealed(grid, of, greedy(grid, of), crowded)
 
 
 # -- greedily ----------------------------------------------------------------------------------------------------------
@@ -90,7 +95,7 @@ def nearest(grid: Grid, kind: str, free: npt.NDArray[np.bool_], ends: Sequence[t
 # -- annealing ---------------------------------------------------------------------------------------------------------
 
 
-def annealed(grid: Grid, of: Cells, at: list[int]) -> list[int]:
+def annealed(grid: Grid, of: Cells, at: list[int], crowded: bool = False) -> list[int]:
     """The best of annealings that start from a placement, and of itself."""
     if not of.edges:
         return at
@@ -98,24 +103,26 @@ def annealed(grid: Grid, of: Cells, at: list[int]) -> list[int]:
     if len(of.kinds) <= SMALL:
         found = [_annealed(grid, of, at, hot // cooler) for cooler in FEW_COOLER]
     else:
-        with ThreadPoolExecutor(len(COOLER)) as pool:
-            found = list(pool.map(lambda cooler: _annealed_fast(grid, of, at, hot // cooler), COOLER))
+        heats = [hot * part for part in HOTTER] if crowded else [hot // part for part in COOLER]
+        with ThreadPoolExecutor(len(heats)) as pool:
+            found = list(pool.map(lambda heat: _annealed_fast(grid, of, at, heat, crowded), heats))
     cost, best = min(found)
     return best if cost < 0 else at
 
 
-def _annealed(grid: Grid, of: Cells, at: list[int], heat: int) -> tuple[int, list[int]]:
-    """By how much the cost changes, and the placement."""
-    board = Board(*mesh(grid.machine), *(table.tolist() for table in _tables(grid, of, at)))
+def _annealed(grid: Grid, of: Cells, at: list[int], heat: int, trades: bool = False) -> tuple[int, list[int]]:
+    """By how much the cost changes, and the placement; `trades`: pairs move, too."""
+    tables = (table.tolist() for table in _tables(grid, of, at))
+    board = Board(*mesh(grid.machine), grid.machine.pcus, trades, *tables)
     tries = FEW_TRIES * len(at) // FEW_STAGES
     return anneal(board, LOGS, FEW_STAGES, tries, heat, heat), board.at
 
 
-def _annealed_fast(grid: Grid, of: Cells, at: list[int], heat: int) -> tuple[int, list[int]]:
+def _annealed_fast(grid: Grid, of: Cells, at: list[int], heat: int, trades: bool = False) -> tuple[int, list[int]]:
     """The same, compiled, with more moves."""
     from rdflow.interpreter.mapper.compiled import fast_anneal
 
-    board = Board(*mesh(grid.machine), *_tables(grid, of, at))
+    board = Board(*mesh(grid.machine), grid.machine.pcus, trades, *_tables(grid, of, at))
     cost = fast_anneal(board, np.array(LOGS), STAGES, TRIES * len(at) // STAGES, heat, heat)
     return int(cost), [int(site) for site in board.at]
 

@@ -41,11 +41,12 @@ def routes(
     ends: Sequence[tuple[Switch, Switch] | None],
     mesh: tuple[int, int],
     compiled: bool = False,
+    crowded: bool = False,
 ) -> tuple[list[Route], int]:
     """The route of each queue, and the most rounds that a network was negotiated in.
 
     `ends`: by queue the switches of its source and its sink, None inside a unit, where the route is empty. `mesh`: rows
-    and columns of switches. `compiled`: there is much to do. Tokens without data have wires of their own, which are as
+    and columns of switches. `compiled`: there is much to do; `crowded`: see `floorplan.is_crowded`. Tokens without data have wires of their own, which are as
     short as they can be. Sockets with the same flows get the same routes, negotiated once.
     """
     found: list[Route] = [straight(*end) if end is not None else () for end in ends]
@@ -53,7 +54,7 @@ def routes(
     for of_mesh in _flows(netlist, rates, ends, mesh[1]):
         shape = tuple((flow.source, tuple(sink._replace(queue=-1) for sink in flow.sinks)) for flow in of_mesh)
         if shape not in settled:
-            settled[shape] = Negotiation(of_mesh, *mesh, rates.cycles, compiled)
+            settled[shape] = Negotiation(of_mesh, *mesh, rates.cycles, compiled, crowded)
             settled[shape].settle()
         for queue, way in settled[shape].ways(of_mesh).items():
             found[queue] = tuple(divmod(switch, mesh[1]) for switch in way)

@@ -46,7 +46,7 @@ MORE: dict[str, list[Sizes]] = {
     "swiglu_mlp": [{"T": 100, "C": 40, "V": 24, "P": 2}],
     "attention": [{"S": 96, "D": 48}, {"S": 100, "D": 40, "P": 4}],
     "attention_causal": [{"S": 96, "D": 48}, {"S": 100, "D": 40, "P": 4}],
-    "llama_prefill_layer": [{"T": 33, "C": 32, "F": 16, "G": 1, "R": 2, "W": 4, "P": 2}],
+    "llama_prefill_layer": [{"T": 33, "C": 32, "F": 16, "G": 1, "K": 2, "R": 2, "W": 4}],
 }
 
 

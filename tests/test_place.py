@@ -137,19 +137,38 @@ def test_annealing_beats_greed(sn40l: Machine, count: int) -> None:
     assert cost(grid, of, found) < (0.9, 0.75)[count > placing.SMALL] * cost(grid, of, first)
 
 
-def test_what_annealing_says_it_gains_is_what_it_gains(toy: Machine) -> None:
+@pytest.mark.parametrize("trades", [False, True])
+def test_what_annealing_says_it_gains_is_what_it_gains(toy: Machine, trades: bool) -> None:
     of, grid = scrambled(30, 60), Grid(toy)
     first = greedy(grid, of)
-    gained, found = placing._annealed(grid, of, first, 20000)
+    gained, found = placing._annealed(grid, of, first, 20000, trades)
+    assert all(
+        site in range(*grid.of(KINDS[kind]).indices(len(grid.sites)))
+        for kind, site in zip(of.kinds, found, strict=True)
+    )
+    assert len(set(found)) == len(found)
     assert gained == cost(grid, of, found) - cost(grid, of, first) < 0
 
 
-def test_compiled_moves_are_those_of_python(toy: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("trades", [False, True])
+def test_compiled_moves_are_those_of_python(toy: Machine, monkeypatch: pytest.MonkeyPatch, trades: bool) -> None:
     of, grid = scrambled(30, 60), Grid(toy)
     first = greedy(grid, of)
     monkeypatch.setattr(placing, "STAGES", placing.FEW_STAGES)
     monkeypatch.setattr(placing, "TRIES", placing.FEW_TRIES)
-    assert placing._annealed(grid, of, first, 20000) == placing._annealed_fast(grid, of, first, 20000)
+    assert placing._annealed(grid, of, first, 20000, trades) == placing._annealed_fast(grid, of, first, 20000, trades)
+
+
+def test_pairs_trade_places(toy: Machine) -> None:
+    """Two pairs of a PCU and a PMU, each beside what pulls on the other: a single move would part a pair."""
+    strong = [Edge(0, 1, 1 << 20, 0, 0), Edge(2, 3, 1 << 20, 0, 0)]
+    of = Cells([0, 1, 0, 1, 0, 0], [*range(6)], [*strong, Edge(0, 4, 1, 0, 0), Edge(2, 5, 1, 0, 0)])
+    grid, pcus = Grid(toy), toy.pcus
+    at = [1, pcus + 1, 7, pcus + 7, 8, 0]  # along the first row
+    gained, found = placing._annealed(grid, of, at, 0, trades=True)
+    _, left = placing._annealed(grid, of, at, 0)
+    assert left[:4] == at[:4] != found[:4] and gained < 0
+    assert {grid.switch(found[0]), grid.switch(found[2])} == {grid.switch(found[1]), grid.switch(found[3])}
 
 
 def test_a_good_place_is_left_alone(toy: Machine) -> None:

@@ -152,7 +152,9 @@ def layer(x, w: Arrays):
 
 
 def prefill(x: Arrays, p: Sizes):
-    y, k, v = layer(x["X"], x)
+    heads = {n: a.reshape(-1, *a.shape[2:]) if n in ("Wq", "Wk", "Wv") else a for n, a in x.items()}
+    y, *caches = layer(x["X"], heads | {"Wo": x["Wo"].reshape(p["C"], -1, x["Wo"].shape[-1])})
+    k, v = (cache.reshape(p["G"], -1, *cache.shape[1:]) for cache in caches)
     return {"Y": y, "KC": k, "VC": v}
 
 
@@ -300,7 +302,14 @@ CASES = {
     ),
     "fftconv": Case(convolved, FOURIERS, tables, 2),
     "fftconv_unfused": Case(convolved, FOURIERS, tables, 2),
-    "llama_prefill_layer": Case(prefill, LLAMAS),
+    "llama_prefill_layer": Case(
+        prefill,
+        [
+            *LLAMAS,
+            {"T": 70, "C": 40, "F": 40, "G": 2, "K": 3, "R": 1, "W": 4},
+            {"T": 33, "C": 24, "F": 16, "G": 1, "K": 2, "R": 6, "W": 4},
+        ],
+    ),
     "llama_unfused": Case(unfused, [{**sizes, "NL": 2} for sizes in LLAMAS]),
     "llama_decode": Case(decoded, DECODERS, filled_cache),
     "mixture_of_experts": Case(

@@ -11,11 +11,11 @@ from sketch import Sketch
 import rdflow
 from rdflow.dsl.netlist import Gate, Netlist, Queue
 from rdflow.interpreter.allocate import within_unit
-from rdflow.interpreter.floorplan import floorplan
+from rdflow.interpreter.floorplan import floorplan, is_crowded
 from rdflow.interpreter.flows import Wires, flows, wires
 from rdflow.interpreter.machine import Machine, load_machine
 from rdflow.interpreter.negotiate import Flow, Negotiation, Sink, loads
-from rdflow.interpreter.rates import Rates
+from rdflow.interpreter.rates import Rates, rates_of
 from rdflow.interpreter.route import Route, Switch, hops, routes, straight
 
 FULL = 100  # packets of a run, one a cycle
@@ -124,15 +124,47 @@ def test_what_must_be_shared_ends_the_negotiation() -> None:
     assert negotiation.rounds < 6
 
 
+def test_streams_that_want_a_whole_link_get_one_where_many_do() -> None:
+    """Sixteen full flows and a hundred that trickle, on 64 switches: no link is too full, and few full ones are shared."""
+    random = Random(5)
+    of_flow = [
+        Flow(4 * i + 1, (Sink(2, 4 * i + 2, FULL, i, 0), Sink(3, (4 * i + 9) % 64, FULL, i, 0))) for i in range(16)
+    ]
+    of_flow += [Flow(random.randrange(64), (Sink(1, random.randrange(64), 1, 100 + i, 0),)) for i in range(100)]
+    usual, found = Negotiation(of_flow, 8, 8, FULL), Negotiation(of_flow, 8, 8, FULL, crowded=True)
+    usual.settle()
+    found.settle()
+    assert max(found.mesh.load) <= 1.1 * FULL
+    usual.prices = found.prices
+    assert found.score()[1] < usual.score()[1]
+
+
+def test_what_a_negotiation_ends_with_is_what_is_laid() -> None:
+    random = Random(3)
+    of_flow = [
+        Flow(random.randrange(64), (Sink(1, random.randrange(64), random.choice([1, FULL]), i, 0),)) for i in range(80)
+    ]
+    found = Negotiation(of_flow, 8, 8, FULL, crowded=True)
+    found.settle()
+    load = [0] * len(found.mesh.load)
+    for links, _ in found.trees:
+        for link, packets in links.items():
+            load[link] += packets
+    assert found.mesh.load == load and sum(load) > 0
+
+
+@pytest.mark.parametrize("crowded", [False, True])
 @pytest.mark.parametrize("compiled", [False, True])
-def test_compiled_trees_are_those_of_python(compiled: bool) -> None:
+def test_compiled_trees_are_those_of_python(compiled: bool, crowded: bool) -> None:
     random = Random(11)
     of_flow = [
-        Flow(random.randrange(64), tuple(Sink(1, random.randrange(64), 30, 4 * i + j, 0) for j in range(3)))
+        Flow(
+            random.randrange(64), tuple(Sink(1, random.randrange(64), 30 >> i % 2 * 3, 4 * i + j, 0) for j in range(3))
+        )
         for i in range(40)
     ]
-    found = Negotiation(of_flow, 8, 8, FULL, compiled)
-    expected = Negotiation(of_flow, 8, 8, FULL)
+    found = Negotiation(of_flow, 8, 8, FULL, compiled, crowded)
+    expected = Negotiation(of_flow, 8, 8, FULL, crowded=crowded)
     found.settle()
     expected.settle()
     assert found.ways(of_flow) == expected.ways(of_flow) and found.rounds == expected.rounds > 1
@@ -167,6 +199,16 @@ def test_small_programs_share_no_link(name: str) -> None:
     plan = program.execution().begin().compiled.floorplan
     assert plan.shared == 0
     assert all(load.rate <= 1 for load in plan.loads)
+
+
+def test_a_prompt_through_a_layer_is_crowded_and_a_gemm_is_not(sn40l: Machine) -> None:
+    """A socket's part of the layer at full width: a stream to every PCU, and no link that is to carry much too much."""
+    full = rdflow.load("llama_prefill_layer", T=64, G=1, F=1792).execution().begin().compiled
+    small = rdflow.load("gemm").execution().begin().compiled.netlist
+    assert is_crowded(full.netlist, sn40l, rates_of(full.netlist, sn40l))
+    assert not is_crowded(small, sn40l, rates_of(small, sn40l))
+    assert full.floorplan.loads[0].rate < 1.6
+    assert sum(load.rate > 1.1 for load in full.floorplan.loads) < 10
 
 
 @pytest.mark.parametrize("name", ["attention", "monarch_fft", "mlp_backward_adam"])

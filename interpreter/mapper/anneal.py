@@ -18,6 +18,8 @@ class Board(NamedTuple):
 
     rows: int
     columns: int
+    pairs: int  # PCUs of the socket: sites of theirs come first, then as many of PMUs at the same switches
+    trades: bool  # pairs may change places with others, as well as single cells
     row: Any  # by site
     column: Any  # by site
     owner: Any  # by site: the cell on it, -1: none
@@ -54,8 +56,9 @@ def anneal(board: Board, logs: Any, stages: int, tries: int, heat: int, slack: i
             allowed = heat * logs[draw(board, len(logs))] >> 8
             cell = draw(board, len(board.at))
             target = propose(board, cell, 1 + reach * (stages - 1 - stage) // stages)
+            both = board.trades and draw(board, 2) == 0
             if target != board.at[cell]:
-                total += move(board, cell, target, allowed, slack)
+                total += move(board, board.at[cell], target, both, allowed, slack)
         heat = heat * COOLING // 8
     return total
 
@@ -83,29 +86,52 @@ def propose(board: Board, cell: int, reach: int) -> int:
     return found
 
 
-def move(board: Board, cell: int, target: int, allowed: int, slack: int) -> int:
-    """Put a cell on a site, and who is there on the cell's, unless that costs more than allowed. What it costs."""
-    home, other = board.at[cell], board.owner[target]
-    before = wires(board, cell) + wires(board, other)
-    put(board, cell, target, other, home)
-    change = wires(board, cell) + wires(board, other) - before
-    put(board, cell, home, other, target)
+def mate(board: Board, site: int) -> int:
+    """The site at the same switch of a PCU's PMU or of a PMU's PCU; an AGCU has none."""
+    if site < board.pairs:
+        return site + board.pairs
+    return site - board.pairs if site < 2 * board.pairs else site
+
+
+def move(board: Board, home: int, target: int, both: bool, allowed: int, slack: int) -> int:
+    """Exchange who is on two sites, and who is beside them if `both`, unless that costs more than allowed. What it costs."""
+    here, there = (mate(board, home), mate(board, target)) if both else (home, target)
+    before = around(board, home, target, here, there)
+    exchange(board, home, target, here, there)
+    change = around(board, home, target, here, there) - before
+    exchange(board, home, target, here, there)
     if change > allowed + slack:
         return 0
-    change += carry(board, cell, target, other, home)
+    change += carry(board, home, target, here, there)
     if change > allowed:
-        carry(board, cell, home, other, target)
+        carry(board, home, target, here, there)
         return 0
     return change
 
 
-def put(board: Board, cell: int, site: int, other: int, its: int) -> None:
-    """A cell on a site, another (-1: none) on another site."""
-    board.at[cell] = site
-    board.owner[site] = cell
-    board.owner[its] = other
-    if other >= 0:
-        board.at[other] = its
+def around(board: Board, home: int, target: int, here: int, there: int) -> int:
+    """The cost of the wires of who is there."""
+    total = wires(board, board.owner[home]) + wires(board, board.owner[target])
+    if here != home:
+        total += wires(board, board.owner[here]) + wires(board, board.owner[there])
+    return total
+
+
+def exchange(board: Board, home: int, target: int, here: int, there: int) -> None:
+    """Who is on two sites, and on two others beside them."""
+    swap(board, home, target)
+    if here != home:
+        swap(board, here, there)
+
+
+def swap(board: Board, one: int, other: int) -> None:
+    """Who is on two sites; nobody (-1) may be."""
+    first, second = board.owner[one], board.owner[other]
+    board.owner[one], board.owner[other] = second, first
+    if first >= 0:
+        board.at[first] = other
+    if second >= 0:
+        board.at[second] = one
 
 
 def wires(board: Board, cell: int) -> int:
@@ -120,20 +146,30 @@ def wires(board: Board, cell: int) -> int:
     return total
 
 
-def carry(board: Board, cell: int, site: int, other: int, its: int) -> int:
-    """Put two cells elsewhere, and the loads of their edges (each edge once). What that costs."""
+def carry(board: Board, home: int, target: int, here: int, there: int) -> int:
+    """Exchange who is there, and the loads of their edges (each edge once). What that costs."""
+    change = shift(board, home, target)
+    if here != home:
+        change += shift(board, here, there)
+    return change
+
+
+def shift(board: Board, one: int, other: int) -> int:
+    """The same of two sites."""
     change = 0
+    cell, its = board.owner[one], board.owner[other]
     for sign in (-1, 1):
-        for i in range(board.first[cell], board.first[cell + 1]):
-            edge = board.edges[i]
-            change += lay(board, edge, sign * board.wire[WIRE * edge + LOAD])
-        if other >= 0:
-            for i in range(board.first[other], board.first[other + 1]):
+        if cell >= 0:
+            for i in range(board.first[cell], board.first[cell + 1]):
+                edge = board.edges[i]
+                change += lay(board, edge, sign * board.wire[WIRE * edge + LOAD])
+        if its >= 0:
+            for i in range(board.first[its], board.first[its + 1]):
                 edge = board.edges[i]
                 if board.wire[WIRE * edge + SOURCE] != cell and board.wire[WIRE * edge + SINK] != cell:
                     change += lay(board, edge, sign * board.wire[WIRE * edge + LOAD])
         if sign < 0:
-            put(board, cell, site, other, its)
+            swap(board, one, other)
     return change
 
 

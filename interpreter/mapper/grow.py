@@ -6,7 +6,6 @@ from heapq import heapify, heappop, heappush
 from typing import Any, NamedTuple
 
 HOP = 64  # the cost of a link that nobody else takes, where there is no history
-MARGIN = 4  # switches around source and sink that a search looks at
 DEPTH = 32  # the cost of a hop between the source and where a branch leaves the tree: latency counts, though half
 
 
@@ -15,6 +14,7 @@ class Mesh(NamedTuple):
 
     rows: int
     columns: int
+    margin: int  # switches around source and sink that a search looks at
     users: Any  # by link: flows that take it
     load: Any  # by link: packets in a run
     history: Any  # by link: what it costs more, for it was wanted by too many
@@ -27,11 +27,11 @@ class Mesh(NamedTuple):
     box: Any  # the first and the last row, the first and the last column, that a search looks at
 
 
-def grow(mesh: Mesh, source: int, sinks: Any, packets: Any, full: int, sharing: int, crowding: int) -> None:
+def grow(mesh: Mesh, source: int, sinks: Any, packets: Any, full: int, sharing: int, heavy: int, crowding: int) -> None:
     """The tree of a flow, left in `came`: the links by which its switches are reached.
 
     `packets`: what each sink gets in a run; `full`: what a link carries in a run. A link that others take costs
-    `sharing` more, and `crowding` for each packet a cycle above 1.
+    `sharing` more, up to `heavy` the busier it gets, and `crowding` for each packet a cycle above 1.
     """
     mesh.count[1] += 1
     mesh.tree[source] = mesh.count[1]
@@ -41,18 +41,20 @@ def grow(mesh: Mesh, source: int, sinks: Any, packets: Any, full: int, sharing: 
     for i in range(len(sinks)):
         if mesh.tree[sinks[i]] != mesh.count[1]:
             frame(mesh, source, sinks[i])
-            search(mesh, members, sinks[i], packets[i], full, sharing, crowding)
+            search(mesh, members, sinks[i], packets[i], full, sharing, heavy, crowding)
             join(mesh, members, sinks[i])
 
 
 def frame(mesh: Mesh, one: int, other: int) -> None:
     """Look at switches between these two, and a little around."""
     rows, columns = (one // mesh.columns, other // mesh.columns), (one % mesh.columns, other % mesh.columns)
-    mesh.box[0], mesh.box[1] = max(0, min(rows) - MARGIN), min(mesh.rows - 1, max(rows) + MARGIN)
-    mesh.box[2], mesh.box[3] = max(0, min(columns) - MARGIN), min(mesh.columns - 1, max(columns) + MARGIN)
+    mesh.box[0], mesh.box[1] = max(0, min(rows) - mesh.margin), min(mesh.rows - 1, max(rows) + mesh.margin)
+    mesh.box[2], mesh.box[3] = max(0, min(columns) - mesh.margin), min(mesh.columns - 1, max(columns) + mesh.margin)
 
 
-def search(mesh: Mesh, members: Any, sink: int, packets: int, full: int, sharing: int, crowding: int) -> None:
+def search(
+    mesh: Mesh, members: Any, sink: int, packets: int, full: int, sharing: int, heavy: int, crowding: int
+) -> None:
     """The cheapest way from the members of a tree to a sink (A*: no link costs less than HOP)."""
     switches = mesh.rows * mesh.columns
     mesh.count[0] += 1
@@ -73,7 +75,7 @@ def search(mesh: Mesh, members: Any, sink: int, packets: int, full: int, sharing
             if there < 0 or mesh.tree[there] == mesh.count[1]:
                 continue
             link = 4 * here + direction
-            cost = mesh.cost[here] + price(mesh, link, packets, full, sharing, crowding)
+            cost = mesh.cost[here] + price(mesh, link, packets, full, sharing, heavy, crowding)
             if mesh.stamp[there] != mesh.count[0] or cost < mesh.cost[there]:
                 mesh.stamp[there] = mesh.count[0]
                 mesh.cost[there] = cost
@@ -103,11 +105,11 @@ def beside(mesh: Mesh, switch: int, direction: int) -> int:
     return row * mesh.columns + column if inside else -1
 
 
-def price(mesh: Mesh, link: int, packets: int, full: int, sharing: int, crowding: int) -> int:
+def price(mesh: Mesh, link: int, packets: int, full: int, sharing: int, heavy: int, crowding: int) -> int:
     """What a link costs a flow that brings so many packets."""
     cost: int = HOP + mesh.history[link]
     if mesh.users[link] > 0:
-        cost += sharing
+        cost += sharing + heavy * min(full, mesh.load[link] + packets) // full
         over = mesh.load[link] + packets - full
         if over > 0:
             cost += crowding * over // full
