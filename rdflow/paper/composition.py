@@ -22,7 +22,14 @@ from rdflow.unchecked import Unchecked
 WHOLE, LAYER, COPY = "llama", "llama_prefill_layer", "ddr_to_hbm"
 HEADS = LLAMA_2_7B["G"] // LLAMA_2_7B["D"]  # of keys and values on a socket
 STEP_7B = {"F": LLAMA_2_7B["F"], "K": HEADS, "R": 1, "Z": 22, "P": 1}  # of llama_decode: its header says why
-PROMPT_7B = {"F": LLAMA_2_7B["F"], "G": LLAMA_2_7B["D"], "K": HEADS, "R": 1}  # of llama_prefill_layer
+PROMPT_7B = {
+    "F": LLAMA_2_7B["F"],
+    "G": LLAMA_2_7B["D"],
+    "K": HEADS,
+    "R": 1,
+    "Z": 172,
+    "D": 192,
+}  # of llama_prefill_layer: its header says why
 ELEMENT = 2  # bytes of bf16
 MS = 1e3
 NODE, NO_PROMPT = "node", f"{LAYER} takes one head of keys and values a socket, of which a Llama-2-7B has {HEADS}"
