@@ -68,6 +68,9 @@ class Kind:
     number: str = ""
     stand_in: dict[int, int | None] = field(default_factory=dict)
     known: dict[object, Counted] = field(default_factory=dict)
+    """by numbers, what is extrapolated"""
+    between: dict[object, Counted] = field(default_factory=dict)
+    """and what is interpolated"""
 
     @property
     def simulated(self) -> list[int]:
@@ -110,23 +113,26 @@ class Estimates:
         same = kind.stand_in[own]
         if same is not None:
             return replace(self._at(kind, _with(call, kind.number, same), start, progress), call=call)
-        low, high = _around(kind.simulated, own)
-        ends = [self._at(kind, _with(call, kind.number, n), start, progress) for n in (low, high)]
-        counted = mixed(ends[0].counted, ends[1].counted, (low, high), own)
-        host = sum(end.host_seconds for end in ends)
-        return Launched(call, kind.compiled, start, None, host, False, counted, modelled=True)
+        host = 0.0
+        if call.scalars not in kind.between:
+            low, high = _around(kind.simulated, own)
+            ends = [self._at(kind, _with(call, kind.number, n), start, progress) for n in (low, high)]
+            kind.between[call.scalars] = mixed(ends[0].counted, ends[1].counted, (low, high), own)
+            host = sum(end.host_seconds for end in ends)
+        return Launched(call, kind.compiled, start, None, host, False, kind.between[call.scalars], modelled=True)
 
     def _at(self, kind: Kind, call: LaunchCall, start: int, progress: Callable[[Execution], None] | None) -> Launched:
         """A launch that is simulated, or extrapolated from two that are."""
-        parts = [run.simulate(call, progress) for run in kind.runs]
-        if len(parts) == 1:
-            (one,) = parts
+        if len(kind.runs) == 1:
+            one = kind.runs[0].simulate(call, progress)
             return replace(one.again(call, start), repeats=one.repeats, host_seconds=one.host_seconds)
+        host = 0.0
         if call.scalars not in kind.known:
-            low, high = (part.counted for part in parts)
-            kind.known[call.scalars] = mixed(low, high, (kind.lengths[0], kind.lengths[1]), kind.length)
-        host, counted = sum(part.host_seconds for part in parts), kind.known[call.scalars]
-        return Launched(call, kind.compiled, start, None, host, False, counted, modelled=True)
+            low, high = (run.simulate(call, progress) for run in kind.runs)
+            ends = kind.lengths[0], kind.lengths[1]
+            kind.known[call.scalars] = mixed(low.counted, high.counted, ends, kind.length)
+            host = low.host_seconds + high.host_seconds
+        return Launched(call, kind.compiled, start, None, host, False, kind.known[call.scalars], modelled=True)
 
     # -- kernels -------------------------------------------------------------------------------------------------------
 

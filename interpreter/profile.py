@@ -272,6 +272,7 @@ def _units(
 ) -> Iterable[UnitProfile]:
     """`spent`: actors x STATES, over all launches; `work`: by kind of launch, what its lines are to do."""
     launches = tuple(zip(kinds, work, strict=True))
+    ragged = netlist.ragged
     for number, info in enumerate(netlist.units):
         actors = [i for i, a in netlist.actors_of(number) if a.kind in MAIN]
         yield UnitProfile(
@@ -282,7 +283,10 @@ def _units(
             len(actors),
             sum(int(kind.counters.firings[actors].sum()) for kind in kinds),
             **dict(zip(STATES, spent[actors].sum(axis=0).tolist(), strict=True)),
-            flops=sum(kind.times * _flops(netlist, number, kind.one, w.get(info.name, 0)) for kind, w in launches),
+            flops=sum(
+                kind.times * (_flops(netlist, number, kind.one, w.get(info.name, 0)) if ragged else w.get(info.name, 0))
+                for kind, w in launches
+            ),
         )
 
 
