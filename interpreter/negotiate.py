@@ -47,7 +47,7 @@ class Prices(NamedTuple):
 USUAL = Prices(heavy=0, crowding=8, grudge=2, most_rounds=30, patience=6, by_packets=False, leave=0, margin=4)
 WIDE = Prices(heavy=0, crowding=1, grudge=4, most_rounds=300, patience=80, by_packets=True, leave=64, margin=10)
 """for streams that want a whole link each: there is one for all of them, and it takes many rounds to find"""
-BESIDE = Prices(heavy=16, crowding=64, grudge=32, most_rounds=30, patience=8, by_packets=True, leave=32, margin=10)
+BESIDE = Prices(heavy=32, crowding=256, grudge=64, most_rounds=60, patience=12, by_packets=True, leave=32, margin=10)
 """for what trickles beside them, which should rather share with its like; they make room"""
 
 

@@ -240,7 +240,7 @@ class Composed(Lab):
             return Measured(0, 13.5e-3, 13.6e-3, 1, 0, 0, 0)
         assert long
         if program == "llama_prefill_layer":
-            assert settings == {"F": 11008, "G": 8, "K": 4, "R": 1, "T": 4096}
+            assert settings == {"F": 11008, "G": 8, "K": 4, "R": 1, "Z": 172, "D": 192, "T": 4096}
             return Measured(0, 0.9e-3, 1e-3, 1, 0, 0, 0)
         return Measured(0, 2e-3, 2e-3, 1, 0, 0, 0)
 
@@ -248,7 +248,7 @@ class Composed(Lab):
 def test_table_5_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """total = n x switch + router + n x (prompt + steps); the router is an expert of 20 tokens; weights are 13.48 GB, and come
     over 32 GB/s to an A100. Around the layers: three small launches, and 32000 x 4096 x 2 bytes of the classifier."""
-    monkeypatch.setattr(composition.Unchecked, "params", property(lambda _: ("F", "G", "K", "R", "T")))
+    monkeypatch.setattr(composition.Unchecked, "params", property(lambda _: ("F", "G", "K", "R", "T", "Z", "D")))
     lab = Composed()
     rate = 8 * lab.machine.sustained(lab.machine.hbm)
     around = 3 * 10e-6 + 32_000 * 4096 * 2 / rate
