@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 from rdflow.dsl.diagnostics import Diagnostic
 from rdflow.dsl.firings import firings
@@ -16,6 +17,7 @@ from rdflow.dsl.launched import launched_kernel, with_numbers
 from rdflow.dsl.launches import LaunchSpec
 from rdflow.dsl.netlist import Netlist
 from rdflow.dsl.records import dataclass
+from rdflow.dsl.source import Source
 from rdflow.interpreter.agenda import Agenda
 from rdflow.interpreter.allocate import MAIN, unit_table
 from rdflow.interpreter.bandwidth import Carrier, carriers
@@ -184,10 +186,20 @@ def _profile(execution: Execution) -> Profile:
         tuple(_entry(l, machine) for l in execution.launched),
         execution.agenda(),
         execution.plan.warnings
-        + tuple(d for kernel in execution.compiled.values() for d in kernel.floorplan.warnings(kernel.netlist)),
+        + tuple(
+            d for kernel in execution.compiled.values() for d in _warnings(kernel, execution.checked.program.source)
+        ),
         execution.estimates.notes if execution.estimates is not None else (),
         sum(l.modelled for l in execution.launched),
     )
+
+
+def _warnings(compiled: Compiled, own: Source) -> Iterable[Diagnostic]:
+    """Of a kernel's places and routes; where it is an expert's, in the text of its program."""
+    source = compiled.kernel.program.source
+    for found in compiled.floorplan.warnings(compiled.netlist):
+        labels = (replace(l, source=l.source or source) for l in found.labels)
+        yield found if source is own else replace(found, labels=tuple(labels))
 
 
 def spec_names(execution: Execution) -> dict[LaunchSpec, str]:

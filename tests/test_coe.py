@@ -13,12 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import rdflow
-from rdflow.dsl.diagnostics import CompileError
+from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
 from rdflow.dsl.numerics import bf16
 from rdflow.dsl.pools import Expert
+from rdflow.dsl.source import Span
 from rdflow.interpreter.agenda import Agenda
 from rdflow.interpreter.execution import Execution
+from rdflow.interpreter.floorplan import Floorplan
 from rdflow.interpreter.memory import plan
+from rdflow.interpreter.profile import profile as rdflow_profile
 from rdflow.interpreter.timetable import overlapping
 
 EXPERT = """param N = 1024
@@ -139,6 +142,15 @@ def test_what_is_only_read_is_not_copied_back(tmp_path: Path) -> None:
 def test_a_launch_activates_what_nobody_activated(tmp_path: Path) -> None:
     plain = follow(tmp_path, [0, 1, 0], 2, statements="launch expert[C(b = k)].scale(X = X, Y = Y)")
     assert [(s.expert.number, s.hit) for s in plain.switches] == [(0, False), (1, False)]
+
+
+def test_warnings_of_an_experts_kernel_point_into_its_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Diagnostic("RDF210", "a busy link", (Label(Span(0, 5), "here"),))]
+    monkeypatch.setattr(Floorplan, "warnings", lambda self, netlist: found)
+    (warning,) = rdflow_profile(executed(tmp_path, [1], 2)).warnings
+    assert [label.source is not None and Path(label.source.name).name for label in warning.labels] == ["work.rdf"]
+    program = rdflow.load("hello", N=64)
+    assert program.profile().warnings == tuple(found)  # its own text: nothing to say
 
 
 AHEAD = """if k == 0 { activate expert[C(b = 0)] }
