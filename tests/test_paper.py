@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,7 +110,7 @@ def test_a_layer_of_llama_2_7b_by_hand(lab: Lab) -> None:
     """At full width: a step reads weights and caches once and no more than 2 % else; FLOPs are two an element of either (and
     two more of the caches, whose elements stand for a head each)."""
     weights, cache = 4 * 4096**2 + 3 * 4096 * 11008, 2 * 4097 * 4096
-    unfused, fused = (fusion._layer(lab, MODELS["7b"], form, "decode") for form in FORMS)
+    unfused, fused = (fusion.layer(lab, MODELS["7b"], form, "decode") for form in FORMS)
     assert (unfused.launches, fused.launches) == (23, 1)
     assert 2 * (weights + cache) < fused.bytes < unfused.bytes < 2.04 * (weights + cache)
     assert unfused.flops == pytest.approx(2 * (weights + cache), rel=0.02)
@@ -120,7 +121,7 @@ def test_repeated_heads_are_what_a_step_of_mistral_moves_more_by_hand(lab: Lab) 
     """Keys and values are read, written for each of 4 queries, and read so often again; fused they are read once. All else,
     scores and norms on every socket for the most part, is less than a thirtieth of it."""
     cache = 2 * 2 * 4097 * 8 * 128
-    unfused, fused = (fusion._layer(lab, MODELS["mistral"], form, "decode") for form in FORMS)
+    unfused, fused = (fusion.layer(lab, MODELS["mistral"], form, "decode") for form in FORMS)
     assert (unfused.launches, fused.launches) == (24, 1)
     assert 8 * cache < unfused.bytes - fused.bytes < 8 * cache * 31 / 30
 
@@ -159,7 +160,7 @@ def test_what_is_counted_is_what_a_profile_counts(lab: Lab, name: str, form: str
 def test_intermediates_of_a_prompt_dominate_what_an_unfused_layer_moves(lab: Lab) -> None:
     """Scores and what softmax makes of them alone, batch 8: 32 heads, 4096 x 4096, bf16, written and read. Fused, products of
     queries and keys above the diagonal, half of two products of so many rows of 4096, are never made."""
-    unfused, fused = (fusion._layer(lab, MODELS["7b"], form, "prefill") for form in FORMS)
+    unfused, fused = (fusion.layer(lab, MODELS["7b"], form, "prefill") for form in FORMS)
     assert unfused.bytes - fused.bytes > 2 * 2 * 2 * 8 * 32 * 4096**2
     masked = 8 * 32 * 2 * 2 * 128 * 4096**2 / 2
     assert unfused.flops - masked == pytest.approx(fused.flops, rel=0.002)
@@ -316,6 +317,23 @@ def test_what_is_kept_follows_from_program_settings_and_machine(
     assert one.cycles < other.cycles
     assert len(list((tmp_path / "paper").iterdir())) == 2
     assert kept.key("a", 1) != kept.key("a", 2)
+
+
+@pytest.mark.parametrize(
+    ("room", "file"), [("rdflow.paper", "measures.py"), ("rdflow", "rivals.py"), ("rdflow.dsl", "formulas.py")]
+)
+def test_another_way_of_counting_finds_nothing_kept(
+    room: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line more in what measures, models or executes is another key."""
+    where = kept.resources.files
+    shutil.copytree(str(where(room)), tmp_path / "room", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(kept.resources, "files", lambda name: tmp_path / "room" if name == room else where(name))
+    before = kept._sources.__wrapped__()
+    assert before == kept._sources.__wrapped__()
+    with (tmp_path / "room" / file).open("a") as text:
+        text.write("ANOTHER = 1\n")
+    assert kept._sources.__wrapped__() != before
 
 
 # -- the command -------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from rdflow.paper import capacity, composition, fusion, rates
+from rdflow.paper import capacity, composition, fusion, orchestrated, rates
 from rdflow.paper.measures import Lab, NotRun
 from rdflow.paper.published import Published, wanted
 from rdflow.paper.rows import Ours, Row
@@ -13,7 +13,7 @@ OURS: dict[str, Callable[[Lab, str], Ours]] = {
     "table1": fusion.table1,
     "rates": rates.rates,
     "figure1": composition.figure1,
-    "figure10": fusion.figure10,
+    "figure10": orchestrated.figure10,
     "figure11": fusion.figure11,
     "figure12": capacity.figure12,
     "figure13": capacity.figure13,

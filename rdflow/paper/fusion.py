@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rdflow.paper.measures import Counted, Lab, Measured
 from rdflow.paper.models import FORMS, MODELS, Model
-from rdflow.paper.rows import OPEN, Ours
+from rdflow.paper.rows import Ours
 
 MONARCH = {"unfused": "monarch_fft_unfused", "partial": "monarch_fft_partial", "fused": "monarch_fft"}
 SEQUENCES = 8  # of a convolution: the fill of its one kernel, three sequences long, is a quarter of it
@@ -22,13 +22,11 @@ def table1(lab: Lab, row: str) -> Ours:
     return Ours(found.flops / moved, f"{program}: {found.flops:,} FLOP over {moved:,} bytes that moved")
 
 
-def figure10(lab: Lab, row: str) -> Ours:
-    """Fused over unfused, launches and all."""
-    if row == "fft":
-        many, one = (lab.measure(program, True, NB=SEQUENCES) for program in ("fftconv_unfused", "fftconv"))
-        times = f"{many.launches} launches of fftconv_unfused in {_us(many)}, fftconv in {_us(one)}"
-        return Ours(many.total / one.total, f"{SEQUENCES} sequences: {times}")
-    return Ours(None, "no programs of that size in both forms yet", OPEN)
+def convolution(lab: Lab) -> Ours:
+    """FlashFFTConv fused over unfused, launches and all."""
+    many, one = (lab.measure(program, True, NB=SEQUENCES) for program in ("fftconv_unfused", "fftconv"))
+    times = f"{many.launches} launches of fftconv_unfused in {_us(many)}, fftconv in {_us(one)}"
+    return Ours(many.total / one.total, f"{SEQUENCES} sequences: {times}")
 
 
 def _us(found: Measured) -> str:
@@ -44,9 +42,9 @@ def figure11(lab: Lab, row: str) -> Ours:
         many, few = (_launches(lab, model, form, phase) for form in FORMS)
         return Ours(many / few, f"{many:,} launches of {unfused} over {few:,} of {fused}")
     if what == "bytes":
-        most, least = (_layer(lab, model, form, phase).bytes / 1e6 for form in FORMS)
+        most, least = (layer(lab, model, form, phase).bytes / 1e6 for form in FORMS)
         return Ours(most / least, f"{most:,.0f} MB of {unfused} over {least:,.0f} of {fused}")
-    found = _layer(lab, model, rest[1], phase)
+    found = layer(lab, model, rest[1], phase)
     how = f"{found.flops / 1e9:,.2f} GFLOP over {found.bytes / 1e6:,.0f} MB"
     return Ours(found.intensity, f"{model.program(rest[1])}: {how}")
 
@@ -56,7 +54,7 @@ def _launches(lab: Lab, model: Model, form: str, phase: str) -> int:
     return _phase(lab, model.program(form), phase, SHAPES | model.heads | {"NL": model.layers}).launches
 
 
-def _layer(lab: Lab, model: Model, form: str, phase: str) -> Counted:
+def layer(lab: Lab, model: Model, form: str, phase: str) -> Counted:
     """Of a decoder layer at full width: what two layers have beyond one."""
     sizes = model.sizes | {"D": 8, "B": BATCH[phase], "T": model.prompt, "U": model.prompt + ROOM}
     one, two = (_phase(lab, model.program(form), phase, sizes | {"NL": layers}) for layers in (1, 2))

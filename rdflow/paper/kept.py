@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
@@ -13,7 +14,8 @@ from typing import Any
 
 from platformdirs import user_cache_dir
 
-ROOMS = ("rdflow.dsl", "rdflow.interpreter", "rdflow.stdlib", "rdflow.programs", "rdflow.grammar")
+ROOMS = ("rdflow.dsl", "rdflow.interpreter", "rdflow.stdlib", "rdflow.programs", "rdflow.grammar", "rdflow.paper")
+MODULES = ("api.py", "rivals.py")  # of rdflow itself: what programs are loaded, and modelled, by
 
 
 def folder() -> Path:
@@ -28,13 +30,18 @@ def key(*parts: object) -> str:
 
 @cache
 def _sources() -> str:
-    """A digest of all that a simulation is made of."""
+    """A digest of all that a simulation is made of, and of what counts in it."""
     digest = sha256()
+    for path in _files():
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _files() -> Iterator[Path]:
     for room in ROOMS:
         top = Path(str(resources.files(room)))
-        for path in sorted(p for p in top.rglob("*") if p.suffix in (".py", ".rdf", ".lark")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+        yield from sorted(path for path in top.rglob("*") if path.suffix in (".py", ".rdf", ".lark"))
+    yield from (Path(str(resources.files("rdflow") / module)) for module in MODULES)
 
 
 def write(name: str, found: dict[str, Any]) -> None:

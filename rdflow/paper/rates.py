@@ -51,9 +51,15 @@ def step(
     return Step(all_.total + beside, apart, layer, layer_bytes, layers * layer_bytes + _head(sizes))
 
 
+def one_layer(lab: Lab, tuned: Mapping[str, int]) -> tuple[float, float]:
+    """Seconds of a layer that is a kernel of its own, at batch 1: executed, and launched. Raises NotRun."""
+    found = lab.measure(PROGRAM, True, None, **{"B": 1, **tuned, "NL": 1})
+    return found.seconds, _launch(found)
+
+
 def around(lab: Lab, sizes: Mapping[str, int]) -> float:
     """Seconds of a token beside its layers: embedding, classifier, choice."""
-    return AROUND * _smallest(lab) + _head(sizes) / _streamed(lab)
+    return AROUND * _smallest(lab) + _head(sizes) / streamed(lab)
 
 
 def _head(sizes: Mapping[str, int]) -> int:
@@ -77,7 +83,7 @@ def _smallest(lab: Lab) -> float:
     return float(lab.machine.launch.boundary + lab.machine.launch.arguments)
 
 
-def _streamed(lab: Lab) -> float:
+def streamed(lab: Lab) -> float:
     """Bytes a second of HBM that all sockets sustain."""
     return lab.machine.node.sockets * lab.machine.sustained(lab.machine.hbm)
 
@@ -101,4 +107,4 @@ def rates(lab: Lab, row: str) -> Ours:
         case "streamed":
             share = found.layer_bytes / found.layer / (lab.machine.node.sockets * lab.machine.hbm.bandwidth)
             return Ours(share, f"{found.layer_bytes / 1e6:.1f} MB a layer; {how}")
-    return Ours((found.layer - found.layer_bytes / _streamed(lab)) * 1e6, how)
+    return Ours((found.layer - found.layer_bytes / streamed(lab)) * 1e6, how)
