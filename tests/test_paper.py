@@ -274,7 +274,7 @@ def test_table_5_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_rows_that_need_a_prompt_wait_for_its_program(monkeypatch: pytest.MonkeyPatch) -> None:
     """A layer whose sockets have one head of keys and values each is not of this model; what needs no prompt is there."""
-    monkeypatch.setattr(composition.Unchecked, "params", property(lambda _: ("F", "G", "R", "T")))
+    monkeypatch.setattr(composition.Unchecked, "params", property(lambda _: ("F", "G", "R", "Z", "D", "T")))
     found = {one.published.name: one for name in ("table5", "figure1", "figure12") for one in rows(Composed(), name)}
     waiting = {name for name, one in found.items() if one.verdict == OPEN}
     assert {f"table5.overall_{k}_{b}_{n}" for k in ("a100", "h100") for b in (1, 8) for n in (20, 200)} < waiting
