@@ -29,8 +29,9 @@ def ports_a_peer(machine: Machine) -> int:
 
 
 def cycles_per_packet(machine: Machine) -> Fraction:
-    """Of a link between two sockets: the nearest fraction with a small denominator to 64 B over the ports' bandwidth."""
-    asked = Fraction(BURST * machine.socket.clock, ports_a_peer(machine) * machine.links.bandwidth)
+    """Of a link between two sockets: the nearest fraction with a small denominator to 64 B over the ports' bandwidth. Where a
+    peer has no port, as of one: `node_errors` says so."""
+    asked = Fraction(BURST * machine.socket.clock, max(1, ports_a_peer(machine)) * machine.links.bandwidth)
     return max(asked.limit_denominator(DENOMINATOR), Fraction(1, DENOMINATOR))
 
 

@@ -417,6 +417,20 @@ def test_the_bytes_of_the_monarch_fft_are_the_papers(name: str, transfers: int) 
     assert flops / moved == pytest.approx({12: 171.0, 28: 73.3, 60: 34.2}[transfers], rel=1e-3)
 
 
+def test_heads_of_a_step_may_be_on_two_sockets_each() -> None:
+    """A head of keys and values whose queries two sockets share out is two equal ones, of half as many queries."""
+    sizes = {"B": 2, "C": 32, "F": 64, "U": 40, "NL": 2, "G": 2, "R": 4, "W": 4, "POS": 20}
+    one, two = (
+        checked("llama_decode", tuple((sizes | more | {"E": "f32"}).items())) for more in ({}, {"G": 4, "R": 2})
+    )
+    inputs = drawn(one, CASES["llama_decode"], sizes)
+    twice = {"Wk": 1, "Wv": 1, "KC": 2, "VC": 2}
+    shapes = {name: tensor.shape for name, tensor in two.program.tensors.items()}
+    given = {n: np.repeat(v, 2, twice[n]) if n in twice else v.reshape(shapes[n]) for n, v in inputs.items()}
+    found, wanted = evaluate(two, given), evaluate(one, inputs)
+    np.testing.assert_allclose(found["XL"], wanted["XL"], rtol=0, atol=1e-5 * np.abs(wanted["XL"]).max())
+
+
 @pytest.mark.parametrize("dtype", ["bf16", "f32"])
 def test_a_convolution_in_one_kernel_has_the_bits_of_one_in_21(dtype: str) -> None:
     """Both round where a complex operator of the other does."""

@@ -428,6 +428,15 @@ def test_a_node_that_is_too_small() -> None:
     assert "8 sockets, the machine has 1" in caught.value.diagnostics[0].message
 
 
+def test_a_node_with_more_sockets_than_ports() -> None:
+    """It has no port for each peer, whatever its sums would take."""
+    small = {"NL": 1, "C": 32, "F": 64, "U": 40, "G": 2, "R": 2, "W": 8, "POS": 20}
+    with pytest.raises(CompileError) as caught:
+        rdflow.load("llama_decode", **small).on(NODE.replace(node_sockets=16)).profile()
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "RDF209" and "10 ports cannot reach 15 others" in diagnostic.message
+
+
 def test_the_faster_form_is_chosen() -> None:
     direct = mapped(HELD)
     assert direct.netlist == mapped(HELD, "direct").netlist != mapped(HELD, "ring").netlist
