@@ -7,7 +7,7 @@ from rdflow.paper.models import FORMS, MODELS, Model
 from rdflow.paper.rows import Ours
 
 MONARCH = {"unfused": "monarch_fft_unfused", "partial": "monarch_fft_partial", "fused": "monarch_fft"}
-SEQUENCES = 8  # of a convolution: what fills and drains its one kernel is as long as five
+SEQUENCES = 8  # of a convolution: sixteen take three times as long to simulate, and as long each
 ROOM = 64  # for new tokens in the caches
 BATCH = {"prefill": 8, "decode": 1}
 SHAPES = {"C": 64, "F": 64, "V": 64, "G": 8, "D": 8, "T": 40, "U": 48}  # launches depend on the layers alone
