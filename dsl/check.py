@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 
 from rdflow.dsl import syntax
@@ -75,6 +75,10 @@ class Checked:
             if found:
                 raise CompileError(found, self.program.source)
             return call
+
+    def calls(self, steps: Iterable[object]) -> Iterator[LaunchCall]:
+        """The launches among steps of the schedule, each settled when it is asked for."""
+        return (self.settled(step) for step in steps if isinstance(step, LaunchCall))
 
     @property
     def errors(self) -> list[Diagnostic]:

@@ -195,8 +195,9 @@ def _same(spec: LaunchSpec, whole: Checked, shorter: Checked) -> LaunchSpec:
     """A kernel in the program with another param: the one that is launched there, of the same place among programs."""
     programs = [[kind.home for _, kind in homes(one.program.pools)] for one in (whole, shorter)]
     home = programs[1][programs[0].index(spec.home)] if spec.home else ""
-    calls = (shorter.settled(step) for step in shorter.steps.steps if isinstance(step, LaunchCall))
-    return next(c.spec for c in calls if (c.spec.kernel, c.spec.home) == (spec.kernel, home))
+    return next(
+        c.spec for c in shorter.calls(shorter.steps.steps) if (c.spec.kernel, c.spec.home) == (spec.kernel, home)
+    )
 
 
 def _carried(kernel: Kernel) -> int:

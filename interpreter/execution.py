@@ -225,7 +225,7 @@ class Execution:
     def _coming(self) -> list[LaunchCall]:
         """All launches of the schedule, which reads what `choices` say."""
         steps = Walk(self.checked.program, self._value, Reporter(), running=True).steps()
-        found = [self.checked.settled(step) for step in steps if isinstance(step, LaunchCall)]
+        found = list(self.checked.calls(steps))
         self._read.clear()
         return found
 

@@ -46,8 +46,9 @@ def routes(
     """The route of each queue, and the most rounds that a network was negotiated in.
 
     `ends`: by queue the switches of its source and its sink, None inside a unit, where the route is empty. `mesh`: rows
-    and columns of switches. `compiled`: there is much to do; `crowded`: see `floorplan.is_crowded`. Tokens without data have wires of their own, which are as
-    short as they can be. Sockets with the same flows get the same routes, negotiated once.
+    and columns of switches. `compiled`: there is much to do; `crowded`: see `floorplan.is_crowded`. Tokens without data
+    have wires of their own, which are as short as they can be. Sockets with the same flows get the same routes, negotiated
+    once.
     """
     found: list[Route] = [straight(*end) if end is not None else () for end in ends]
     settled: dict[tuple[object, ...], Negotiation] = {}

@@ -53,12 +53,12 @@ def layers(
         elif name is not None:
             _layer(library.find(name), as_json)
         elif as_json:
-            found: list[LibraryLayer | LibraryKernel] = [*library.layers().values(), *library.kernels().values()]
+            found = [*library.layers().values(), *library.kernels().values()]
             print_json([{"name": each.name, "library": each.library, "about": each.about} for each in found])
         else:
             from rdflow.show import sections
 
-            all_of: list[LibraryLayer | LibraryKernel] = [*library.layers().values(), *library.kernels().values()]
+            all_of = [*library.layers().values(), *library.kernels().values()]
             by_file = {path: [each for each in all_of if each.library == path] for path in library.libraries()}
             heads = {path: library.first_sentence(about) for path, about in library.libraries().items()}
             print_rich(

@@ -25,8 +25,8 @@ CODE = "    "
 
 
 @dataclass(frozen=True)
-class LibraryKernel:
-    """A kernel of the library: what a schedule launches where a program uses the file."""
+class Entry:
+    """Something of a file of the library. `doc`: its sentences."""
 
     library: str
     name: str
@@ -39,18 +39,15 @@ class LibraryKernel:
 
 
 @dataclass(frozen=True)
-class LibraryLayer:
-    """A layer of the library. `doc`: its sentences; `example`: a whole program that calls it, `use` included."""
+class LibraryKernel(Entry):
+    """A kernel of the library: what a schedule launches where a program uses the file."""
 
-    library: str
-    name: str
-    signature: str
-    doc: str
+
+@dataclass(frozen=True)
+class LibraryLayer(Entry):
+    """A layer of the library. `example`: a whole program that calls it, `use` included."""
+
     example: str
-
-    @property
-    def about(self) -> str:
-        return first_sentence(self.doc)
 
 
 def first_sentence(text: str) -> str:

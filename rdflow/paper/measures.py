@@ -13,7 +13,6 @@ from rdflow.dsl.formulas import flops_of, traffic
 from rdflow.dsl.launched import launched_kernel
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.sockets import count
-from rdflow.dsl.steps import LaunchCall
 from rdflow.interpreter.execution import Execution
 from rdflow.interpreter.machine import Machine, load_machine
 from rdflow.interpreter.profile import profile as profile_of
@@ -50,7 +49,7 @@ class Counted:
 def _counted(checked: Checked) -> Counted:
     """With the numbers that each launch gives, and without what bounds leave out (the upper half of a causal mask): what a
     profile counts. A kernel that all sockets run alike is simulated on one; here it counts on each."""
-    calls = [checked.settled(step) for step in checked.steps.steps if isinstance(step, LaunchCall)]
+    calls = list(checked.calls(checked.steps.steps))
     kinds = {(call.spec, call.scalars): call for call in calls}
     kernels = {kind: launched_kernel(checked.kernel(call.spec), call.numbers) for kind, call in kinds.items()}
     sockets = max((count(kernel) for kernel in kernels.values()), default=1)

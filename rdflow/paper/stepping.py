@@ -42,7 +42,7 @@ def _stepped(lab: Lab, program: str, settings: dict[str, Value]) -> Stepped:
         lab.teller.doing = f"{program}: "
     execution = api.load(program, **settings, M=2).on(lab.machine).timed()
     checked = execution.checked
-    calls = [checked.settled(step) for step in checked.steps.steps if isinstance(step, LaunchCall)]
+    calls = list(checked.calls(checked.steps.steps))
     prompt = lab.counted(program, **settings, M=1).launches
     return _timed(lab, execution.alone({}), calls[prompt:])
 
