@@ -146,7 +146,7 @@ ENTRIES: tuple[str, ...] = (
     RDF320: more values than this computer has memory for
 
     A run with values has each number of a tensor as a word of 4 bytes, and the engine has another one. Cycles do not
-    depend on weights: `rdflow profile` executes a model of any size without them.
+    depend on weights: `rdflow profile` executes a program of any size without them.
 
     wrong:
         rdflow run llama --weights llama-2-70b --prompt "1 15 7"

@@ -114,6 +114,18 @@ ENTRIES: tuple[str, ...] = (
         rdflow profile llama_decode --extrapolate NL=2,4
     """,
     """
+    RDF321: a program that does nothing
+
+    A run goes through the schedule, launch by launch. A program without one launches each kernel that takes no
+    arguments; one without such a kernel, as a file of layers, can be checked, and there is nothing to run.
+
+    wrong:
+        rdflow run layers_of_mine.rdf
+
+    right:
+        rdflow run program_that_uses_them.rdf
+    """,
+    """
     RDF401: the kernel stands still
 
     Every unit waits for another one: a queue is full on one path and empty on another that parts from it and meets it

@@ -92,7 +92,7 @@ def bound_tensor(
         raise report.unknown("tensor of the expert", name, binding.axis.span, list(home.tensors))
     own = home.tensors[name]
     declared = Label(own.span, "declared here", home.source)
-    view = _as_view(binding.value)
+    view = as_view(binding.value)
     if view is None or view.name.text not in program.tensors:
         labels: list[At] = [(binding.value.span, "not a tensor of this program"), declared]
         raise report.fail(
@@ -161,7 +161,8 @@ def _sliced(
     return TensorArgument(tensor.name, tuple(fixed.items())), tensor, [a for a in tensor.axes if a.name not in fixed]
 
 
-def _as_view(expr: syntax.Expr) -> syntax.View | None:
+def as_view(expr: syntax.Expr) -> syntax.View | None:
+    """A tensor by name, or a slice of one, as a view; None if it is another expression."""
     if isinstance(expr, syntax.Ref):
         return syntax.View(syntax.Name(expr.name, expr.span), (), expr.span)
     return expr if isinstance(expr, syntax.View) else None
@@ -171,7 +172,7 @@ def _view(
     program: Program, home: Program, parameter: syntax.KernelParameter, expr: syntax.Expr, report: Reporter
 ) -> syntax.View:
     """The argument as a view of a tensor."""
-    view = _as_view(expr)
+    view = as_view(expr)
     if view is None:
         raise report.fail(
             "RDF060",

@@ -10,6 +10,7 @@ from rdflow.dsl.arguments import Known
 from rdflow.dsl.axes import Axis
 from rdflow.dsl.checked import Stream
 from rdflow.dsl.constants import evaluate
+from rdflow.dsl.launch_arguments import as_view
 from rdflow.dsl.layer_orders import match_order
 from rdflow.dsl.orders import BYTES
 from rdflow.dsl.program import Tensor
@@ -17,7 +18,7 @@ from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import plural
 from rdflow.dsl.scope import Scope
 from rdflow.dsl.source import Source, Span
-from rdflow.dsl.views import whole_axis
+from rdflow.dsl.views import fixed_axes, whole_axis
 
 
 def bind(scope: Scope, inner: Scope, layer: syntax.Layer, call: syntax.LayerCall, source: Source) -> None:
@@ -149,22 +150,40 @@ class _Binding:
             )
 
     def tensor(self, name: syntax.Name, formal: syntax.TensorType, value: syntax.Expr) -> None:
-        scope = self.scope
-        if not isinstance(value, syntax.Ref) or value.name not in scope.tensors:
-            text = getattr(value, "name", "this")
-            if text in scope.streams:
-                raise scope.report.fail(
-                    "RDF070",
-                    "a tensor is expected",
-                    [(value.span, f"`{text}` is a stream"), (scope.streams[str(text)].span, "defined here")],
-                    help=f"`{name.text}` is loaded inside of the layer: give the tensor itself",
-                )
-            raise scope.report.unknown("tensor", str(text), value.span, list(scope.tensors))
-        tensor = scope.tensors[value.name]
+        """A tensor, or a slice of one: the layer calls the axes that are left free, and what is fixed stays so in all its lines."""
+        view = self.tensor_given(name, value)
+        fixed = fixed_axes(self.scope, view)
+        tensor = self.scope.tensors[view.name.text]
         self.dtype(formal.dtype, tensor, value.span)
-        self.inner.tensors[name.text] = replace(
-            tensor, axes=self.axes_of(name, formal, tensor, value.span), span=name.span if self.foreign else tensor.span
-        )
+        left = [i for i in range(len(tensor.axes)) if i not in fixed]
+        free = replace(tensor, axes=tuple(tensor.axes[i] for i in left), sharded=tuple(tensor.sharded[i] for i in left))
+        own = iter(self.axes_of(name, formal, free, value.span))
+        axes = tuple(axis if i in fixed else next(own) for i, axis in enumerate(tensor.axes))
+        span = name.span if self.foreign else tensor.span
+        self.inner.tensors[name.text] = replace(tensor, axes=axes, span=span)
+        self.inner.fixed[name.text] = fixed
+
+    def tensor_given(self, name: syntax.Name, value: syntax.Expr) -> syntax.View:
+        """The argument as a view of a tensor."""
+        scope, view = self.scope, as_view(value)
+        if view is not None and view.name.text in scope.tensors:
+            return view
+        if view is None:
+            raise scope.report.fail(
+                "RDF070",
+                "a tensor is expected",
+                [(value.span, f"an expression, for `{name.text}`")],
+                help="give a tensor by name, or a slice of one, as `W(l = 0)`",
+            )
+        text = view.name.text
+        if text in scope.streams:
+            raise scope.report.fail(
+                "RDF070",
+                "a tensor is expected",
+                [(value.span, f"`{text}` is a stream"), (scope.streams[text].span, "defined here")],
+                help=f"`{name.text}` is loaded inside of the layer: give the tensor itself",
+            )
+        raise scope.report.unknown("tensor", text, view.name.span, list(scope.tensors))
 
     def axes_of(self, name: syntax.Name, formal: syntax.TensorType, tensor: Tensor, given: Span) -> tuple[Axis, ...]:
         """The tensor's axes as the layer calls them; `tensor[..]` takes a tensor of any shape, and calls none."""

@@ -32,18 +32,44 @@ def tensor_view(scope: Scope, view: syntax.View) -> TensorView:
     tensor = scope.tensors[name]
     _once(scope, view)
     bindings = {b.axis.text: b for b in view.bindings}
-    own = {a.name for a in tensor.axes}
+    fixed = scope.fixed.get(name, {})
+    own = {a.name for number, a in enumerate(tensor.axes) if number not in fixed}
     for binding in view.bindings:
         if binding.axis.text not in own:
             message = f"`{name}` has no axis `{binding.axis.text}`"
             raise scope.report.unknown("axis of it", binding.axis.text, binding.axis.span, sorted(own), message)
     indices: list[Linear] = []
     gathers: list[Stream | None] = []
-    for axis in tensor.axes:
-        index, gather = _index(scope, axis, bindings.get(axis.name))
+    for number, axis in enumerate(tensor.axes):
+        index, gather = (fixed[number], None) if number in fixed else _index(scope, axis, bindings.get(axis.name))
         indices.append(index)
         gathers.append(gather)
     return TensorView(tensor, tuple(indices), tuple(gathers), scope.versions.get(tensor.name, 0), view.span)
+
+
+def fixed_axes(scope: Scope, view: syntax.View) -> dict[int, Linear]:
+    """The axes of a tensor, by number, that a view given to a layer fixes, with those that are fixed already."""
+    seen = tensor_view(scope, view)
+    fixed = dict(scope.fixed.get(view.name.text, {}))
+    for binding in view.bindings:
+        number = next(i for i, axis in enumerate(seen.tensor.axes) if axis.name == binding.axis.text and i not in fixed)
+        index = seen.indices[number]
+        if seen.gathers[number] is not None or index.terms:
+            raise _only_fixes(scope, view, binding)
+        fixed[number] = index
+    return fixed
+
+
+def _only_fixes(scope: Scope, view: syntax.View, binding: syntax.Binding) -> Abandon:
+    """The error of an argument of a layer whose view does more than to leave axes out."""
+    return scope.report.fail(
+        "RDF070",
+        "a layer is given a tensor, or a slice of one",
+        [(binding.span, "this is no fixed index")],
+        notes=["a layer loads its tensors itself, by their axes: a call can fix some of these, and no more"],
+        help=f"fix it by a number or an argument of the kernel, as `{view.name.text}({binding.axis.text} = 0)`; "
+        "a layer of your own can load through any view",
+    )
 
 
 def _once(scope: Scope, view: syntax.View) -> None:
@@ -76,8 +102,27 @@ def _index(scope: Scope, axis: Axis, binding: syntax.Binding | None) -> tuple[Li
             notes=["the address pipeline adds counters times strides"],
             help="compute the index in a pcu, as a stream of int32 without lanes, and gather by its name",
         )
+    _reached(scope, axis, linear, binding)
     _link(scope, axis, value)
     return linear, None
+
+
+def _reached(scope: Scope, axis: Axis, index: Linear, binding: syntax.Binding) -> None:
+    """An index may leave its axis, where 0 is read and nothing written; one that never meets it is a mistake."""
+    if index.arguments:
+        return
+    ends = [coefficient * (digit.extent - 1) for digit, coefficient in index.terms]
+    least, most = index.const + sum(min(0, end) for end in ends), index.const + sum(max(0, end) for end in ends)
+    if least < axis.length and most >= 0:
+        return
+    here = f"this is {least}" if least == most else f"this is {least} to {most}"
+    raise scope.report.fail(
+        "RDF036",
+        f"`{axis.name}` has {axis.length} values, and this index meets none of them",
+        [(binding.span, here)],
+        notes=["what is read outside of an axis is 0, and what is written there is dropped: this would be all of it"],
+        help=f"use an index from 0 to {axis.length - 1}",
+    )
 
 
 def _link(scope: Scope, axis: Axis, value: syntax.Expr) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
 from rdflow.dsl.numerics import bf16
 from rdflow.dsl.program import Program, Tensor
+from rdflow.interpreter.host_memory import refuse_too_many
 
 Array = NDArray[Any]
 SEED = 0
@@ -32,9 +33,11 @@ def prepared(
     """A float32 or int32 array for every tensor of a program (or `only` for some): inputs as given, missing ones random,
     the rest zero. `ready` arrays have the form of `stored` already, and are taken as they are.
 
-    Raises CompileError with every input that has a wrong name, shape or dtype (RDF301 to RDF303).
+    Raises CompileError with every input that has a wrong name, shape or dtype (RDF301 to RDF303), or where this computer
+    cannot hold them all (RDF320).
     """
     tensors = program.held
+    refuse_too_many(t for t in tensors.values() if only is None or t.name in only)
     mistakes = [_unknown(program, name) for name in inputs if name not in tensors]
     found: dict[str, Array] = {}
     for tensor in (t for t in tensors.values() if only is None or t.name in only):

@@ -142,9 +142,10 @@ class Program:
         self, values: Mapping[str, NDArray[Any]] | None = None, choices: Callable[[Read], Value] | None = None
     ) -> Execution:
         """The program at cycle 0, to be advanced to any cycle. Without values: timing only, which a program whose loops
-        streams bound does not have; `choices` are then what the schedule reads."""
+        streams bound does not have; `choices` are then what the schedule reads. Raises CompileError (RDF321)."""
         from rdflow.interpreter.execution import Execution
 
+        self._does_something()
         own = None if values is None else dict(values)
         return Execution(
             self.checked,
@@ -157,6 +158,14 @@ class Program:
             estimate=self.estimate,
             resize=self._resized,
         )
+
+    def _does_something(self) -> None:
+        """Raise CompileError (RDF321) where nothing is launched or copied."""
+        if self.checked.steps.steps:
+            return
+        source = self.checked.program.source
+        help = "`schedule { launch NAME(..) }` launches a kernel; without a schedule those that take no arguments are"
+        raise CompileError([Diagnostic("RDF321", f"there is nothing to run in `{source.name}`", (), (), help)], source)
 
     def _resized(self, params: dict[str, Value]) -> Checked:
         return check_all(self.checked.program.source, {**self.settings, **params}, library, self.machine.pcu.stages)
@@ -295,7 +304,7 @@ def programs() -> dict[str, str]:
 def find(program: str | Path) -> Source:
     """The text of a program: a file by path, or a shipped one by name. Raises CompileError (RDF304) if there is none."""
     path = Path(program)
-    if path.is_file():
+    if path.exists() and not path.is_dir():  # a pipe is read too
         return read(path)
     if path.is_dir():
         raise CompileError(

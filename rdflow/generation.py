@@ -190,16 +190,17 @@ def _unusable(message: str, help: str, *notes: str) -> CompileError:
 
 def open_model(unchecked: Unchecked, path: Path, table: Path | None = None, say: Say = lambda text: None) -> Model:
     """A program whose params follow from the checkpoint in a folder, and its weights. See `Program.with_weights`."""
-    from rdflow.checkpoints.arrays import physical_memory, read, refuse_too_many
+    from rdflow.checkpoints.arrays import read
     from rdflow.checkpoints.folder import open_folder
     from rdflow.checkpoints.matching import match
     from rdflow.checkpoints.settings import formulas_of, settings
     from rdflow.checkpoints.table_files import find_table
+    from rdflow.interpreter.host_memory import refuse_too_many
 
     file = find_table(unchecked.source, table)
     folder = open_folder(path)
     sized = replace(unchecked, settings=settings(file, folder, unchecked.settings, unchecked.params))
     declared = sized.declared()
     matched = match(declared, file, folder, formulas_of(file, folder, declared.params))
-    refuse_too_many(matched.pieces, physical_memory())
+    refuse_too_many({piece.tensor.name: piece.tensor for piece in matched.pieces}.values())
     return Model(sized, file, folder, read(matched.pieces, folder, say), tuple(matched.diagnostics))

@@ -161,7 +161,9 @@ def estimate(points: int | None, lengths: str | None, executing: Sequence[str] =
     if points is None and lengths is None:
         return None
     if executing:
-        raise _misused("it shows what units do, which launches that are modelled have not", executing[0])
+        model = " and ".join(n for n, v in (("--points", points), ("--extrapolate", lengths)) if v is not None)
+        what = "it shows what units do, and of launches that are modelled nothing is known of units"
+        raise _misused(f"{what}; leave out {model}, and set fewer steps or layers with --set", executing[0])
     from rdflow.interpreter.estimates import Estimate
 
     found = re.fullmatch(r"(\w+)=(\d{1,6}),(\d{1,6})", lengths or "")

@@ -113,9 +113,9 @@ def test_more_numbers_than_the_memory_holds_are_refused_before_they_are_read(
 ) -> None:
     saved = bigram.save(tmp_path)
     needed = 2 * 4 * sum(array.size for array in saved.values())
-    monkeypatch.setattr("rdflow.checkpoints.arrays.physical_memory", lambda: needed)
+    monkeypatch.setattr("rdflow.interpreter.host_memory.physical_memory", lambda: needed)
     assert opened(tmp_path).arrays
-    monkeypatch.setattr("rdflow.checkpoints.arrays.physical_memory", lambda: needed - 1)
+    monkeypatch.setattr("rdflow.interpreter.host_memory.physical_memory", lambda: needed - 1)
     monkeypatch.setattr("rdflow.checkpoints.folder.Folder.read", None)
     (found,) = refused(tmp_path)
     assert found.code == "RDF320" and "rdflow profile" in (found.help or "")

@@ -31,6 +31,59 @@ def errors(lines: str, layer: str = "") -> list[tuple[str, str]]:
     return [(d.code, d.message) for d in checked(lines, layer).errors]
 
 
+# -- slices of tensors -------------------------------------------------------------------------------------------------
+
+SLICES = """
+use std.linear
+use std.norm
+axis l = 3, m = 2, t = 40, c = 48, n = 32
+tensor X: f32[t, c], G: f32[l, c], W: f32[l, n, m, c] in hbm input
+tensor Y: f32[t, n] in hbm output
+
+layer product(x: E[.., c | t], w: tensor[n, m, c], at = 0) {
+    y = linear(x, w(m = at))
+    return y
+}
+
+kernel sliced(at: int32) {
+    x = pmu load X as [t/L; c | t%L]
+    n = rmsnorm(x, G(l = at), eps = 0)
+    y = product(n, W(l = 2), at = 1)
+    z = pmu y as [t/L; t%L, n]
+    store z -> Y
+}
+
+schedule { launch sliced(AT) }
+"""
+
+
+@pytest.mark.parametrize("at", [0, 2])
+def test_a_layer_given_slices_computes_with_them(at: int) -> None:
+    """By a number, by an argument of the kernel, and by a slice of what is a slice already; cycle by cycle."""
+    program = api.loads(SLICES.replace("AT", str(at)))
+    random = np.random.default_rng(1)
+    x, g, w = (random.standard_normal(program.checked.program.tensors[n].shape).astype(np.float32) for n in "XGW")
+    run = program.run(verify=True, X=x, G=g, W=w)
+    assert run.verification is not None and run.verification.passed
+    normed = x / np.sqrt((x * x).mean(axis=1, keepdims=True)) * g[at]
+    np.testing.assert_allclose(run.outputs["Y"], normed @ w[2, :, 1].T, rtol=2e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("slice_", "code"),
+    [
+        ("W(k = n)", "RDF070"),
+        ("W(n = x)", "RDF070"),
+        ("W(j = 0)", "RDF010"),
+        ("W(n = 16)", "RDF036"),
+        ("W(n = 0)", "RDF070"),
+    ],
+)
+def test_what_is_no_slice_that_the_layer_takes_is_told(slice_: str, code: str) -> None:
+    lines = f"x = pmu load X as [t/L; k | t%L]\ny = linear(x, {slice_})\nz = pmu y as [; t, n]\nstore z -> Y"
+    assert [c for c, _ in errors(lines)] == [code]
+
+
 # -- axes and copies ---------------------------------------------------------------------------------------------------
 
 

@@ -37,7 +37,7 @@ def found(command: str, *options: str) -> tuple[int, list[dict[str, Any]]]:
     result = CliRunner().invoke(app, [command, "wrong.rdf", *options, "--json"])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     document = json.loads(result.stdout)
-    return result.exit_code, document["diagnostics"] if isinstance(document, dict) else document
+    return result.exit_code, document.get("diagnostics", []) if isinstance(document, dict) else document
 
 
 @pytest.mark.parametrize("code", ALIKE, ids=lambda code: f"{code}-{ALIKE[code].replace(' ', '-')}")
@@ -70,3 +70,26 @@ def test_a_link_that_carries_too_much_is_a_warning_of_all_three(write: Path) -> 
     for command in (["check", "--units"], ["run"], ["profile"]):
         result = CliRunner().invoke(app, [command[0], "wrong.rdf", *command[1:]])
         assert result.exit_code == 0 and "RDF210" in result.stderr
+
+
+@pytest.mark.parametrize("text", ["", "axis n = 4\n", "axis n = 4\ntensor X: f32[n] in hbm input\nschedule { }\n"])
+def test_a_program_that_does_nothing_is_not_run(text: str, write: Path) -> None:
+    write.write_text(text)
+    assert found("check")[0] == 0
+    for command in ("run", "profile"):
+        code, (told,) = found(command)
+        assert code == 1 and told["code"] == "RDF321" and "launch" in told["help"]
+
+
+def test_values_beyond_the_memory_of_this_computer_are_refused(write: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """4 bytes a number here and 4 in the engine: 2 tensors of 64 numbers are 1,024."""
+    write.write_text(
+        "axis n = 64\ntensor X: f32[n] in hbm input\ntensor Y: f32[n] in hbm output\n"
+        "kernel copied {\n    x = load X as [n/H | n%H]\n    store x -> Y\n}\n"
+    )
+    monkeypatch.setattr("rdflow.interpreter.host_memory.physical_memory", lambda: 1023)
+    code, (told,) = found("run")
+    assert code == 1 and told["code"] == "RDF320" and "rdflow profile" in told["help"]
+    assert found("profile", "--no-cache")[0] == 0
+    monkeypatch.setattr("rdflow.interpreter.host_memory.physical_memory", lambda: 1024)
+    assert found("run")[0] == 0

@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import prod
 
-from rdflow import api
 from rdflow.dsl.records import dataclass
 from rdflow.paper.measures import Lab, Measured
 from rdflow.paper.models import LLAMA_2_7B
 from rdflow.paper.published import setup
 from rdflow.paper.rates import around, step, whole
-from rdflow.paper.rows import OPEN, Ours
-from rdflow.unchecked import Unchecked
+from rdflow.paper.rows import Ours
 
 WHOLE, LAYER, COPY = "llama", "llama_prefill_layer", "ddr_to_hbm"
 HEADS = LLAMA_2_7B["G"] // LLAMA_2_7B["D"]  # of keys and values on a socket
@@ -32,7 +30,7 @@ PROMPT_7B = {
 }  # of llama_prefill_layer: its header says why
 ELEMENT = 2  # bytes of bf16
 MS = 1e3
-NODE, NO_PROMPT = "node", f"{LAYER} takes one head of keys and values a socket, of which a Llama-2-7B has {HEADS}"
+NODE = "node"
 
 
 @dataclass(frozen=True)
@@ -59,19 +57,9 @@ class Side:
         return ", ".join(f"{name} {seconds * MS:.2f} ms" for name, seconds in parts.items())
 
 
-def layer_of_a_prompt(lab: Lab) -> Measured | None:
-    """A simulated layer of a Llama-2-7B on the prompt of the paper's graph; None while the program does not take its heads.
-    Raises NotRun."""
-    if not set(PROMPT_7B) <= set(Unchecked(api.find(LAYER), {}, lab.machine).params):
-        return None
-    return lab.measure(LAYER, True, None, **PROMPT_7B, T=setup("graph"))
-
-
-def node(lab: Lab) -> Side | None:
-    """The SN40L; None without a prompt. Raises NotRun."""
-    layer = layer_of_a_prompt(lab)
-    if layer is None:
-        return None
+def node(lab: Lab) -> Side:
+    """The SN40L, with a simulated layer of a Llama-2-7B on the prompt of the paper's graph. Raises NotRun."""
+    layer = lab.measure(LAYER, True, None, **PROMPT_7B, T=setup("graph"))
     one = step(lab, STEP_7B, LLAMA_2_7B).looped
     prompt = LLAMA_2_7B["NL"] * layer.total + around(lab, LLAMA_2_7B)
     return Side(switch(lab).seconds, prompt, lambda tokens: (tokens - 1) * one)
@@ -96,7 +84,7 @@ def weights() -> int:
     return sum(ELEMENT * prod(tensor.shape) for tensor in tensors if tensor.given and tensor.dtype == "bf16")
 
 
-def side(lab: Lab, name: str) -> Side | None:
+def side(lab: Lab, name: str) -> Side:
     return node(lab) if name == NODE else rival(lab, name)
 
 
@@ -107,8 +95,6 @@ def speedup(lab: Lab, row: str) -> Ours:
     """`overall_a100_8_20`, `alone_a100_20`: a rival over the node; batch, tokens."""
     what, name, *numbers = row.split("_")
     ours, theirs = node(lab), rival(lab, name)
-    if ours is None:
-        return Ours(None, NO_PROMPT, OPEN)
     *batch, tokens = map(int, numbers)
     spent = [one.total(batch[0], tokens) if what == "overall" else one.expert(tokens) for one in (theirs, ours)]
     return Ours(
@@ -121,8 +107,6 @@ def figure12(lab: Lab, row: str) -> Ours:
     """`node_8`: ms of a batch whose experts all have to be copied, few tokens each."""
     name, batch = row.split("_")
     found = side(lab, name)
-    if found is None:
-        return Ours(None, NO_PROMPT, OPEN)
     return Ours(found.total(int(batch), setup("few")) * MS, found.how())
 
 
@@ -131,10 +115,8 @@ def figure1(lab: Lab, row: str) -> Ours:
     what, name, *numbers = row.split("_")
     number = int(numbers[0]) if numbers else 0
     if name == NODE and what in ("switch", "decode"):
-        return _without_prompt(lab, what, number)
+        return _of_the_node(lab, what, number)
     found = side(lab, name)
-    if found is None:
-        return Ours(None, NO_PROMPT, OPEN)
     if what == "share":
         return Ours(number * found.switch / found.total(number, setup("few")), found.how())
     parts = {
@@ -146,8 +128,8 @@ def figure1(lab: Lab, row: str) -> Ours:
     return Ours(parts[what] * MS, found.how())
 
 
-def _without_prompt(lab: Lab, what: str, tokens: int) -> Ours:
-    """What is known of the node before a prompt is."""
+def _of_the_node(lab: Lab, what: str, tokens: int) -> Ours:
+    """What needs no simulation of a prompt."""
     if what == "decode":
         one = step(lab, STEP_7B, LLAMA_2_7B)
         return Ours((tokens - 1) * one.looped * MS, f"llama_decode as Llama-2-7B: {one.looped * MS:.2f} ms a token")
