@@ -207,6 +207,8 @@ class _Binding:
         ]
         self.lacking([place.term.axis.text for place in formal.places if place not in places])
         for place, axis, sharded in zip(places, tensor.axes, tensor.sharded, strict=True):
+            if place.optional:
+                self.inner.spare.setdefault(place.term.axis.text, (tensor.name, axis.name))
             if sharded and place.at is None:
                 self.inner.sharded |= frozenset(scope.cuts.digits(whole_axis(axis, scope)))
         return tuple(own)

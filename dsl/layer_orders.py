@@ -180,5 +180,17 @@ class _Match:
             f"`{self.stream.name}` does not travel as this layer expects",
             [(self.span, f"{self.scope.show(self.stream.order)} is given"), (self.stream.span, "defined here")],
             notes=[note or f"the layer takes `{self.text}`" + (f", where {', '.join(bound)}" if bound else "")],
-            help="bring it to the layer's order with a pmu",
+            help=self.stacked() or "bring it to the layer's order with a pmu",
         )
+
+    def stacked(self) -> str:
+        """The cure where a tensor of the call has an axis that it may lack, and the stream lacks: weights of all layers."""
+        roots = {d.root for d in self.stream.order.digits}
+        for term in self.formal_terms():
+            name = term.axis.text
+            if name in self.inner.spare and self.inner.axes[name].root not in roots and not self.single(term):
+                tensor, axis = self.inner.spare[name]
+                return (
+                    f"`{tensor}` has `{axis}`, and `{self.stream.name}` has not: give a slice, `{tensor}({axis} = 0)`"
+                )
+        return ""

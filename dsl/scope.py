@@ -47,6 +47,7 @@ class Scope:
     copied: frozenset[Digit] = frozenset()  # digits that a layer's arguments have as copies: so do its lines
     sharded: frozenset[Digit] = frozenset()  # likewise on the sockets, unless the layer says so itself
     others: tuple[tuple[Digit, ...], ...] | None = None  # what `..` stands for: loops, copies, sockets
+    spare: dict[str, tuple[str, str]] = field(default_factory=dict)  # axes that a layer's tensors may lack: whose it is
     fixed: dict[str, dict[int, Linear]] = field(
         default_factory=dict
     )  # of a layer's tensors: what the call fixes, by axis

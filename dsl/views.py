@@ -102,24 +102,20 @@ def _index(scope: Scope, axis: Axis, binding: syntax.Binding | None) -> tuple[Li
             notes=["the address pipeline adds counters times strides"],
             help="compute the index in a pcu, as a stream of int32 without lanes, and gather by its name",
         )
-    _reached(scope, axis, linear, binding)
+    _reached(scope, axis, binding)
     _link(scope, axis, value)
     return linear, None
 
 
-def _reached(scope: Scope, axis: Axis, index: Linear, binding: syntax.Binding) -> None:
-    """An index may leave its axis, where 0 is read and nothing written; one that never meets it is a mistake."""
-    if index.arguments:
+def _reached(scope: Scope, axis: Axis, binding: syntax.Binding) -> None:
+    """An index that moves may leave its axis, where 0 is read and nothing written; a constant outside of it is a mistake."""
+    value = scope.constant(binding.value)
+    if not isinstance(value, int) or 0 <= value < axis.length:
         return
-    ends = [coefficient * (digit.extent - 1) for digit, coefficient in index.terms]
-    least, most = index.const + sum(min(0, end) for end in ends), index.const + sum(max(0, end) for end in ends)
-    if least < axis.length and most >= 0:
-        return
-    here = f"this is {least}" if least == most else f"this is {least} to {most}"
     raise scope.report.fail(
         "RDF036",
-        f"`{axis.name}` has {axis.length} values, and this index meets none of them",
-        [(binding.span, here)],
+        f"`{axis.name}` = {value} is outside of its axis",
+        [(binding.span, f"`{axis.name}` runs from 0 to {axis.length - 1}")],
         notes=["what is read outside of an axis is 0, and what is written there is dropped: this would be all of it"],
         help=f"use an index from 0 to {axis.length - 1}",
     )

@@ -84,6 +84,20 @@ def test_what_is_no_slice_that_the_layer_takes_is_told(slice_: str, code: str) -
     assert [c for c, _ in errors(lines)] == [code]
 
 
+def test_a_stack_of_weights_for_a_stream_without_that_loop_is_told_with_a_slice() -> None:
+    lines = "x = pmu load X as [t/L; k | t%L]\ny = linear(x, S)\nz = pmu y as [; t, n]\nstore z -> Y"
+    header = HEADER.replace(
+        "tensor Y: bf16[t, n], S: f32[t]", "tensor S: bf16[g, n, k] in hbm input\ntensor Y: bf16[t, n]"
+    )
+    body = "".join(f"    {line}\n" for line in lines.split("\n"))
+    (told,) = check(Source("test.rdf", f"{header}\nkernel k0 {{\n{body}}}\n"), {}, api.library).errors
+    assert (told.code, told.help) == ("RDF070", "`S` has `g`, and `x` has not: give a slice, `S(g = 0)`")
+    sliced = check(
+        Source("test.rdf", f"{header}\nkernel k0 {{\n{body.replace('S)', 'S(g = 0))')}}}\n"), {}, api.library
+    )
+    assert sliced.errors == []
+
+
 # -- axes and copies ---------------------------------------------------------------------------------------------------
 
 

@@ -252,19 +252,19 @@ def seen(name: str, dtype: str) -> Arrays:
 
 
 @cache
-def generated(name: str, dtype: str, steps: int) -> tuple[Any, Any]:
-    """Tokens [n, m] and logits [m, n, v]."""
+def generated(name: str, dtype: str, steps: int, length: int = PROMPT) -> tuple[Any, Any]:
+    """Tokens [n, m] and logits [m, n, v] behind the first so many tokens of the prompt."""
     torch = importlib.import_module("torch")
     with torch.no_grad():
         found = reference(name, dtype).generate(
-            torch.from_numpy(prompt(name).astype(np.int64)),
+            torch.from_numpy(prompt(name)[:, :length].astype(np.int64)),
             max_new_tokens=steps,
             do_sample=False,
             output_logits=True,
             return_dict_in_generate=True,
             **seen(name, dtype),
         )
-    return found.sequences[:, PROMPT:].numpy(), torch.stack(found.logits).float().numpy()
+    return found.sequences[:, length:].numpy(), torch.stack(found.logits).float().numpy()
 
 
 def inputs(name: str, dtype: str, program: rdflow.Program) -> Arrays:
@@ -275,7 +275,8 @@ def inputs(name: str, dtype: str, program: rdflow.Program) -> Arrays:
     weights = {key: np.reshape(value, shapes[key]) for key, value in MODELS[name].weights(state).items()}
     if sees(name):
         weights["IMAGE"] = image(model, **seen(name, dtype))[: shapes["IMAGE"][0]]
-    return weights | {"PROMPT": prompt(name)[: shapes["PROMPT"][0]]}
+    sequences, length = shapes["PROMPT"]
+    return weights | {"PROMPT": prompt(name)[:sequences, :length]}
 
 
 def image(model: Any, pixel_values: Any) -> Any:
@@ -326,6 +327,20 @@ def test_it_generates_what_transformers_does(name: str, dtype: str, sockets: int
             MODELS[name].program.partition("_")[0], 0
         )
         assert_chosen(outputs["IDS"], wanted, 2 * BF16 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize(
+    ("name", "sockets"),
+    [("llama", 1), ("llama_layers", 2), ("falcon", 8), ("bloom", 8)],
+)
+def test_a_prompt_of_one_token(name: str, sockets: int) -> None:
+    """Queries and keys are one each, and no loop goes over them: the softmax is over them all the same, not over heads."""
+    sizes = SIZES | MODELS[name].sizes | {"B": 1, "D": sockets, "T": 1, "M": 2}
+    program = rdflow.load(MODELS[name].program, **sizes, E="f32")
+    outputs = program.run(**inputs(name, "f32", program)).outputs
+    tokens, wanted = generated(name, "f32", 2, 1)
+    np.testing.assert_array_equal(outputs["IDS"], tokens[:1])
+    assert worst(outputs["LOGITS"].reshape(2, 1, SIZES["V"]), wanted[:, :1]) <= 1e-4
 
 
 def worst(found: Any, wanted: Any) -> float:
