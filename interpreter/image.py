@@ -315,9 +315,8 @@ class Builder:
             {"numerator": s.numerator, "denominator": s.denominator, "shared": int(s.shared), "last": -1, "head": -1}
             for s in self.mapped.servers
         ]
-        rings = queues["mask"] + 1
-        places = int(rings.sum())
-        clock = {"window": self.ahead.window, "reach": self.ahead.reach, "running": len(self.actors)}
+        places = int((queues["mask"] + 1).sum())
+        clock = {"window": self.ahead.window, "reach": self.ahead.reach, "running": len(self.actors), "unused": -1}
         calendar = _ring(max(CALENDAR, self.ahead.window + self.ahead.longest + 1)) if self.stages else 1
         tables = Tables(
             clock=layout.table(layout.CLOCK, [clock]),
@@ -332,17 +331,13 @@ class Builder:
             stages=layout.table(layout.STAGE, self.stages),
             gathers=layout.table(layout.GATHER, self.gathers),
             servers=layout.table(layout.SERVER, servers),
+            requests=layout.room(queues),
             ready=np.zeros(places + layout.OVER, np.int64),
             free=np.zeros(places + layout.OVER, np.int64),
             due=np.zeros(len(self.actors), np.int64),
             pending=np.zeros(-(-len(self.actors) // 64), np.uint64),
             calendar=np.full(calendar, -1, np.int64),
-            link=np.full(places, layout.DECIDED, np.int64),
-            stage=np.zeros(places, np.int64),
-            target=np.zeros(places, np.int64),
             delay=np.zeros(places, np.int64),
-            turn=np.zeros(places, np.int64),
-            owner=np.repeat(np.arange(queues.size), rings),
             busy=np.zeros(max(1, len(servers)), np.int64),
             offset=np.zeros(layout.BATCH, np.int64),
             scratch=np.zeros((layout.ROW_FIRED + 1, layout.BATCH), np.int64),
@@ -512,7 +507,7 @@ def tokens(image: Image, queue: int) -> list[tuple[int | None, NDArray[np.float3
     for k in range(int(row["popped"]), int(row["pushed"])):
         place = k & int(row["mask"])
         at = int(row["ring"]) + place
-        decided = image.tables.link[at] == layout.DECIDED
+        decided = image.tables.ready[at] >= 0
         words = None
         if image.values is not None and row["width"] > 0:
             start = int(row["word"]) + place * int(row["width"])

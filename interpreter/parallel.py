@@ -86,7 +86,9 @@ def take_apart(mapped: Mapped, tables: Tables, rank: Index, store: Store | None,
     ports, fan = _ports(netlist, tables, rank, links)
     actors, due = _actors(tables, place, starts)
     shared = tables._replace(actors=actors, due=due, queues=queues, ports=ports, fan=fan)
-    parts = [_part(shared, int(a), int(b)) for a, b in pairwise(starts)]
+    from_socket = socket[tables.queues["source"]]
+    rooms = [layout.room(tables.queues[from_socket == k]) for k in range(netlist.sockets)]
+    parts = [_part(shared, int(a), int(b), room) for (a, b), room in zip(pairwise(starts), rooms, strict=True)]
     constants = np.flatnonzero(store.values.ints) if store else np.zeros(0, np.int64)
     words = [_values(store, constants) for _ in range(netlist.sockets)] if store else []
     marks = [_plain() for _ in parts]
@@ -152,8 +154,8 @@ def _actors(tables: Tables, place: Index, starts: Index) -> tuple[Table, Index]:
     return actors, due
 
 
-def _part(tables: Tables, start: int, end: int) -> Tables:
-    """The tables of one socket: its own clock, calendar and room to work in."""
+def _part(tables: Tables, start: int, end: int, room: Table) -> Tables:
+    """The tables of one socket: its own clock, calendar and room to work in, and `room` for its requests."""
     clock = tables.clock.copy()
     clock["running"], clock["pause"] = end - start - 1, FAR
     return tables._replace(
@@ -161,6 +163,7 @@ def _part(tables: Tables, start: int, end: int) -> Tables:
         actors=tables.actors[start:end],
         due=tables.due[start:end],
         pending=np.zeros(-(-(end - start) // 64), np.uint64),
+        requests=room,
         calendar=tables.calendar.copy(),
         busy=tables.busy.copy(),
         scratch=tables.scratch.copy(),
@@ -314,6 +317,6 @@ def arrays(apart: Apart) -> Iterator[Table]:
     """Everything that a run changes beside the tables and values of the image."""
     yield from (apart.clock, apart.actors, apart.due, apart.queues, apart.parts[0].ports)
     for part in apart.parts:
-        yield from (part.clock, part.pending, part.calendar, part.busy, part.scratch)
+        yield from (part.clock, part.pending, part.requests, part.calendar, part.busy, part.scratch)
     for values in apart.values:
         yield values.words

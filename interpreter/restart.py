@@ -17,8 +17,8 @@ from rdflow.interpreter import parallel
 from rdflow.interpreter.image import Image, Status, start, words_of
 
 Table = NDArray[Any]
-STATIC = ("fan", "stages", "gathers", "owner")
-"""tables that no run and no launch changes"""
+STATIC = ("fan", "stages", "gathers", "requests")
+"""tables that no run and no launch changes; of requests, the clock knows which of them there are"""
 PAST = ("control", "watches", "references", "before")
 """what of fast-forward's marks says whether a past state is kept"""
 
@@ -66,8 +66,8 @@ def _changing(image: Image) -> Iterator[Table]:
     if image.marks is not None:
         yield from (getattr(image.marks, name) for name in PAST)
     if image.apart is not None:
-        words = [id(values.words) for values in image.apart.values]
-        yield from (array for array in parallel.arrays(image.apart) if id(array) not in words)
+        left = [id(values.words) for values in image.apart.values] + [id(part.requests) for part in image.apart.parts]
+        yield from (array for array in parallel.arrays(image.apart) if id(array) not in left)
 
 
 def _content(array: Table) -> Table | int:

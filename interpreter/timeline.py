@@ -14,7 +14,6 @@ from rdflow.dsl.records import dataclass
 from rdflow.interpreter.allocate import MAIN
 from rdflow.interpreter.execution import Execution
 from rdflow.interpreter.image import Image, advance, build
-from rdflow.interpreter.kernel import layout
 from rdflow.interpreter.launched import Launched
 from rdflow.interpreter.machine import BURST
 from rdflow.interpreter.profile import spec_names
@@ -185,6 +184,5 @@ def _served(image: Image, queue: int) -> int:
     row, timing = image.tables.queues[queue], image.mapped.queues[queue]
     way_back = timing.latency - timing.first
     waiting = row["ring"] + (np.arange(row["popped"], row["pushed"]) & row["mask"])
-    decided = image.tables.link[waiting] == layout.DECIDED
-    ended = image.tables.ready[waiting] - way_back <= elapsed(image)
-    return int(np.count_nonzero(decided & ended))
+    ready = image.tables.ready[waiting]
+    return int(np.count_nonzero((ready >= 0) & (ready - way_back <= elapsed(image))))

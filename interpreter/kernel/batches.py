@@ -7,7 +7,7 @@ from rdflow.interpreter.kernel.counting import count_firings, wake
 from rdflow.interpreter.kernel.layout import BY_ADDRESS, ROW_FIRED, ROW_FREE, ROW_MEMORY, ROW_READY, UNSERVED
 from rdflow.interpreter.kernel.nest import affine_at
 from rdflow.interpreter.kernel.options import HELPER, SPLICE
-from rdflow.interpreter.kernel.servers import request
+from rdflow.interpreter.kernel.servers import ask
 
 
 @njit(**HELPER)
@@ -180,12 +180,9 @@ def push_served(actor, port, queue, fired, tables):
             server = actor.channel + (where // 64) % actor.channels
             address += pace
         place = queue.ring + (queue.pushed & queue.mask)
-        tables.stage[uintp(place)] = queue.stages
-        tables.delay[uintp(place)] = 0
         arrival = tables.scratch[uintp(ROW_FIRED), uintp(j)] + queue.first
-        request(place, arrival, server, tables.ready, tables.link, tables.target, tables.calendar)
+        ask(tables, port.current, place, queue.stages, server, arrival)
         queue.pushed += 1
-        tables.clock[0].requests += 1
 
 
 @njit(**HELPER)

@@ -8,10 +8,10 @@ is kept anew after 1, 2, 4, ... looks, so any period is found.
 from numba import njit
 from numpy import int64, uintp
 
-from rdflow.interpreter.kernel.layout import DECIDED, DONE, FAR, UNSERVED
+from rdflow.interpreter.kernel.layout import DONE, FAR, UNSERVED
 from rdflow.interpreter.kernel.options import HELPER
 from rdflow.interpreter.kernel.references import keep, repeats
-from rdflow.interpreter.kernel.servers import request
+from rdflow.interpreter.kernel.servers import enter
 
 PATIENCE = 8  # looks without a firing of the anchor until another actor stands in
 SHARE = 8  # firings, at least, for each word that is compared or kept: both cost less than a firing
@@ -38,7 +38,7 @@ def skip(tables, marks, r, times):
     clock.time += cycles
     clock.served += cycles
     if clock.requests > 0:
-        enter(tables)
+        enter_all(tables)
     for w in range(marks.watches.size):
         watch = marks.watches[uintp(w)]
         watch.cycle = FAR
@@ -85,10 +85,9 @@ def skip_queue(tables, marks, past, q, times, span):
     elif pops > 0:
         turn(tables.ready, queue, times * pops, times * span, marks.spare)
         turn(tables.free, queue, times * pops, times * span, marks.spare)
-        turn(tables.link, queue, times * pops, int64(0), marks.spare)
-        turn(tables.target, queue, times * pops, int64(0), marks.spare)
-        turn(tables.stage, queue, times * pops, int64(0), marks.spare)
         turn(tables.delay, queue, times * pops, int64(0), marks.spare)
+        for k in range(queue.available, queue.pushed):
+            put_off(tables, queue.ring + (k & queue.mask), times * span)
 
 
 @njit(**HELPER)
@@ -103,27 +102,36 @@ def again(places, queue, start, count, least, times, span, spare):
 
 @njit(**HELPER)
 def turn(places, queue, moved, cycles, spare):
-    """Turn a ring by some places, and add to its times: it is as it was, further on."""
+    """Turn a ring by some places, and add to its times (requests have none): it is as it was, further on."""
     size = queue.mask + 1
     for i in range(size):
-        spare[uintp((i + moved) & queue.mask)] = places[uintp(queue.ring + i)] + cycles
+        own = places[uintp(queue.ring + i)]
+        spare[uintp((i + moved) & queue.mask)] = own + cycles if own >= 0 else own
     for i in range(size):
         places[uintp(queue.ring + i)] = spare[uintp(i)]
 
 
 @njit(**HELPER)
-def enter(tables):
+def put_off(tables, place, cycles):
+    """A token that is now at this place, and may be under way to a server, arrives there so many cycles later."""
+    number = -1 - tables.ready[uintp(place)]
+    if number >= 0:
+        request = tables.requests[uintp(number)]
+        request.place = place
+        request.arrival += cycles
+
+
+@njit(**HELPER)
+def enter_all(tables):
     """Enter all tokens under way to a server into the calendar again."""
     for b in range(tables.calendar.size):
         tables.calendar[uintp(b)] = -1
     for q in range(tables.queues.size):
         queue = tables.queues[uintp(q)]
         for k in range(queue.available, queue.pushed):
-            place = queue.ring + (k & queue.mask)
-            if tables.link[uintp(place)] != DECIDED:
-                arrival = tables.ready[uintp(place)]
-                server = tables.target[uintp(place)]
-                request(place, arrival, server, tables.ready, tables.link, tables.target, tables.calendar)
+            number = -1 - tables.ready[uintp(queue.ring + (k & queue.mask))]
+            if number >= 0:
+                enter(tables.requests, number, tables.calendar)
 
 
 # -- looking -----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The tables of an image: what the compiled loops read and write. All numbers are int64, all times absolute cycles."""
+"""The tables of an image: what the compiled loops read and write. All times are absolute cycles."""
 
 from typing import NamedTuple
 
@@ -13,15 +13,18 @@ READY, DONE = -1, -2  # Actor.waiting: for nothing but time; nothing left to do.
 PLAIN, MAP, SOURCE, SINK = range(4)  # Actor.shape: the general case, and three with their own loops
 UNSERVED = -1  # Queue.stages: it passes no server
 BY_ADDRESS = -2  # Stage.server: the memory channel of the burst's address
-DECIDED = -2  # link of a token whose ready cycle is known
+DECIDED = -2  # the server of a token whose ready cycle is known
 ROW_READY, ROW_MEMORY, ROW_FREE, ROW_FIRED = range(4)
 """Rows of Tables.scratch: when tokens are there, those through memory apart; when slots are free; when it fires."""
 OVER = 8  # places behind the last ring, which are read and not used
 VECTOR = 32  # words from one temporary of a firing to that of the next
 
 
-def record(fields: str) -> np.dtype:
-    return np.dtype([(name, np.int64) for name in fields.split()])
+def record(fields: str, small: str = "") -> np.dtype:
+    """Fields of eight bytes, then `small` ones of four, for what is no time and counts nothing that runs: a visit reads
+    rows of tens of actors and queues, and small rows are fewer lines of the cache."""
+    wide = [(name, np.int64) for name in fields.split()]
+    return np.dtype(wide + [(name, np.int32) for name in small.split()])
 
 
 CLOCK = record(
@@ -30,52 +33,63 @@ CLOCK = record(
     "reach "  # shortest way from a push to a server
     "served "  # requests that arrive before this cycle have been decided
     "requests "  # tokens under way to a server
+    "unused fresh "  # the first of the requests that are done with (-1: none); from here on none was ever used
     "running "  # actors that are not done
     "pause "  # a cycle to return at, or at the first window end after it
 )
 ACTOR = record(
-    "next "  # the interval of the last firing is over
-    "interval depth loop inner shape first_in last_in first_out last_out "  # ports: inputs, then outputs
+    "first "
+    "turned turn "  # the outermost loop that a carry has stepped since this was FAR, and the cycle of the firing before
+    "tiles base "
+    "memory link blocked starved busy firings last "
+    "next interval",  # next: the interval of the last firing is over
+    "depth loop inner shape first_in last_in first_out last_out "  # ports: inputs, then outputs
     "at_first at_last "  # bit l: loop l is at counter 0, at its last iteration
     "split_first split_last "  # the ports or rows of the innermost loop's first (last) iteration differ
-    "ragged "  # a port says how often a loop runs
     "even "  # no port takes several tokens at once
-    "single "  # no batches: a row needs what the firing before stored
     "linked "  # some token comes over a link that flows share
-    "waiting tile_level tiles "
-    "burst channel channels base "  # affine of the byte address; first server and number of channels
-    "first_gather last_gather "
-    "first_row last_row "
-    "firings busy starved blocked memory link first last "
-    "turned turn"  # the outermost loop that a carry has stepped since this was FAR, and the cycle of the firing before
+    "waiting tile_level "
+    "burst channel channels "  # affine of the byte address from `base` on; first server and number of channels
+    "first_gather last_gather first_row last_row "
+    "ragged "  # a port says how often a loop runs
+    "single",  # no batches: a row needs what the firing before stored
 )
 LOOP = record("counter iterations size bound")
 BOUND = record("stride granule limit base port token")  # port: its token ends the loop too (-1: none, and FAR)
 PORT = record(
-    "first last not_first not_last "  # the gate
-    "packets queue choices fan select varies "  # varies: queue or count differ from firing to firing
-    "counts counted "  # tokens by the counter of this loop (-1: always one)
-    "plain "  # without a gate
+    "word step",  # where the token of the batch's first firing is, or goes; words to that of the next
+    "plain first last not_first not_last "  # the gate; plain: there is none
+    "counts packets choices queue fan select varies "  # varies: queue or count differ from firing to firing
     "taken current begin stop "  # of the batch under way: tokens a firing, queue; from which firing to before which
-    "word step "  # where the token of the batch's first firing is, or goes; words to that of the next
-    "held width holds"
+    "counted "  # tokens by the counter of this loop (counts -1: always one)
+    "held width holds",
 )
 QUEUE = record(
-    "pushed available popped "  # tokens since the start; available: with a known cycle, without a gap
-    "capacity mask ring latency credit source sink packets word width "
-    "push_pace pop_pace "  # cycles from one ready time to the next, from one free time to the next, at least; 0: unknown
-    "stages first "  # the first of its stages, UNSERVED; cycles from the push to it
-    "flow memory linked"  # its turn at a server; whether it passes a memory channel, a link that flows share
+    "word pushed available popped "  # tokens since the start; available: with a known cycle, without a gap
+    "latency credit first "  # first: cycles from the push to the first of its stages
+    "push_pace pop_pace",  # cycles from one ready time to the next, from one free time to the next, at least; 0: unknown
+    "ring mask capacity source sink "
+    "stages "  # the first of them, UNSERVED
+    "memory linked flow "  # whether it passes a memory channel, a link that flows share; its turn at a server
+    "packets width",
 )
 STAGE = record(
-    "server after final "  # after: cycles from the end of service to the next arrival, at last to ready
-    "flow packets"  # of its queue, whose row is far away
+    "after",  # cycles from the end of service to the next arrival, at last to ready
+    "server final flow packets",  # of its queue, whose row is far away
+)
+REQUEST = record(
+    "arrival ",  # at its server
+    "link "  # the next one in the calendar, in the line at a server, or of those that are done with
+    "place queue "  # of the token
+    "stage server "  # it is under way to; the server of that stage
+    "delay",  # cycles that the token queued at links
 )
 GATHER = record("port stride length")  # an index that adds to the address: index * stride, index < length
 SERVER = record(
-    "numerator denominator free last packets "  # free: in cycles / denominator; last: flow
-    "shared "  # a link: a flow's tokens of one cycle are one packet
-    "head"  # first of the tokens that arrive in the cycle under way
+    "free packets",  # free: in cycles / denominator
+    "head "  # first of the requests that arrive in the cycle under way
+    "last numerator denominator "  # last: flow
+    "shared",  # a link: a flow's tokens of one cycle are one packet
 )
 ROW = record(
     "op first last not_first not_last init_first init_last init_not_first init_not_last "
@@ -90,6 +104,12 @@ OPERAND = record(
 FIXED, TOKEN, MEMORY = range(3)  # Operand.kind
 
 
+def room(queues: np.ndarray) -> np.ndarray:
+    """Room for the requests of these queues: all tokens that can be in them."""
+    served = queues["stages"] != UNSERVED
+    return np.zeros(max(1, int(queues["capacity"][served].sum())), REQUEST)
+
+
 def table(dtype: np.dtype, rows: list) -> np.ndarray:
     """Rows (fields by name) as one array; one row of zeros where there are none: no index is out of bounds."""
     result = np.zeros(max(1, len(rows)), dtype)
@@ -100,6 +120,8 @@ def table(dtype: np.dtype, rows: list) -> np.ndarray:
         numbers = np.array([list(rows[i].values()) for i in places])
         for column, name in enumerate(names):
             result[name][places] = numbers[:, column]
+            if (result[name][places] != numbers[:, column]).any():
+                raise OverflowError(f"`{name}` has a number that takes more than four bytes")
     return result
 
 
@@ -118,17 +140,15 @@ class Tables(NamedTuple):
     stages: np.ndarray
     gathers: np.ndarray
     servers: np.ndarray
-    ready: np.ndarray  # by token place: cycle at which it can be popped (on its way to a server: arrival there)
+    requests: np.ndarray  # tokens under way to a server, where there is room
+    ready: (
+        np.ndarray
+    )  # by token place: cycle at which it can be popped; -1 - number of its request, where that is not known
     free: np.ndarray  # by token place: cycle at which the pop of that place frees its slot
     due: np.ndarray  # by actor: cycle of its next firing as far as known, else FAR
     pending: np.ndarray  # bit map of the actors to visit
-    calendar: np.ndarray  # by arrival cycle, round and round: first of the tokens that arrive then
-    link: np.ndarray  # by token place: the next one in the calendar, DECIDED
-    stage: np.ndarray  # by token place: the stage it is under way to
-    target: np.ndarray  # by token place: the server of that stage
+    calendar: np.ndarray  # by arrival cycle, round and round: first of the requests that arrive then
     delay: np.ndarray  # by token place: cycles that it queued at links
-    turn: np.ndarray  # by token place: its place among those that arrive in the same cycle
-    owner: np.ndarray  # by token place: its queue
     busy: np.ndarray  # servers at which tokens arrive in the cycle under way
     offset: np.ndarray  # by firing of a batch: what indices add to the address
     scratch: np.ndarray  # by firing of a batch: ROW_READY to ROW_FIRED
@@ -171,12 +191,11 @@ TABLES = Tables(
     stages=np.zeros(1, STAGE),
     gathers=np.zeros(1, GATHER),
     servers=np.zeros(1, SERVER),
+    requests=np.zeros(1, REQUEST),
     pending=np.zeros(1, np.uint64),
     scratch=np.zeros((ROW_FIRED + 1, BATCH), np.int64),
     **dict.fromkeys(["fan", "counts", "affine", "ready", "free", "due"], np.zeros(1, np.int64)),
-    **dict.fromkeys(
-        ["calendar", "link", "stage", "target", "delay", "turn", "owner", "busy", "offset"], np.zeros(1, np.int64)
-    ),
+    **dict.fromkeys(["calendar", "delay", "busy", "offset"], np.zeros(1, np.int64)),
 )
 PLACES = Places(TABLES.ports, TABLES.queues, TABLES.loops, TABLES.affine)
 VALUES = Values(

@@ -47,7 +47,7 @@ def span(port, actor, inner, n):
     if port.first & bit:
         stop = 1 if inner.counter == 0 else 0
     if port.last & bit:
-        begin = left - 1
+        begin = min(left - 1, n)
     if port.not_first != 0 and at_first & port.not_first == port.not_first:
         if port.not_first & bit == 0:
             return n, n

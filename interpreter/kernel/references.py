@@ -65,11 +65,11 @@ def keep_queue(tables, marks, r, q):
     else:
         words = 4 * length
         for j in range(length):
-            place = uintp(queue.ring + ((queue.pushed - 1 - j) & queue.mask))
-            slots[uintp(first + j)] = tables.ready[place]
-            marks.targets[uintp(r), uintp(first + j)] = target(tables, queue, queue.pushed - 1 - j)
-            marks.stages[uintp(r), uintp(first + j)] = tables.stage[place]
-            marks.delays[uintp(r), uintp(first + j)] = tables.delay[place]
+            time, server, stage, delay = state(tables, queue, queue.pushed - 1 - j)
+            slots[uintp(first + j)] = time
+            marks.targets[uintp(r), uintp(first + j)] = server
+            marks.stages[uintp(r), uintp(first + j)] = stage
+            marks.delays[uintp(r), uintp(first + j)] = delay
     room = queue.capacity - length
     return words + keep_times(tables, tables.free, queue, queue.popped, room, int64(1), slots, first + length)
 
@@ -91,10 +91,15 @@ def keep_times(tables, times, queue, top, count, most, slots, first):
 
 
 @njit(**HELPER)
-def target(tables, queue, number):
-    """The server that a token is under way to, if it is."""
+def state(tables, queue, number):
+    """Of a token that passes servers: when it arrives, at which, at which of its stages (or when it is ready, DECIDED);
+    and what it has queued at links."""
     place = uintp(queue.ring + (number & queue.mask))
-    return tables.target[place] if number >= queue.available and tables.link[place] != DECIDED else DECIDED
+    time = tables.ready[place]
+    if time >= 0:
+        return time, int64(DECIDED), int64(0), tables.delay[place]
+    request = tables.requests[uintp(-1 - time)]
+    return request.arrival, int64(request.server), int64(request.stage), int64(request.delay)
 
 
 # -- comparing ---------------------------------------------------------------------------------------------------------
@@ -247,18 +252,16 @@ def same_tokens(tables, marks, r, queue, first, span):
     now, then = felt_from(tables, marks, r, queue.sink)
     for j in range(queue.pushed - queue.popped):
         number = queue.pushed - 1 - j
-        place = uintp(queue.ring + (number & queue.mask))
         slot = uintp(first + j)
-        ready = tables.ready[place]
+        ready, server, stage, delay = state(tables, queue, number)
         before = marks.slots[uintp(r), slot]
-        server = target(tables, queue, number)
         if server != marks.targets[uintp(r), slot]:
             return False
         if server == DECIDED and ready <= now and before <= then:
             continue
-        if ready - before != span or tables.delay[place] != marks.delays[uintp(r), slot]:
+        if ready - before != span or delay != marks.delays[uintp(r), slot]:
             return False
-        if server != DECIDED and tables.stage[place] != marks.stages[uintp(r), slot]:
+        if server != DECIDED and stage != marks.stages[uintp(r), slot]:
             return False
     return True
 

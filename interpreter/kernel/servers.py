@@ -1,25 +1,46 @@
 """Shared resources: requests in order of arrival, ties of a cycle in rotating order after the last flow served.
 
-A token visits the stages of its queue one after the other. Each arrival is an entry of the calendar; the cycles of the
-calendar are done in order, and what a service sends on arrives later than the cycle under way.
+A token visits the stages of its queue one after the other, as a request: a row of what it needs on the way. Each arrival
+is an entry of the calendar; the cycles of the calendar are done in order, and what a service sends on arrives later than
+the cycle under way. Requests that are done with are used again, the last one first, so those under way stay in the cache.
 """
 
 from numba import njit
 from numpy import uintp
 
-from rdflow.interpreter.kernel.layout import DECIDED, READY
+from rdflow.interpreter.kernel.layout import READY
 from rdflow.interpreter.kernel.options import HELPER
 
 
 @njit(**HELPER)
-def request(place, arrival, server, ready, link, target, calendar):
-    """A token is on its way to a server."""
-    bucket = uintp(arrival & (calendar.size - 1))
-    place = uintp(place)
-    ready[place] = arrival
-    target[place] = server
-    link[place] = calendar[bucket]
-    calendar[bucket] = place
+def enter(requests, number, calendar):
+    """Enter a request in the calendar at its arrival."""
+    request = requests[uintp(number)]
+    bucket = uintp(request.arrival & (calendar.size - 1))
+    request.link = calendar[bucket]
+    calendar[bucket] = number
+
+
+@njit(**HELPER)
+def ask(tables, q, place, stage, server, arrival):
+    """The token at a place of queue q becomes a request."""
+    clock = tables.clock[0]
+    number = clock.unused
+    if number < 0:
+        number = clock.fresh
+        clock.fresh += 1
+    else:
+        clock.unused = tables.requests[uintp(number)].link
+    request = tables.requests[uintp(number)]
+    request.arrival = arrival
+    request.place = place
+    request.queue = q
+    request.stage = stage
+    request.server = server
+    request.delay = 0
+    enter(tables.requests, number, tables.calendar)
+    tables.ready[uintp(place)] = -1 - number
+    clock.requests += 1
 
 
 @njit(**HELPER)
@@ -29,24 +50,30 @@ def ceiling(amount, denominator):
 
 
 @njit(**HELPER)
-def line_up(tables, place, server):
-    """Put a token among those that arrive at its server in the same cycle, in the order of service."""
-    q = tables.owner[uintp(place)]
-    turn = tables.stages[uintp(tables.stage[uintp(place)])].flow - server.last - 1
-    if turn < 0:
-        turn += tables.queues.size
-    turn = turn * tables.queues.size + q
-    tables.turn[uintp(place)] = turn
+def turn(tables, request, server):
+    """Where a request stands among those that arrive in the same cycle: flows in rotating order, queue after queue."""
+    turns = tables.stages[uintp(request.stage)].flow - server.last - 1
+    if turns < 0:
+        turns += tables.queues.size
+    return turns * tables.queues.size + request.queue
+
+
+@njit(**HELPER)
+def line_up(tables, number, server):
+    """Put a request among those that arrive at its server in the same cycle, in the order of service."""
+    request = tables.requests[uintp(number)]
     before = -1
     after = server.head
-    while after >= 0 and tables.turn[uintp(after)] < turn:
-        before = after
-        after = tables.link[uintp(after)]
-    tables.link[uintp(place)] = after
+    if after >= 0:
+        own = turn(tables, request, server)
+        while after >= 0 and turn(tables, tables.requests[uintp(after)], server) < own:
+            before = after
+            after = tables.requests[uintp(after)].link
+    request.link = after
     if before < 0:
-        server.head = place
+        server.head = number
     else:
-        tables.link[uintp(before)] = place
+        tables.requests[uintp(before)].link = number
 
 
 @njit(**HELPER)
@@ -54,33 +81,39 @@ def arrivals(tables, cycle):
     """Line up the requests of one cycle at their servers. At how many; these are in `busy`."""
     count = 0
     bucket = uintp(cycle & (tables.calendar.size - 1))
-    place = tables.calendar[bucket]
+    number = tables.calendar[bucket]
     tables.calendar[bucket] = -1
-    while place >= 0:
-        following = tables.link[uintp(place)]
-        if tables.ready[uintp(place)] == cycle:
-            number = tables.target[uintp(place)]
-            server = tables.servers[uintp(number)]
+    while number >= 0:
+        request = tables.requests[uintp(number)]
+        following = request.link
+        if request.arrival == cycle:
+            server = tables.servers[uintp(request.server)]
             if server.head < 0:
-                tables.busy[uintp(count)] = number
+                tables.busy[uintp(count)] = request.server
                 count += 1
-            line_up(tables, place, server)
+            line_up(tables, number, server)
         else:  # a later round of the calendar
-            tables.link[uintp(place)] = tables.calendar[bucket]
-            tables.calendar[bucket] = place
-        place = following
+            request.link = tables.calendar[bucket]
+            tables.calendar[bucket] = number
+        number = following
     return count
 
 
 @njit(**HELPER)
-def settle(tables, place, q, ready):
+def settle(tables, number, ready):
     """A token's ready cycle is known: hand its queue's consumer the tokens that are now known without a gap."""
+    request = tables.requests[uintp(number)]
+    q = request.queue
     queue = tables.queues[uintp(q)]
-    tables.ready[uintp(place)] = ready
-    tables.link[uintp(place)] = DECIDED
-    tables.clock[0].requests -= 1
+    tables.ready[uintp(request.place)] = ready
+    if queue.linked:
+        tables.delay[uintp(request.place)] = request.delay
+    clock = tables.clock[0]
+    request.link = clock.unused
+    clock.unused = number
+    clock.requests -= 1
     before = queue.available
-    while queue.available < queue.pushed and tables.link[uintp(queue.ring + (queue.available & queue.mask))] == DECIDED:
+    while queue.available < queue.pushed and tables.ready[uintp(queue.ring + (queue.available & queue.mask))] >= 0:
         queue.available += 1
     sink = tables.actors[uintp(queue.sink)]
     if queue.available > before and sink.waiting == q:
@@ -90,39 +123,41 @@ def settle(tables, place, q, ready):
 
 
 @njit(**HELPER)
-def pass_on(tables, place, stage, start, cycle, server):
+def pass_on(tables, number, stage, start, cycle, server):
     """Send a token on from a server that takes it from `start` on: its first packet to the next, or all to the consumer."""
+    request = tables.requests[uintp(number)]
     service = server.numerator * (stage.packets if stage.final else 1)
     end = ceiling(start + service, server.denominator)
     if server.shared:
-        tables.delay[uintp(place)] += end - cycle - ceiling(service, server.denominator)
+        request.delay += end - cycle - ceiling(service, server.denominator)
     if stage.final:
-        settle(tables, place, tables.owner[uintp(place)], end + stage.after)
+        settle(tables, number, end + stage.after)
     else:
-        at = tables.stage[uintp(place)]
-        tables.stage[uintp(place)] = at + 1
-        following = tables.stages[uintp(at + 1)].server
-        request(place, end + stage.after, following, tables.ready, tables.link, tables.target, tables.calendar)
+        request.stage += 1
+        request.server = tables.stages[uintp(request.stage)].server
+        request.arrival = end + stage.after
+        enter(tables.requests, number, tables.calendar)
 
 
 @njit(**HELPER)
 def attend(tables, server, cycle):
     """Serve the tokens that arrive at a server in one cycle; at a link, tokens of one flow are the same packets."""
-    place = server.head
+    number = server.head
     server.head = -1
     flow = -1
     start = 0
-    while place >= 0:
-        following = tables.link[uintp(place)]
-        stage = tables.stages[uintp(tables.stage[uintp(place)])]
+    while number >= 0:
+        request = tables.requests[uintp(number)]
+        following = request.link
+        stage = tables.stages[uintp(request.stage)]
         if stage.flow != flow or not server.shared:
             flow = stage.flow
             start = max(cycle * server.denominator, server.free)
             server.free = start + stage.packets * server.numerator
             server.last = flow
             server.packets += stage.packets
-        pass_on(tables, place, stage, start, cycle, server)
-        place = following
+        pass_on(tables, number, stage, start, cycle, server)
+        number = following
 
 
 @njit(**HELPER)
