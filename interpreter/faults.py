@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rdflow.dsl.diagnostics import Diagnostic, Label
 from rdflow.dsl.netlist import Netlist
-from rdflow.interpreter.image import Image, waiting
+from rdflow.interpreter.image import Image
+from rdflow.interpreter.waiting import waiting
 
 
 def blocker(image: Image, actor: int) -> tuple[str, int, int] | None:

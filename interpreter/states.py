@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rdflow.interpreter.image import Image, Status, waiting
+from rdflow.interpreter.image import Image, Status
 from rdflow.interpreter.kernel import layout
+from rdflow.interpreter.waiting import waiting
 
 STATES = ("busy", "starved", "blocked", "memory", "link", "idle")
 BUSY, STARVED, BLOCKED, MEMORY, LINK, IDLE = range(len(STATES))

@@ -10,7 +10,8 @@ import numpy as np
 from rdflow.dsl.netlist import Actor, Port
 from rdflow.dsl.records import dataclass
 from rdflow.interpreter.allocate import MAIN
-from rdflow.interpreter.image import Image, Status, counters, counters_of, waiting
+from rdflow.interpreter.image import Image, Status, counters
+from rdflow.interpreter.waiting import counters_of, waiting
 
 PARTS = {
     "read": "reader",

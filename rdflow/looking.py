@@ -11,8 +11,9 @@ from rich.text import Text
 
 from rdflow.dsl.firings import firings
 from rdflow.interpreter.execution import Execution
-from rdflow.interpreter.image import Status, counters, counters_of, memory_words, tokens, waiting
+from rdflow.interpreter.image import Status, counters, memory_words
 from rdflow.interpreter.launched import Launched
+from rdflow.interpreter.waiting import counters_of, tokens, waiting
 from rdflow.interpreter.why import fires_now, main_actors, state
 from rdflow.show import table
 

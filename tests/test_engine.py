@@ -31,19 +31,10 @@ from rdflow.dsl.netlist import (
     ends,
     starts,
 )
-from rdflow.interpreter.image import (
-    Image,
-    Status,
-    advance,
-    build,
-    counters,
-    counters_of,
-    memory_words,
-    tokens,
-    waiting,
-)
+from rdflow.interpreter.image import Image, Status, advance, build, counters, memory_words
 from rdflow.interpreter.kernel import numerics as scalars
 from rdflow.interpreter.mapped import BY_ADDRESS, Mapped, QueueTiming, Server, Stage
+from rdflow.interpreter.waiting import counters_of, tokens, waiting
 
 ALWAYS = Gate()
 LANES = tuple(range(32))

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from oracle import Counts, Outcome, Words, simulate
 from random_netlists import Case, random_netlists, random_pipeline
 
-from rdflow.interpreter.image import Image, Status, advance, build, counters, memory_words, tokens
+from rdflow.interpreter.image import Image, Status, advance, build, counters, memory_words
+from rdflow.interpreter.waiting import tokens
 
 STATUS = {Status.RUNNING: "stopped", Status.FINISHED: "finished", Status.DEADLOCK: "deadlock"}
 

@@ -25,10 +25,11 @@ from rdflow.dsl.report import Reporter
 from rdflow.interpreter import execution as execution_module
 from rdflow.interpreter.collectives import chosen
 from rdflow.interpreter.execution import Execution
-from rdflow.interpreter.image import FAR, Image, Status, advance, build, counters, counters_of, tokens, waiting
+from rdflow.interpreter.image import FAR, Image, Status, advance, build, counters
 from rdflow.interpreter.mapped import BY_ADDRESS, Mapped, QueueTiming, Server, Stage
 from rdflow.interpreter.mapping import map_netlist
 from rdflow.interpreter.profile import profile as rdflow_profile
+from rdflow.interpreter.waiting import counters_of, tokens, waiting
 
 EXAMPLES = int(os.environ.get("FORWARD_EXAMPLES", "500"))
 

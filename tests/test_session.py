@@ -9,7 +9,7 @@ import pytest
 
 from rdflow.api import find, loads
 from rdflow.dsl.render import render
-from rdflow.interpreter.image import waiting
+from rdflow.interpreter.waiting import waiting
 from rdflow.interpreter.why import main_actors, why
 from rdflow.session import Reply, Session
 from rdflow.session_state import statements

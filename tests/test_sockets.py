@@ -20,12 +20,13 @@ from rdflow.dsl.netlist import Loop
 from rdflow.interpreter import execution, launched
 from rdflow.interpreter.allocate import unit_table
 from rdflow.interpreter.collectives import chosen, direct_cycles, ring_cycles
-from rdflow.interpreter.image import Status, advance, blank, build, counters, memory_words, tokens
+from rdflow.interpreter.image import Status, advance, blank, build, counters, memory_words
 from rdflow.interpreter.kernel.layout import FAR
 from rdflow.interpreter.machine import Machine, load_machine
 from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.mapping import map_netlist
 from rdflow.interpreter.sockets import cycles_per_packet, ports_a_peer, shard
+from rdflow.interpreter.waiting import tokens
 from tests.test_engine_equals_oracle import Case, check_to_the_end
 
 NODE = load_machine("sn40l")
