@@ -260,7 +260,7 @@ def _kernel(name: str, group: list[Launched], machine: Machine) -> KernelProfile
         limited.bound,
         limited.why,
         limited.waits,
-        _peak(machine) * netlist.sockets,
+        peak(machine) * netlist.sockets,
         _by_tensor(netlist, counted),
         compared(kernels, netlist, counted, times),
         BURST * sum(mesh.values()),
@@ -274,7 +274,7 @@ def _mesh(compiled: Compiled, counted: list[Counters]) -> dict[Link, int]:
     return traffic(compiled.netlist, compiled.floorplan.routes, pushes.tolist())
 
 
-def _peak(machine: Machine) -> float:
+def peak(machine: Machine) -> float:
     """FLOP a second of a socket: lanes x stages multiply-adds a cycle in every PCU."""
     return float(machine.pcus * machine.pcu.lanes * machine.pcu.stages * 2 * machine.socket.clock)
 

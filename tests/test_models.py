@@ -192,11 +192,12 @@ LLAVA = {
     "initializer_range": 0.15,
 }
 HEADS = {"F": 96, "G": 8, "R": 2, "W": 4}
+COPIES = {"XT": 2, "XP": 2, "PM": 2, "PN": 4, "PH": 3, "PO": 4, "PS": 4, "XS": 2}  # of operators
 
 MODELS = {
     "llama": Model("llama", "LlamaForCausalLM", GROUPED, HEADS, llama),
     "llama-3": Model("llama", "LlamaForCausalLM", GROUPED | {"rope_parameters": SCALING}, HEADS, scaled),
-    "llama_operators": Model("llama_operators", "LlamaForCausalLM", GROUPED, HEADS, llama),
+    "llama_operators": Model("llama_operators", "LlamaForCausalLM", GROUPED, HEADS | COPIES, llama),
     "llama_layers": Model("llama_layers", "LlamaForCausalLM", GROUPED, HEADS, llama),
     "mistral": Model("mistral", "MistralForCausalLM", GROUPED | {"sliding_window": 9}, HEADS | {"S": 9}, llama),
     "mixtral": Model("mixtral", "MixtralForCausalLM", GROUPED | MIXTURE, HEADS | {"X": 4}, mixtral),
@@ -207,6 +208,9 @@ MODELS = {
 FAMILIES = ("mistral", "falcon", "bloom", "llava", "mixtral")  # beside llama
 FORMS = [(name, f"{name}_{form}") for name in FAMILIES for form in ("operators", "layers")]
 MODELS |= {program: replace(MODELS[name], program=program) for name, program in FORMS}
+MODELS["mistral_operators"] = replace(
+    MODELS["mistral_operators"], sizes=MODELS["mistral_operators"].sizes | COPIES
+)  # whose heads are repeated
 
 
 def sees(name: str) -> bool:

@@ -12,6 +12,7 @@ from rdflow.paper.composition import STEP_7B
 from rdflow.paper.fusion import convolution, layer
 from rdflow.paper.measures import Lab
 from rdflow.paper.models import MODELS, Model
+from rdflow.paper.prompts import prompts
 from rdflow.paper.rates import AROUND, around, one_layer, streamed
 from rdflow.paper.rows import Ours
 from rdflow.paper.stepping import Stepped, stepped
@@ -54,10 +55,13 @@ class Bar:
 
 
 def figure10(lab: Lab, row: str) -> Ours:
-    """`decode_MODEL`: by hardware over unfused. `launch_MODEL`: by hardware over by software. `.._most`, `.._least`: of all."""
+    """`decode_MODEL`: by hardware over unfused. `launch_MODEL`: by hardware over by software. `prefill_MODEL`,
+    `orchestrated_MODEL`: of a prompt. `.._most`, `.._least`: of all."""
     if row == "fft":
         return convolution(lab)
     what, name = row.split("_")
+    if what in ("prefill", "orchestrated"):
+        return prompts(lab, what, name)
     if name in BARS:
         found = bar(lab, name)
         return Ours(found.gain if what == "decode" else found.launching, found.how())

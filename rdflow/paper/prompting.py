@@ -1,0 +1,133 @@
+"""A prompt through a kernel an operator: each kind of its launches is simulated once, alone.
+
+Sockets that exchange nothing are alike, so their kernel runs on one of them, as the program of an eighth of the heads, of the wide
+half and of the vocabulary; a kernel whose sockets exchange something runs on all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+
+from rdflow import api
+from rdflow.dsl.arithmetic import Value
+from rdflow.dsl.checked import Compute, Hold, Kernel, Line
+from rdflow.dsl.formulas import flops_of, traffic
+from rdflow.dsl.launched import launched_kernel
+from rdflow.dsl.records import dataclass
+from rdflow.dsl.sockets import count
+from rdflow.dsl.steps import LaunchCall
+from rdflow.interpreter.execution import Execution
+from rdflow.interpreter.machine import Machine
+from rdflow.interpreter.profile import peak
+from rdflow.interpreter.timetable import Timetable
+from rdflow.paper import kept
+from rdflow.paper.measures import Lab, NotRun
+from rdflow.paper.stepping import Stepped
+
+SPLIT = ("G", "F", "V")  # params of what sockets share out
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Launches of a kernel that are alike: how many, cycles of one, units that it takes; the least cycles for its bytes and its
+    FLOPs on all sockets."""
+
+    kernel: str
+    launches: int
+    cycles: int
+    configured: int
+    least: int
+
+    @property
+    def share(self) -> float:
+        """Of what HBM and the units would allow."""
+        return self.least / self.cycles
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """All launches of a prompt, by kind."""
+
+    kinds: tuple[Kind, ...]
+
+    @property
+    def cycles(self) -> int:
+        return sum(kind.launches * kind.cycles for kind in self.kinds)
+
+    def stepped(self, machine: Machine, sequences: int) -> Stepped:
+        """Of a batch, whose launches take as much longer as it has sequences. None waits for more than those before it, so
+        that their order changes nothing."""
+        software, hardware = Timetable(machine), Timetable(machine)
+        for kind in self.kinds:
+            for _ in range(kind.launches):
+                for table, by in ((software, "software"), (hardware, "hardware")):
+                    table.launch(kind.kernel, by, (), kind.configured, sequences * kind.cycles)
+        clock = float(machine.socket.clock)
+        launches = sum(kind.launches for kind in self.kinds)
+        return Stepped(launches, sequences * self.cycles / clock, software.end / clock, hardware.end / clock)
+
+
+def prompted(lab: Lab, program: str, **settings: Value) -> Prompt:
+    """The prompt of an unfused model, one sequence. Raises NotRun, unless it was kept or is wanted."""
+    name = kept.key("a prompt", program, sorted(settings.items()), repr(lab.machine))
+    found = kept.read(name)
+    if found is None:
+        if not lab.full:
+            raise NotRun
+        found = {"kinds": [asdict(kind) for kind in _simulated(lab, program, settings)]}
+        kept.write(name, found)
+    return Prompt(tuple(Kind(**kind) for kind in found["kinds"]))
+
+
+def _simulated(lab: Lab, program: str, settings: Mapping[str, Value]) -> Iterator[Kind]:
+    whole, one = _execution(lab, program, settings), _execution(lab, program, _split(settings))
+    alike: dict[object, list[tuple[LaunchCall, LaunchCall]]] = {}
+    for call, own in zip(_calls(whole), _calls(one), strict=True):
+        alike.setdefault((call.spec, call.scalars), []).append((call, own))
+    for calls in alike.values():
+        call, own = calls[0]
+        if lab.teller is not None:
+            lab.teller.doing = f"{program}, {call.spec.kernel}: "
+        kernel = whole.checked.kernel(call.spec)
+        execution, launch = (whole, call) if exchanges(kernel) else (one, own)
+        ran = execution.alone({}).simulate(launch, lab.teller)
+        least = _least(launched_kernel(kernel, call.numbers), lab.machine)
+        yield Kind(call.spec.kernel, len(calls), ran.counted.cycles, ran.compiled.configured, least)
+
+
+def _execution(lab: Lab, program: str, settings: Mapping[str, Value]) -> Execution:
+    return api.load(program, **settings, M=1).on(lab.machine).timed()
+
+
+def _calls(execution: Execution) -> Iterator[LaunchCall]:
+    return execution.checked.calls(execution.checked.steps.steps)
+
+
+def _split(settings: Mapping[str, Value]) -> dict[str, Value]:
+    """What one socket has."""
+    sockets = int(settings["D"])
+    return {name: int(n) // sockets if name in (*SPLIT, "D") else n for name, n in settings.items()}
+
+
+def exchanges(kernel: Kernel) -> bool:
+    """Whether a socket waits for what another one has: a sum over them, or a stream that each has a part of and all take."""
+    return any(_exchanges(line) for line in kernel.lines)
+
+
+def _exchanges(line: Line) -> bool:
+    match line:
+        case Hold(source=source, stream=stream):
+            return not set(source.order.sockets) <= set(stream.order.sockets)
+        case Compute(inputs=inputs, results=results, sockets=sockets):
+            summed = any(result.reduction is not None and result.reduction.sockets for result in results)
+            return summed or any(not set(operand.stream.order.sockets) <= set(sockets) for operand in inputs)
+    return False
+
+
+def _least(kernel: Kernel, machine: Machine) -> int:
+    """Cycles on all sockets of a node: of its bytes at the rate that memory sustains, or of its FLOPs."""
+    sockets = count(kernel)
+    moved = sum(line.bounded for line in traffic(kernel)) / (sockets * machine.sustained(machine.hbm))
+    work = sum(flops_of(kernel).values()) / (sockets * peak(machine))
+    return round(max(moved, work) * float(machine.socket.clock))

@@ -1,0 +1,100 @@
+"""Rows of figure 10 for prompts: a prompt in a kernel an operator that the host launches, and in a kernel a layer, launched by the
+host or by the chip itself.
+
+Operators are simulated at their size on one sequence, and so is a fused layer where `llama_prefill_layer` has it; else it takes its
+FLOPs at the rate of Llama-2-7B's. A launch of a batch takes as much longer as it has sequences, in both forms.
+"""
+
+from __future__ import annotations
+
+from rdflow.dsl.records import dataclass
+from rdflow.paper.composition import PROMPT_7B
+from rdflow.paper.fusion import BATCH, layer
+from rdflow.paper.measures import Lab, Measured
+from rdflow.paper.models import MODELS, Model
+from rdflow.paper.prompting import prompted
+from rdflow.paper.rates import AROUND, around
+from rdflow.paper.rows import Ours
+from rdflow.paper.stepping import Stepped
+
+LAYER = "llama_prefill_layer"
+ROOM = 64  # for new tokens in the caches
+SEQUENCES = BATCH["prefill"]
+STREAMS = {"XT": 32, "XP": 16, "PS": 16}  # of what HBM feeds, and copies of attention's products
+COPIES: dict[str, dict[str, int]] = {
+    "7b": {"PM": 5, "PN": 172, "PH": 13, "PO": 64},
+    "mistral": {"PM": 4, "PN": 224, "PH": 13, "PO": 64},
+    "70b": {"PM": 4, "PN": 224, "PH": 7, "PO": 128},
+    "falcon": {"PM": 5, "PN": 176, "PH": 7, "PO": 128},
+}  # of the products: as many PCUs as fit, over the outputs and over tiles of tokens
+TUNED: dict[str, dict[str, int]] = {"7b": PROMPT_7B, "mistral": {}}  # params of the fused layer, by default Llama 3 8B
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A model's prompt, unfused and fused."""
+
+    unfused: Stepped
+    fused: Stepped
+    simulated: bool
+
+    @property
+    def gain(self) -> float:
+        """Of fusing, where the host launches both."""
+        return self.unfused.software / self.fused.software
+
+    @property
+    def launching(self) -> float:
+        """Of launching what is fused by hardware."""
+        return self.fused.software / self.fused.hardware
+
+    def how(self) -> str:
+        many, few = self.unfused, self.fused
+        source = "simulated layer" if self.simulated else "layer by its FLOPs"
+        return (
+            f"{many.launches:,} launches in {many.software:.3f} s ({many.executed:.3f} of execution) over {few.launches:,} in "
+            f"{few.software:.3f} ({few.hardware:.3f} by hardware; {source}), {SEQUENCES} sequences"
+        )
+
+
+def prompts(lab: Lab, what: str, name: str) -> Ours:
+    """`prefill`: by software over unfused. `orchestrated`: by hardware over by software. `most`, `least`: of all models."""
+    if name in COPIES:
+        found = bar(lab, name)
+        return Ours(found.gain if what == "prefill" else found.launching, found.how())
+    bars = {model: bar(lab, model) for model in COPIES}
+    gains = {model: one.gain if what == "prefill" else one.launching for model, one in bars.items()}
+    end = (max if name == "most" else min)(gains, key=gains.__getitem__)
+    return Ours(gains[end], f"{end}, of " + ", ".join(f"{model} {gain:.2f}" for model, gain in gains.items()))
+
+
+def bar(lab: Lab, name: str) -> Bar:
+    """Raises NotRun."""
+    model = MODELS[name]
+    unfused = prompted(lab, model.program("unfused"), **sizes(model), **STREAMS, **COPIES[name])
+    return Bar(unfused.stepped(lab.machine, SEQUENCES), fused(lab, name, model), name in TUNED)
+
+
+def sizes(model: Model) -> dict[str, int]:
+    """Params of an unfused program: one sequence on eight sockets."""
+    return model.sizes | {"NL": model.layers, "D": 8, "B": 1, "T": model.prompt, "U": model.prompt + ROOM}
+
+
+def fused(lab: Lab, name: str, model: Model) -> Stepped:
+    """A kernel a layer and what is around them."""
+    costs = lab.machine.launch
+    one = measured(lab, TUNED.get(name, PROMPT_7B))
+    seconds = SEQUENCES * one.seconds
+    if name not in TUNED:
+        seconds *= layer(lab, model, "fused", "prefill").flops / layer(lab, MODELS["7b"], "fused", "prefill").flops
+    launches = model.layers + AROUND
+    hardware = model.layers * (seconds + one.total - one.seconds) + around(
+        lab, {"C": model.sizes["C"], "V": model.sizes["V"]}
+    )
+    software = hardware + float(costs.host_step) + launches * float(costs.queued)
+    return Stepped(launches, model.layers * seconds, software, hardware)
+
+
+def measured(lab: Lab, tuned: dict[str, int]) -> Measured:
+    """The layer, simulated on one sequence of 4,096 ids."""
+    return lab.measure(LAYER, True, None, **tuned, T=MODELS["7b"].prompt)
