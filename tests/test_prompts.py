@@ -34,3 +34,13 @@ def test_bars_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["figure10.prefill_least"].value == found["figure10.prefill_70b"].value
     assert found["figure10.orchestrated_most"].value == pytest.approx((fused["7b"] + host["7b"]) / fused["7b"])
     assert "simulated layer" in found["figure10.prefill_7b"].how and "by its FLOPs" in found["figure10.prefill_70b"].how
+
+
+def test_copies_fill_a_socket() -> None:
+    """Between two thirds and all but what holds of tokens need of its PCUs; of heads no more than there are outputs."""
+    for name, model in prompts.MODELS.items():
+        if name in prompts.COPIES:
+            found, pcus = prompts.copies(Lab(), name), Lab().machine.pcus
+            for tokens, outputs in (("PM", "PN"), ("PH", "PO")):
+                assert 2 / 3 * pcus < found[tokens] * found[outputs] < 0.9 * pcus
+            assert model.sizes["F"] // 8 <= found["PN"] * 8 * 3 and found["PO"] * 8 <= model.sizes["C"]

@@ -7,6 +7,8 @@ FLOPs at the rate of Llama-2-7B's. A launch of a batch takes as much longer as i
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from rdflow.dsl.records import dataclass
 from rdflow.paper.composition import PROMPT_7B
 from rdflow.paper.fusion import BATCH, layer
@@ -22,11 +24,12 @@ ROOM = 64  # for new tokens in the caches
 SEQUENCES = BATCH["prefill"]
 STREAMS = {"XT": 32, "XP": 16, "PS": 16}  # of what HBM feeds, and copies of attention's products
 COPIES: dict[str, dict[str, int]] = {
-    "7b": {"PM": 5, "PN": 172, "PH": 13, "PO": 64},
-    "mistral": {"PM": 4, "PN": 224, "PH": 13, "PO": 64},
-    "70b": {"PM": 4, "PN": 224, "PH": 7, "PO": 128},
-    "falcon": {"PM": 5, "PN": 176, "PH": 7, "PO": 128},
-}  # of the products: as many PCUs as fit, over the outputs and over tiles of tokens
+    "7b": {"PM": 5, "PN": 172, "PO": 4 * 16},
+    "mistral": {"PM": 4, "PN": 224, "PO": 4 * 16},
+    "70b": {"PM": 4, "PN": 224, "PO": 8 * 16},
+    "falcon": {"PM": 5, "PN": 176, "PO": 16 * 8},
+}  # of the products; PO are the heads of a socket times the tiles of outputs that each has
+FULL = Fraction(4, 5)  # of a socket: where products to and from heads leave room
 TUNED: dict[str, dict[str, int]] = {"7b": PROMPT_7B, "mistral": {}}  # params of the fused layer, by default Llama 3 8B
 
 
@@ -71,8 +74,14 @@ def prompts(lab: Lab, what: str, name: str) -> Ours:
 def bar(lab: Lab, name: str) -> Bar:
     """Raises NotRun."""
     model = MODELS[name]
-    unfused = prompted(lab, model.program("unfused"), **sizes(model), **STREAMS, **COPIES[name])
+    unfused = prompted(lab, model.program("unfused"), **sizes(model), **copies(lab, name))
     return Bar(unfused.stepped(lab.machine, SEQUENCES), fused(lab, name, model), name in TUNED)
+
+
+def copies(lab: Lab, name: str) -> dict[str, int]:
+    """Params of its operators."""
+    found = STREAMS | COPIES[name]
+    return found | {"PH": int(FULL * lab.machine.pcus) // found["PO"]}
 
 
 def sizes(model: Model) -> dict[str, int]:
