@@ -20,7 +20,7 @@ from rdflow.dsl.check_sockets import check_sockets
 from rdflow.dsl.check_unused import unlaunched, unused
 from rdflow.dsl.checked import Carry, Kernel, Stream, streams_of
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label, Severity
-from rdflow.dsl.launched import mistakes
+from rdflow.dsl.launched import Judge
 from rdflow.dsl.launches import LaunchCall, LaunchSpec, Step, Walked, follow, respecified, signatures
 from rdflow.dsl.layers import moved
 from rdflow.dsl.parse import parse
@@ -44,6 +44,7 @@ class Checked:
     launches: list[LaunchSpec]
     diagnostics: list[Diagnostic] = field(default_factory=list)
     walked: Walked | None = None
+    judges: dict[LaunchSpec, Judge] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def steps(self) -> Walked:
@@ -71,7 +72,9 @@ class Checked:
             except Needed as needed:
                 decide(self.program, call.spec, needed)
                 continue
-            found = mistakes(kernel, call)
+            if call.spec not in self.judges:
+                self.judges[call.spec] = Judge(kernel)
+            found = self.judges[call.spec].mistakes(call)
             if found:
                 raise CompileError(found, self.program.source)
             return call
@@ -148,9 +151,10 @@ def check_kernels(
         except Needed as needed:
             decide(program, new, needed)
     launches = {(s.spec, s.scalars): s for s in found if isinstance(s, LaunchCall)}
+    judges = {spec: Judge(kernel) for spec, kernel in tried.items() if kernel is not None}
     for call in launches.values():
-        if (kernel := tried.get(call.spec)) is not None:
-            report.found.extend(d for d in mistakes(kernel, call) if d not in report.found)
+        if call.spec in judges:
+            report.found.extend(d for d in judges[call.spec].mistakes(call) if d not in report.found)
     return found, specs, {spec: kernel for spec in specs if (kernel := tried[spec]) is not None}
 
 

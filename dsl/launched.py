@@ -99,19 +99,49 @@ def _loop(loop: Loop, scalars: Scalars) -> Loop:
 # -- mistakes ----------------------------------------------------------------------------------------------------------
 
 
-def mistakes(kernel: Kernel, call: LaunchCall) -> list[Diagnostic]:
-    """What is wrong with the numbers of a launch: an operation without a value, a bound beyond its axis."""
-    if not kernel.scalars or any(isinstance(value, Unknown) for _, value in call.scalars):
-        return []
-    try:
-        launched = launched_kernel(kernel, call.numbers)
-    except (ArithmeticError, ValueError) as error:
-        given = ", ".join(f"{name} = {value}" for name, value in call.scalars)
-        label = Label(call.span, f"launched here with {given}")
-        return [
-            Diagnostic("RDF013", f"an expression over arguments of `{kernel.name}` has no value: {error}", (label,))
-        ]
-    return [replace(d, labels=(*d.labels, Label(call.span, "launched here"))) for d in _too_far(kernel, launched)]
+class Judge:
+    """Says what is wrong with the numbers of a kernel's launches. Looks at the kernel once, and at each launch's numbers
+    alone, unless these may be wrong: a schedule has as many launches as an answer has tokens."""
+
+    def __init__(self, kernel: Kernel):
+        self.kernel = kernel
+        self.arguments = tuple(dict.fromkeys(_arguments_in(kernel.lines))) if kernel.scalars else ()
+        bounds = ((root, bound) for line in kernel.lines for order in _orders(line) for root, bound in order.bounds)
+        self.bounds = tuple(dict.fromkeys((r, b) for r, b in bounds if isinstance(b, Linear) and b.arguments))
+
+    def mistakes(self, call: LaunchCall) -> list[Diagnostic]:
+        """An operation without a value, a bound beyond its axis."""
+        kernel = self.kernel
+        if not kernel.scalars or any(isinstance(value, Unknown) for _, value in call.scalars):
+            return []
+        try:
+            for argument in self.arguments:
+                argument.number(call.numbers)
+            if not any(self._beyond(root, bound, call.numbers) for root, bound in self.bounds):
+                return []
+        except (ArithmeticError, ValueError) as error:
+            given = ", ".join(f"{name} = {value}" for name, value in call.scalars)
+            label = Label(call.span, f"launched here with {given}")
+            message = f"an expression over arguments of `{kernel.name}` has no value: {error}"
+            return [Diagnostic("RDF013", message, (label,))]
+        found = _too_far(kernel, launched_kernel(kernel, call.numbers))
+        return [replace(d, labels=(*d.labels, Label(call.span, "launched here"))) for d in found]
+
+    def _beyond(self, root: str, bound: Linear, scalars: Scalars) -> bool:
+        """Whether a bound reaches beyond its axis, which is a mistake inside of a tile."""
+        return largest(bound) + total(bound, scalars) - bound.const > self.kernel.lengths[root]
+
+
+def _arguments_in(part: Any) -> Iterator[Argument]:
+    """The arguments in lines of a kernel."""
+    if isinstance(part, Argument):
+        yield part
+    elif isinstance(part, tuple | list):
+        for p in part:
+            yield from _arguments_in(p)
+    elif is_dataclass(part) and not isinstance(part, (*PLAIN, type)):
+        for f in fields(part):
+            yield from _arguments_in(getattr(part, f.name))
 
 
 def _too_far(kernel: Kernel, launched: Kernel) -> Iterator[Diagnostic]:

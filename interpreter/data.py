@@ -49,10 +49,9 @@ def prepared(
             own = seed if given is None else given
             found[tensor.name] = random(tensor, own) if tensor.given or given is not None else zeros(tensor)
             continue
-        array = np.asarray(given)
-        mistake = _mistake(tensor, array)
-        if mistake is not None:
-            mistakes.append(mistake)
+        array = _array(tensor, given)
+        if isinstance(array, Diagnostic):
+            mistakes.append(array)
         else:
             found[tensor.name] = stored(tensor, array)
     if mistakes:
@@ -86,6 +85,17 @@ def _unknown(program: Program, name: str) -> Diagnostic:
     near = get_close_matches(name, list(program.held), n=1)
     help = f"did you mean `{near[0]}`?" if near else f"tensors of this program: {', '.join(program.held)}"
     return Diagnostic("RDF301", f"the program has no tensor `{name}`", (), (), help)
+
+
+def _array(tensor: Tensor, given: Any) -> Array | Diagnostic:
+    """What a user gives as an array of the tensor's shape and kind, or what is wrong with it. Lists of lists are taken, too."""
+    try:
+        array = np.asarray(given)
+    except ValueError:
+        label = Label(tensor.span, f"`{tensor.name}` is {tensor.dtype}{list(tensor.shape)}")
+        message = f"the values for `{tensor.name}` are lists of different lengths"
+        return Diagnostic("RDF302", message, (label,), (), "give as many numbers in each row, or an array")
+    return _mistake(tensor, array) or array
 
 
 def _mistake(tensor: Tensor, array: Array) -> Diagnostic | None:

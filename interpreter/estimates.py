@@ -51,8 +51,8 @@ class Estimate:
     def __post_init__(self) -> None:
         if self.points is not None and self.points < 2:
             raise ValueError(f"{self.points} points: what lies between needs two at least")
-        if self.param is not None and not 0 < self.ends[0] < self.ends[1]:
-            raise ValueError(f"{self.param} = {self.ends[0]}, {self.ends[1]}: two lengths, the shorter one first")
+        if self.param is not None and not (len(self.ends) == 2 and 0 < self.ends[0] < self.ends[1]):
+            raise ValueError(f"{self.param} = {', '.join(map(str, self.ends))}: two lengths, the shorter one first")
 
 
 @dataclass

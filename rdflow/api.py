@@ -366,5 +366,10 @@ def load(program: str | Path, **params: Value) -> Program:
 def _program(source: Source, params: Mapping[str, Value]) -> Program:
     from rdflow.interpreter.machine import load_machine
 
-    machine = load_machine(MACHINE)
-    return Program(check_all(source, params, library, machine.pcu.stages), machine, dict(params))
+    machine, settings = load_machine(MACHINE), {name: _plain(value) for name, value in params.items()}
+    return Program(check_all(source, settings, library, machine.pcu.stages), machine, settings)
+
+
+def _plain(value: Any) -> Value:
+    """A number of NumPy as one of Python."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value  # type: ignore[no-any-return]

@@ -88,7 +88,7 @@ def _usable(asked: Asked) -> None:
         raise _misused("give one of `--trace FILE.csv` and `--poisson RATE`", "--trace")
     for value, option in ((asked.poisson, "--poisson"), (asked.burst, "--burst")):
         if value is not None and not (math.isfinite(value) and value > 0):
-            raise _misused(f"{value:g} is not more than 0", option)
+            raise _misused(f"{value:g} is not a number above 0", option)
     if not math.isfinite(asked.skew):
         raise _misused(f"{asked.skew:g} is not a number", "--skew")
     for text, option in ((asked.prompt, "--prompt"), (asked.answer, "--answer")):

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rdflow.api import Program, Verification
+from rdflow.dsl.report import plural
 from rdflow.interpreter.allocate import size_text
 from rdflow.interpreter.profile import KernelProfile, Profile
 
@@ -93,7 +94,7 @@ def _ordered(wait: Ordered) -> str:
 
 def _network(found: Mapping[str, Any]) -> str:
     """What place and route achieve: an estimate, for a run in which nothing waits."""
-    line = f"Wires of {found['hops']} hops over {found['links']} links, {found['shared']} of them shared"
+    line = f"Wires of {plural(found['hops'], 'hop')} over {plural(found['links'], 'link')}, {found['shared']} of them shared"
     if not found["links"]:
         return line + "."
     return f"{line}; without waits the busiest carries {found['most_load']:.2f} packets a cycle: {'; '.join(found['streams'][:3])}."

@@ -172,6 +172,15 @@ def test_a_bound_beyond_its_axis_is_a_mistake_of_the_launch():
     assert text[found.labels[-1].span.start :].startswith("launch step(300")
 
 
+def test_right_numbers_of_a_launch_build_no_kernel():
+    """An answer of a thousand tokens is a thousand launches: a check looks at their numbers alone."""
+    numbers = " ".join(f"launch step({position}, 1.0)" for position in range(60))
+    checked = rdflow.loads(STEP.replace("launch step(POS, SCALE)", numbers), "test.rdf").checked
+    (kernel,) = checked.kernels.values()
+    assert len(list(checked.calls(checked.steps.steps))) == 60
+    assert kernel.scalars and not kernel.launched
+
+
 def test_an_expression_without_a_value_is_a_mistake_of_the_launch():
     text = STEP.replace("launch step(POS, SCALE)", "launch step(3, 1.0) launch step(4, 0.0)")
     with pytest.raises(rdflow.CompileError) as error:
