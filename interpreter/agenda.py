@@ -8,25 +8,23 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from fractions import Fraction
+from functools import partial
 
 from rdflow.dsl.check import Checked
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label
 from rdflow.dsl.launch_arguments import TensorArgument
 from rdflow.dsl.pools import Expert
 from rdflow.dsl.records import dataclass
-from rdflow.dsl.steps import Activation, CopyCall, LaunchCall, LaunchSpec, Pause, Read, Step
+from rdflow.dsl.steps import Activation, CopyCall, LaunchCall, Pause, Read, Step
 from rdflow.interpreter.cache import Cache, rank
-from rdflow.interpreter.image import advance, build
-from rdflow.interpreter.machine import LARGEST_DENOMINATOR, Machine
+from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.memory import MemoryPlan
 from rdflow.interpreter.symbols import bytes_of, uses
 from rdflow.interpreter.timetable import Timetable
 from rdflow.interpreter.transfer import Transfer, Transfers
-
-LONG = 2**26  # bytes of a copy that is long enough to show its rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +55,15 @@ class Switch:
 
 @dataclass
 class Agenda:
-    """Follows a log. `policy`: instead of those of the pools. `transfers` and `slowed` keep what was simulated."""
+    """Follows a log. `policy`: instead of those of the pools. `slowed`: the cycles of a launch while experts are copied (None:
+    as many). `transfers` keeps what was simulated."""
 
     checked: Checked
     machine: Machine
     plan: MemoryPlan
     transfers: Transfers
-    slowed: dict[tuple[LaunchSpec, object], int]
     policy: str | None = None
+    slowed: Callable[[LaunchCall], int] | None = None
     timetable: Timetable = field(init=False)
     caches: dict[str, Cache] = field(default_factory=dict)
     switches: list[Switch] = field(default_factory=list)
@@ -121,7 +120,7 @@ class Agenda:
             self._at_hand(number, call.expert)
             data.add(str(call.expert))
         kernel = self.checked.kernel(call.spec)
-        slow = None if kernel.bounding or logged.mapped is None else self._slowed(call, logged.mapped)
+        slow = None if kernel.bounding or self.slowed is None else partial(self.slowed, call)
         path = any(tensor.tier == "ddr" and tensor.name in _used(logged) for tensor in kernel.tensors.values())
         self.timetable.launch(
             what, call.by, data, logged.configured, logged.cycles, slow, overlaps=call.overlaps, path=path
@@ -161,19 +160,6 @@ class Agenda:
         self.moved[source][0] += found.read
         self.moved[target][1] += found.written
         return found
-
-    def _slowed(self, call: LaunchCall, mapped: Mapped) -> Callable[[], int]:
-        """The cycles of a launch while experts are copied: a model, HBM without what the copy takes of it."""
-
-        def run() -> int:
-            key = (call.spec, call.scalars)
-            if key not in self.slowed:
-                image = build(under_copy(mapped, self.machine, self.transfers), scalars=call.numbers)
-                advance(image)
-                self.slowed[key] = image.cycles
-            return self.slowed[key]
-
-        return run
 
     # -- experts -------------------------------------------------------------------------------------------------------
 
@@ -291,19 +277,3 @@ def _used(logged: Logged) -> set[str]:
 def _text(argument: TensorArgument) -> str:
     fixed = ", ".join(f"{axis} = {index}" for axis, index in argument.fixed)
     return f"{argument.tensor}({fixed})" if fixed else argument.tensor
-
-
-def under_copy(mapped: Mapped, machine: Machine, transfers: Transfers) -> Mapped:
-    """A mapped kernel whose HBM serves a copy beside it: its channels take so much longer for a burst as the copy takes
-    of their time."""
-    long = transfers.of(LONG, "ddr", "hbm")
-    per_cycle = Fraction(long.written, long.cycles)
-    whole = Fraction(64 * machine.hbm.channels) / machine.cycles_per_burst(machine.hbm)
-    factor = 1 / (1 - min(per_cycle / whole, Fraction(15, 16)))
-    servers = []
-    for server in mapped.servers:
-        if server.name.startswith("hbm["):
-            pace = (Fraction(server.numerator, server.denominator) * factor).limit_denominator(LARGEST_DENOMINATOR)
-            server = replace(server, numerator=pace.numerator, denominator=pace.denominator)
-        servers.append(server)
-    return replace(mapped, servers=servers)

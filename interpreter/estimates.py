@@ -28,7 +28,7 @@ from rdflow.interpreter.costs import points
 from rdflow.interpreter.lasting import lasting
 from rdflow.interpreter.launched import Compiled, Counted, Launched
 from rdflow.interpreter.memory import respelled
-from rdflow.interpreter.mixed import mixed
+from rdflow.interpreter.mixed import mixed, on_line
 
 if TYPE_CHECKING:
     from rdflow.interpreter.execution import Execution
@@ -134,6 +134,19 @@ class Estimates:
             host = low.host_seconds + high.host_seconds
         return Launched(call, kind.compiled, start, None, host, False, kind.known[call.scalars], modelled=True)
 
+    def slowed(self, call: LaunchCall) -> int:
+        """The cycles of a launch while experts are copied, from as many that are simulated as those of the launch."""
+        kind = self._kinds[call.spec]
+        if not kind.number:
+            return _slowed(kind, call)
+        own = int(call.numbers[kind.number])
+        same = kind.stand_in[own]
+        if same is not None:
+            return _slowed(kind, _with(call, kind.number, same))
+        ends = _around(kind.simulated, own)
+        low, high = (_slowed(kind, _with(call, kind.number, n)) for n in ends)
+        return on_line(low, high, ends, own)
+
     # -- kernels -------------------------------------------------------------------------------------------------------
 
     def _kind(self, spec: LaunchSpec) -> Kind:
@@ -189,6 +202,12 @@ class Estimates:
             what = f"`{kernel.name}` has other units with another `{self.asked.param}`: it cannot be extrapolated"
             raise CompileError([Diagnostic(CODE, what, (), (), HELP)], kernel.program.source)
         return replace(compiled, kernel=kernel, mapped=replace(compiled.mapped, netlist=netlist))
+
+
+def _slowed(kind: Kind, call: LaunchCall) -> int:
+    """The same of a launch that is simulated, or extrapolated from two that are."""
+    found = [run.slowed(call) for run in kind.runs]
+    return found[0] if len(found) == 1 else on_line(found[0], found[1], (kind.lengths[0], kind.lengths[1]), kind.length)
 
 
 def _same(spec: LaunchSpec, whole: Checked, shorter: Checked) -> LaunchSpec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
-from dataclasses import field
+from dataclasses import field, replace
 from time import perf_counter
 from typing import Any
 
@@ -38,7 +38,7 @@ from rdflow.interpreter.mapping import map_netlist
 from rdflow.interpreter.memory import MemoryPlan, plan, respelled
 from rdflow.interpreter.restart import Restart
 from rdflow.interpreter.sockets import shard
-from rdflow.interpreter.transfer import Transfers
+from rdflow.interpreter.transfer import Transfers, under_copy
 
 Array = NDArray[Any]
 Choices = Callable[[Read], Value]
@@ -75,7 +75,8 @@ class Execution:
     _next: LaunchCall | None = None
     """the launch after the current one; None: there is none"""
     _transfers: Transfers = field(init=False)
-    _slowed: dict[tuple[LaunchSpec, object], int] = field(default_factory=dict)
+    _beside: dict[LaunchSpec, Execution] = field(default_factory=dict)
+    """the kernels while experts are copied"""
     _known: Known = field(default_factory=Known)
     _read: list[Value] = field(default_factory=list)
     _first: dict[str, Array] | None = None
@@ -238,6 +239,7 @@ class Execution:
         found = copy(self)
         found.launched, found.log, found._steps, found._next = [], [], iter(()), None
         found.compiled, found._tables, found._known, found.estimates = dict(compiled), {}, Known(), None
+        found._beside = {}
         return found
 
     def simulate(self, call: LaunchCall, progress: Callable[[Execution], None] | None = None) -> Launched:
@@ -245,6 +247,17 @@ class Execution:
         self._next = call
         self.advance(progress=progress)
         return self.launched[-1]
+
+    def slowed(self, call: LaunchCall) -> int:
+        """The cycles of a launch while experts are copied: a model, HBM without what the copy takes of it."""
+        if self.estimates is not None:
+            return self.estimates.slowed(call)
+        if call.spec not in self._beside:
+            compiled = self.compile(call.spec)
+            mapped = under_copy(compiled.mapped, self.machine, self._transfers)
+            found = self._beside[call.spec] = self.alone({call.spec: replace(compiled, mapped=mapped)})
+            found.values = None
+        return self._beside[call.spec].simulate(call).counted.cycles
 
     def kind(self, call: LaunchCall) -> bytes:
         """The same for launches of a kernel that are alike."""
@@ -274,7 +287,7 @@ class Execution:
     def agenda(self, policy: str | None = None) -> Agenda:
         """When everything that is done so far was done, with the policies of the pools or with another one."""
         chosen = policy or self.policy
-        return Agenda(self.checked, self.machine, self.plan, self._transfers, self._slowed, chosen).follow(self.log)
+        return Agenda(self.checked, self.machine, self.plan, self._transfers, chosen, self.slowed).follow(self.log)
 
     def _value(self, read: Read) -> Value:
         """What the schedule reads: of the values, or as `choices` say."""

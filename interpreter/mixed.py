@@ -17,11 +17,16 @@ Numbers = NDArray[Any]
 def mixed(low: Counted, high: Counted, ends: tuple[int, int], at: int) -> Counted:
     """What lies at `at` where `ends` have the other two, to whole numbers. States of an actor add up to the cycles."""
     part = at - ends[0], ends[1] - ends[0]
-    cycles = _line(np.array([low.cycles]), np.array([high.cycles]), part)[0]
+    cycles = on_line(low.cycles, high.cycles, ends, at)
     counters = {f.name: _line(getattr(low.counters, f.name), getattr(high.counters, f.name), part)
                 for f in fields(low.counters)}  # fmt: skip
-    states = _closed(_line(low.states, high.states, part), int(cycles))
-    return Counted(int(cycles), replace(high.counters, **counters), states, high.skipped)
+    states = _closed(_line(low.states, high.states, part), cycles)
+    return Counted(cycles, replace(high.counters, **counters), states, high.skipped)
+
+
+def on_line(low: int, high: int, ends: tuple[int, int], at: int) -> int:
+    """A number between two others or beyond them."""
+    return int(_line(np.array([low]), np.array([high]), (at - ends[0], ends[1] - ends[0]))[0])
 
 
 def _line(low: Numbers, high: Numbers, part: tuple[int, int]) -> Numbers:

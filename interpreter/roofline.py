@@ -123,7 +123,7 @@ def modelled(checked: Checked, rival: Rival, choices: Callable[[Read], Value], p
             log.append(Logged(step, ceil(found.seconds * CLOCK)))
         else:
             log.append(Logged(step))
-    agenda = Agenda(checked, box, decided, Link(box, rival=rival, sockets=sockets), {}, policy).follow(log)
+    agenda = Agenda(checked, box, decided, Link(box, rival=rival, sockets=sockets), policy).follow(log)
     return Modelled(checked, rival, launched, agenda)
 
 

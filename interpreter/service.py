@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate
 
 from rdflow.dsl.arithmetic import Value
@@ -20,11 +20,10 @@ from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.schedule import Walk
 from rdflow.dsl.steps import Activation, CopyCall, LaunchCall, LaunchSpec, Pause, Read, Step
-from rdflow.interpreter.agenda import under_copy
 from rdflow.interpreter.alike import Alike
 from rdflow.interpreter.costs import Cost, Stretch, missing, mixed, points
 from rdflow.interpreter.execution import Execution
-from rdflow.interpreter.image import advance, blank, build
+from rdflow.interpreter.image import advance, blank
 from rdflow.interpreter.launched import Compiled
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.requests import Requests
@@ -45,7 +44,6 @@ class Sized:
     own: list[LaunchCall]
     experts: dict[str, list[LaunchCall]]
     reads: bool
-    transfers: Transfers
     _known: dict[object, Cost] = field(default_factory=dict, repr=False)
     _tables: dict[LaunchSpec, tuple[Restart, Alike]] = field(default_factory=dict, repr=False)
 
@@ -71,21 +69,18 @@ class Sized:
 
     def _simulated(self, call: LaunchCall, restart: Restart) -> Cost:
         compiled = self.execution.compile(call.spec)
-        machine, mapped = self.execution.machine, compiled.mapped
-        beside: list[int] = []
-
-        def slowed() -> int:
-            if not beside:
-                image = build(under_copy(mapped, machine, self.transfers), scalars=call.numbers)
-                advance(image)
-                beside.append(image.cycles)
-            return beside[0]
-
         image = restart.begin(call.numbers)
         advance(image)
         home = f"{call.expert.pool}." if call.expert else ""
         what = f"launch {home}{call.spec.kernel}"
-        return Cost(what, call.by, compiled.configured, image.cycles, _reaches(compiled, "ddr"), slowed)
+        return Cost(
+            what,
+            call.by,
+            compiled.configured,
+            image.cycles,
+            _reaches(compiled, "ddr"),
+            partial(self.execution.slowed, call),
+        )
 
 
 def _reaches(compiled: Compiled, tier: str) -> bool:
@@ -230,7 +225,7 @@ class Service:
         walks = {kind.label: _walk(execution, kind.first) for kind in pool.kinds}
         own, reads = self._own(next(iter(walks.values())), checked)
         experts = {label: self._of_a_prompt(steps, checked) for label, steps in walks.items()}
-        return Sized(execution, own, experts, reads, self.transfers)
+        return Sized(execution, own, experts, reads)
 
     def _own(self, steps: Sequence[Step], checked: Checked) -> tuple[list[LaunchCall], bool]:
         """The launches of the program's own kernels, and whether the host reads what these computed."""

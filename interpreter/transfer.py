@@ -6,14 +6,16 @@ socket: as many AGCUs as fill the slower tier.
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
+from fractions import Fraction
 
 from rdflow.dsl.check import checked
 from rdflow.dsl.elaborate import elaborate
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import Source
 from rdflow.interpreter.image import advance, build, counters
-from rdflow.interpreter.machine import BURST, Machine
+from rdflow.interpreter.machine import BURST, LARGEST_DENOMINATOR, Machine
+from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.mapping import map_netlist
 
 KERNEL = """param N = 1, P = 1
@@ -26,6 +28,7 @@ kernel move {{
 }}
 """
 FEW, MANY = 4, 16  # AGCUs that copy side by side: enough for DDR, and for a copy inside of HBM
+LONG = 2**26  # bytes of a copy that is long enough to show its rate
 GRANULE = 1024  # bytes that a copy moves at least, and whole ones of: a burst for each of these AGCUs
 
 
@@ -73,3 +76,19 @@ class Transfers:
         """AGCUs enough for the slower of the two tiers."""
         beside = MANY if "ddr" not in (source, target) else FEW
         return max(1, min(beside, self.machine.agcus // 2))
+
+
+def under_copy(mapped: Mapped, machine: Machine, transfers: Transfers) -> Mapped:
+    """A mapped kernel whose HBM serves a copy beside it: its channels take so much longer for a burst as the copy takes
+    of their time."""
+    long = transfers.of(LONG, "ddr", "hbm")
+    per_cycle = Fraction(long.written, long.cycles)
+    whole = Fraction(BURST * machine.hbm.channels) / machine.cycles_per_burst(machine.hbm)
+    factor = 1 / (1 - min(per_cycle / whole, Fraction(15, 16)))
+    servers = []
+    for server in mapped.servers:
+        if server.name.startswith("hbm["):
+            pace = (Fraction(server.numerator, server.denominator) * factor).limit_denominator(LARGEST_DENOMINATOR)
+            server = replace(server, numerator=pace.numerator, denominator=pace.denominator)
+        servers.append(server)
+    return replace(mapped, servers=servers)

@@ -84,7 +84,7 @@ def folder() -> Path:
 def _slim(agenda: Any) -> Any:
     """An agenda without the mapped kernels that it followed: times, switches and places stay."""
     found = copy(agenda)
-    found._log, found.slowed = (), {}
+    found._log, found.slowed = (), None
     return found
 
 

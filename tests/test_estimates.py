@@ -17,6 +17,7 @@ from rdflow.interpreter.launched import Counted
 from rdflow.interpreter.mixed import mixed
 from rdflow.interpreter.profile import profile
 from rdflow.interpreter.states import STATES
+from rdflow.interpreter.transfer import Transfers, under_copy
 
 SOURCE = rdflow.api.find("llama_decode").text
 TEXT = SOURCE[: SOURCE.index("schedule")] + "schedule {\n    for i in 0..COUNT { launch decode(POS + BY * i) }\n}\n"
@@ -167,3 +168,19 @@ def test_what_is_printed_says_so(tmp_path, monkeypatch):
     )
     for wrong in ([*given, "--what-if"], [*given[:-1], "NL"], [*given[:-1], "NL=3,2"]):
         assert CliRunner().invoke(app, wrong).exit_code == 2
+
+
+def test_beside_a_copy_launches_are_estimated_as_they_are_alone(exact):
+    """Simulated they are the kernel with a slower HBM, estimated they lie on the same lines as without a copy."""
+    execution = counted(loaded().estimated(points=3, NL=(2, 4)))
+    slower = 0
+    for one, other in zip(execution.launched, exact.launched, strict=True):
+        slow = exact.slowed(other.call)
+        slower += slow - other.counted.cycles
+        assert execution.slowed(one.call) == pytest.approx(slow, rel=0.03)
+    assert slower > 0
+    last = exact.launched[-1]
+    mapped = under_copy(last.compiled.mapped, exact.machine, Transfers(exact.machine))
+    image = build(mapped, scalars=last.call.numbers)
+    advance(image)
+    assert image.cycles == exact.slowed(last.call)
