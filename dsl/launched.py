@@ -101,16 +101,26 @@ def _loop(loop: Loop, scalars: Scalars) -> Loop:
 
 class Judge:
     """Says what is wrong with the numbers of a kernel's launches. Looks at the kernel once, and at each launch's numbers
-    alone, unless these may be wrong: a schedule has as many launches as an answer has tokens."""
+    alone, unless these may be wrong: a schedule has as many launches as an answer has tokens. Numbers without a mistake are
+    looked at once: other experts are launched with the same."""
 
     def __init__(self, kernel: Kernel):
         self.kernel = kernel
         self.arguments = tuple(dict.fromkeys(_arguments_in(kernel.lines))) if kernel.scalars else ()
         bounds = ((root, bound) for line in kernel.lines for order in _orders(line) for root, bound in order.bounds)
         self.bounds = tuple(dict.fromkeys((r, b) for r, b in bounds if isinstance(b, Linear) and b.arguments))
+        self.harmless: set[object] = set()
 
     def mistakes(self, call: LaunchCall) -> list[Diagnostic]:
         """An operation without a value, a bound beyond its axis."""
+        if call.scalars in self.harmless:
+            return []
+        found = self._mistakes(call)
+        if not found:
+            self.harmless.add(call.scalars)
+        return found
+
+    def _mistakes(self, call: LaunchCall) -> list[Diagnostic]:
         kernel = self.kernel
         if not kernel.scalars or any(isinstance(value, Unknown) for _, value in call.scalars):
             return []
