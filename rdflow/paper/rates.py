@@ -32,6 +32,10 @@ SHARED = {
     "Y": 8,
     "M": 4,
 }  # of llama_decode, whose streams carry half of what they do on eight sockets
+LARGE = {"C": 8192, "F": 28672, "NL": 80}
+SEVENTY = {"K": 2, "R": 4, "P": 1, "Q": 1, "Z": 28}
+"""of llama_decode for a model of 70B, with two heads of keys and values a socket, each with half of the queries of one: a loop
+over eight queries a head is none of its forms"""
 BF16 = 2
 GIGA = 10**9
 
@@ -107,23 +111,39 @@ def sixteen(lab: Lab) -> Machine:
 
 def tokens16(lab: Lab) -> Ours:
     """Each head of keys and values on two sockets, of whose queries each socket has half: a model of twice the heads."""
-    machine, model = sixteen(lab), whole(())
-    few, more = (lab.measure(PROGRAM, True, machine, **{"B": 1, **SHARED, "NL": n}) for n in (FEW, MORE))
-    layer = (more.seconds - few.seconds) / (MORE - FEW)
-    head = _head({}) / (machine.node.sockets * machine.sustained(machine.hbm))
-    token = more.total + (int(model.params["NL"]) - MORE) * layer + AROUND * _smallest(lab) + head
+    machine = sixteen(lab)
+    token, layer = _token(lab, machine, SHARED, {})
     return Ours(1 / token, f"{PROGRAM} on {machine.node.sockets} sockets, {MORE} layers: {layer * 1e6:.2f} us a layer")
+
+
+def tokens_70b(lab: Lab) -> Ours:
+    """A large model on the node, its layers tuned for nothing but to fit."""
+    token, layer = _token(lab, lab.machine, LARGE | SEVENTY, LARGE)
+    return Ours(1 / token, f"{PROGRAM}, {MORE} layers: {layer * 1e6:.2f} us a layer")
+
+
+def _token(lab: Lab, machine: Machine, tuned: Mapping[str, int], sizes: Mapping[str, int]) -> tuple[float, float]:
+    """Seconds of a token whose layers follow a few of them, and of a layer."""
+    other = None if machine is lab.machine else machine
+    few, more = (lab.measure(PROGRAM, True, other, **{"B": 1, **tuned, "NL": n}) for n in (FEW, MORE))
+    layer = (more.seconds - few.seconds) / (MORE - FEW)
+    head = _head(sizes) / (machine.node.sockets * machine.sustained(machine.hbm))
+    left = int(whole(tuple(sizes.items())).params["NL"]) - MORE
+    return more.total + left * layer + AROUND * _smallest(lab) + head, layer
 
 
 def rates(lab: Lab, row: str) -> Ours:
     """Tokens a second, what looping gives, what of the peak is reached, and what a layer takes beside its bytes."""
-    if row == "tokens16":
-        return tokens16(lab)
+    if row in ("tokens16", "tokens8_70b"):
+        return tokens16(lab) if row == "tokens16" else tokens_70b(lab)
     found = step(lab)
     how = f"{PROGRAM}, all layers: {found.layer * 1e6:.2f} us a layer"
     match row:
         case "tokens8_looped":
             return Ours(1 / found.looped, how)
+        case "sockets16":
+            token, _ = _token(lab, sixteen(lab), SHARED, {})
+            return Ours(found.apart / token, "rates.tokens16 over rates.tokens8_apart")
         case "tokens8_apart":
             return Ours(1 / found.apart, f"{PROGRAM} with one layer, launched for each")
         case "looping":
