@@ -90,6 +90,7 @@ def test_without_the_object_numba_gives_the_code(kept: Path, tmp_path: Path, mon
 def test_what_is_kept_is_whole_or_nothing(tmp_path: Path) -> None:
     native.keep(tmp_path / "no" / "folder", "f", b"code")
     native.keep(tmp_path / "f.object", "f", b"one\ntwo")
+    native.keep(tmp_path / "f.object" / "f.object", "f", b"code")
     assert [path.name for path in tmp_path.iterdir()] == ["f.object"]
     assert (tmp_path / "f.object").read_bytes().endswith(b"\none\ntwo")
 

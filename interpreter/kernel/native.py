@@ -8,6 +8,7 @@ import ctypes
 import os
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
@@ -159,7 +160,8 @@ def keep(path: Path, symbol: str, code: bytes) -> None:
         beside.write_bytes(b"\n".join((symbol.encode(), sha256(code).hexdigest().encode(), code)))
         os.replace(beside, path)
     except OSError:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 @cache
