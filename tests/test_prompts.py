@@ -12,11 +12,13 @@ KINDS = Prompt((Kind("a", 740, 1_200_000, 0, 600_000),))  # 740 launches of 1 ms
 
 
 def test_bars_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fused layers of 10 ms a sequence beside a launch of 20 us; those of the 70B and of Falcon have 4 and 2 times the FLOPs of
-    Llama-2-7B's; around them 1 ms."""
+    """Fused layers of 10 ms a sequence beside a launch of 20 us; those of the 70B, Falcon and BLOOM have 4, 2 and 9 times the
+    FLOPs of Llama-2-7B's; around them 1 ms. BLOOM's operators take 3 times as long."""
     lab = Lab()
-    work = {id(prompts.MODELS[name]): times for name, times in (("7b", 1), ("70b", 4), ("falcon", 2))}
+    work = {id(prompts.MODELS[name]): times for name, times in (("7b", 1), ("70b", 4), ("falcon", 2), ("bloom", 9))}
     monkeypatch.setattr(prompts, "prompted", lambda lab, program, **sizes: KINDS)
+    likened = Prompt((Kind("a", 740, 3_600_000, 0, 600_000),))
+    monkeypatch.setattr(prompts, "modelled", lambda lab, prompt, program, **sizes: likened)
     monkeypatch.setattr(prompts, "measured", lambda lab, tuned: Measured(0, 10e-3, 10.02e-3, 1, 0, 0, 0))
     monkeypatch.setattr(prompts, "around", lambda lab, sizes: 1e-3)
     monkeypatch.setattr(prompts, "layer", lambda lab, model, *_: Counted(1, 1, work[id(model)]))

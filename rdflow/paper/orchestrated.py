@@ -16,6 +16,7 @@ from rdflow.paper.prompts import prompts
 from rdflow.paper.rates import AROUND, around, one_layer, streamed
 from rdflow.paper.rows import Ours
 from rdflow.paper.stepping import Stepped, stepped
+from rdflow.paper.training import train
 
 STREAMS = 22  # copies of an unfused product: as many streams as HBM can feed
 ROOM = 64  # for new tokens in the caches
@@ -56,10 +57,12 @@ class Bar:
 
 def figure10(lab: Lab, row: str) -> Ours:
     """`decode_MODEL`: by hardware over unfused. `launch_MODEL`: by hardware over by software. `prefill_MODEL`,
-    `orchestrated_MODEL`: of a prompt. `.._most`, `.._least`: of all."""
+    `orchestrated_MODEL`: of a prompt. `train_7b`: of training. `.._most`, `.._least`: of all."""
     if row == "fft":
         return convolution(lab)
     what, name = row.split("_")
+    if what == "train":
+        return train(lab)
     if what in ("prefill", "orchestrated"):
         return prompts(lab, what, name)
     if name in BARS:

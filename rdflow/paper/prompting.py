@@ -92,8 +92,8 @@ def _simulated(lab: Lab, program: str, settings: Mapping[str, Value]) -> Iterato
         kernel = whole.checked.kernel(call.spec)
         execution, launch = (whole, call) if exchanges(kernel) else (one, own)
         ran = execution.alone({}).simulate(launch, lab.teller)
-        least = _least(launched_kernel(kernel, call.numbers), lab.machine)
-        yield Kind(call.spec.kernel, len(calls), ran.counted.cycles, ran.compiled.configured, least)
+        at_best = least(launched_kernel(kernel, call.numbers), lab.machine)
+        yield Kind(call.spec.kernel, len(calls), ran.counted.cycles, ran.compiled.configured, at_best)
 
 
 def _execution(lab: Lab, program: str, settings: Mapping[str, Value]) -> Execution:
@@ -125,9 +125,9 @@ def _exchanges(line: Line) -> bool:
     return False
 
 
-def _least(kernel: Kernel, machine: Machine) -> int:
-    """Cycles on all sockets of a node: of its bytes at the rate that memory sustains, or of its FLOPs."""
-    sockets = count(kernel)
+def least(kernel: Kernel, machine: Machine, sockets: int | None = None) -> int:
+    """Cycles of its bytes at the rate that memory sustains, or of its FLOPs, on all sockets. `sockets`: unless its own."""
+    sockets = sockets or count(kernel)
     moved = sum(line.bounded for line in traffic(kernel)) / (sockets * machine.sustained(machine.hbm))
     work = sum(flops_of(kernel).values()) / (sockets * peak(machine))
     return round(max(moved, work) * float(machine.socket.clock))

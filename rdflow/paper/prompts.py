@@ -2,7 +2,7 @@
 host or by the chip itself.
 
 Operators are simulated at their size on one sequence, and so is a fused layer where `llama_prefill_layer` has it; else it takes its
-FLOPs at the rate of Llama-2-7B's. A launch of a batch takes as much longer as it has sequences, in both forms.
+FLOPs at the rate of Llama-2-7B's. BLOOM's operators, 36 times the work each, are likened to Llama-2-7B's. A launch of a batch takes as much longer as it has sequences, in both forms.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from fractions import Fraction
 from rdflow.dsl.records import dataclass
 from rdflow.paper.composition import PROMPT_7B
 from rdflow.paper.fusion import BATCH, layer
+from rdflow.paper.likened import modelled
 from rdflow.paper.measures import Lab, Measured
 from rdflow.paper.models import MODELS, Model
-from rdflow.paper.prompting import prompted
+from rdflow.paper.prompting import Prompt, prompted
 from rdflow.paper.rates import AROUND, around
 from rdflow.paper.rows import Ours
 from rdflow.paper.stepping import Stepped
@@ -29,6 +30,8 @@ COPIES: dict[str, dict[str, int]] = {
     "70b": {"PM": 4, "PN": 224, "PO": 8 * 16},
     "falcon": {"PM": 5, "PN": 176, "PO": 16 * 8},
 }  # of the products; PO are the heads of a socket times the tiles of outputs that each has
+LIKENED = "7b"  # whose operators those of other models are likened to
+BARS = (*COPIES, "bloom")
 FULL = Fraction(4, 5)  # of a socket: where products to and from heads leave room
 TUNED: dict[str, dict[str, int]] = {"7b": PROMPT_7B, "mistral": {}}  # params of the fused layer, by default Llama 3 8B
 
@@ -62,10 +65,10 @@ class Bar:
 
 def prompts(lab: Lab, what: str, name: str) -> Ours:
     """`prefill`: by software over unfused. `orchestrated`: by hardware over by software. `most`, `least`: of all models."""
-    if name in COPIES:
+    if name in BARS:
         found = bar(lab, name)
         return Ours(found.gain if what == "prefill" else found.launching, found.how())
-    bars = {model: bar(lab, model) for model in COPIES}
+    bars = {model: bar(lab, model) for model in BARS}
     gains = {model: one.gain if what == "prefill" else one.launching for model, one in bars.items()}
     end = (max if name == "most" else min)(gains, key=gains.__getitem__)
     return Ours(gains[end], f"{end}, of " + ", ".join(f"{model} {gain:.2f}" for model, gain in gains.items()))
@@ -74,8 +77,15 @@ def prompts(lab: Lab, what: str, name: str) -> Ours:
 def bar(lab: Lab, name: str) -> Bar:
     """Raises NotRun."""
     model = MODELS[name]
-    unfused = prompted(lab, model.program("unfused"), **sizes(model), **copies(lab, name))
-    return Bar(unfused.stepped(lab.machine, SEQUENCES), fused(lab, name, model), name in TUNED)
+    few = fused(lab, name, model)
+    return Bar(unfused(lab, name, model).stepped(lab.machine, SEQUENCES), few, name in TUNED)
+
+
+def unfused(lab: Lab, name: str, model: Model) -> Prompt:
+    """One sequence; where it would take hours to simulate, each operator reaches what those of Llama-2-7B reach."""
+    if name in COPIES:
+        return prompted(lab, model.program("unfused"), **sizes(model), **copies(lab, name))
+    return modelled(lab, unfused(lab, LIKENED, MODELS[LIKENED]), model.program("unfused"), **sizes(model), M=1)
 
 
 def copies(lab: Lab, name: str) -> dict[str, int]:
