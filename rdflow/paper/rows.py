@@ -8,7 +8,6 @@ from rdflow.dsl.records import dataclass
 from rdflow.paper.published import Published
 
 NOT_RUN = "not run: --full"
-OPEN = "open"  # nobody computes it yet
 ROUNDING = 1e-9
 
 
