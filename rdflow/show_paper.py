@@ -8,10 +8,10 @@ from typing import Any
 
 from rich.text import Text
 
-from rdflow.paper.rows import NOT_RUN, OPEN, Row
+from rdflow.paper.rows import NOT_RUN, Row
 from rdflow.show import table
 
-COLORS = {"holds": "green", "miss": "bold red", "differs": "yellow", NOT_RUN: "bright_black", OPEN: "bright_black"}
+COLORS = {"holds": "green", "miss": "bold red", "differs": "yellow", NOT_RUN: "bright_black"}
 DIGITS = 4  # that are shown
 
 
@@ -32,7 +32,7 @@ def shown(rows: Sequence[Row]) -> list[Any]:
 
 def _reasons(rows: Sequence[Row]) -> Iterator[Text]:
     for row in rows:
-        if row.verdict in ("miss", "differs", OPEN):
+        if row.verdict in ("miss", "differs"):
             yield Text(f"{row.published.name}: {row.published.note} ({row.ours.how})")
 
 
