@@ -57,6 +57,6 @@ def test_check_tells_what_place_and_route_achieve() -> None:
     program = rdflow.load("hello")
     (cost,) = kernel_costs(program.checked, program.machine)
     streams_of = cost.network["streams"][0]
-    words = "Wires of 1 hops over 1 links, 0 of them shared; without waits the busiest carries 1.00 packets a cycle: "
+    words = "Wires of 1 hop over 1 link, 0 of them shared; without waits the busiest carries 1.00 packets a cycle: "
     assert words + streams_of + "." in [str(part) for part in costs(cost, "sn40l")]
     assert cost.crowded == ()

@@ -75,7 +75,8 @@ def test_tables_and_reshapes_by_hand_agree(name: str, tmp_path: Path) -> None:
     """Every model that ships, saved by transformers: its table says what the reshapes of the tests of whole models say."""
     test_models.reference(name, "f32").save_pretrained(tmp_path)
     case = test_models.MODELS[name]
-    room = [f"U={test_models.ROOM}", *([f"J={case.sizes['J']}"] if "J" in case.sizes else [])]
+    given = [name for name in ("J", *test_models.COPIES) if name in case.sizes]
+    room = [f"U={test_models.ROOM}", *(f"{name}={case.sizes[name]}" for name in given)]
     model = open_model(unchecked(case.program, room, None, None), tmp_path)
     declared = model.unchecked.declared()
     sizes = {key: value for key, value in {**test_models.SIZES, **case.sizes}.items() if key not in ("B", "T", "U")}

@@ -210,6 +210,7 @@ def test_token_rates_by_hand() -> None:
     assert found["unscaled"] == pytest.approx((5e-4 - 4e8 / rate) * 1e6)
     shared = 1e-3 + 31 * 5e-4 + 1e-4 + 3 * 10e-6 + 128_256 * 4096 * 2 / (2 * rate)
     assert found["tokens16"] == pytest.approx(1 / shared)
+    assert found["looping_most"] == pytest.approx((32 * 1.1e-3 + shared - 1e-3 - 31 * 5e-4 - 1e-4) / shared)
     assert found["sockets16"] == pytest.approx(apart / shared)
     assert found["tokens8_70b"] == pytest.approx(1 / (1e-3 + 79 * 5e-4 + 1e-4 + 3e-5 + 128_256 * 8192 * 2 / rate))
     sixteen = rates.sixteen(lab)

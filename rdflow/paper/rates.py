@@ -132,10 +132,25 @@ def _token(lab: Lab, machine: Machine, tuned: Mapping[str, int], sizes: Mapping[
     return more.total + left * layer + AROUND * _smallest(lab) + head, layer
 
 
+def looping16(lab: Lab) -> Ours:
+    """What looping gives where layers are shortest: on sixteen sockets, over a kernel a layer."""
+    machine, layers = sixteen(lab), int(whole(()).params["NL"])
+    one = lab.measure(PROGRAM, True, machine, **{"B": 1, **SHARED, "NL": 1})
+    token, _ = _token(lab, machine, SHARED, {})
+    head = _head({}) / (machine.node.sockets * machine.sustained(machine.hbm))
+    apart = layers * (one.seconds + _launch(one)) + AROUND * _smallest(lab) + head
+    return Ours(
+        apart / token, f"{PROGRAM} on {machine.node.sockets} sockets: {1e6 * one.total:.1f} us a kernel of a layer"
+    )
+
+
+ALONE = {"tokens16": tokens16, "tokens8_70b": tokens_70b, "looping_most": looping16}
+
+
 def rates(lab: Lab, row: str) -> Ours:
     """Tokens a second, what looping gives, what of the peak is reached, and what a layer takes beside its bytes."""
-    if row in ("tokens16", "tokens8_70b"):
-        return tokens16(lab) if row == "tokens16" else tokens_70b(lab)
+    if row in ALONE:
+        return ALONE[row](lab)
     found = step(lab)
     how = f"{PROGRAM}, all layers: {found.layer * 1e6:.2f} us a layer"
     match row:
