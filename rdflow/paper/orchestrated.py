@@ -12,10 +12,10 @@ from rdflow.paper.composition import STEP_7B
 from rdflow.paper.fusion import convolution, layer
 from rdflow.paper.measures import Lab
 from rdflow.paper.models import MODELS, Model
-from rdflow.paper.prompts import prompts
+from rdflow.paper.prompts import extreme, prompts
 from rdflow.paper.rates import AROUND, around, one_layer, streamed
 from rdflow.paper.rows import Ours
-from rdflow.paper.stepping import Stepped, stepped
+from rdflow.paper.stepping import Stepped, from_hardware, stepped
 from rdflow.paper.training import train
 
 STREAMS = 22  # copies of an unfused product: as many streams as HBM can feed
@@ -70,8 +70,7 @@ def figure10(lab: Lab, row: str) -> Ours:
         return Ours(found.gain if what == "decode" else found.launching, found.how())
     bars = {model: bar(lab, model) for model in BARS}
     gains = {model: one.gain if what == "decode" else one.launching for model, one in bars.items()}
-    end = (max if name == "most" else min)(gains, key=gains.__getitem__)
-    return Ours(gains[end], f"{end}, of " + ", ".join(f"{model} {gain:.2f}" for model, gain in gains.items()))
+    return extreme(gains, name)
 
 
 def bar(lab: Lab, name: str) -> Bar:
@@ -84,12 +83,10 @@ def bar(lab: Lab, name: str) -> Bar:
 
 def fused(lab: Lab, name: str, model: Model) -> Stepped:
     """A kernel a layer and what is around them."""
-    costs = lab.machine.launch
     seconds, launch = one_layer(lab, TUNED.get(name, STEP_7B))
     if name not in TUNED:
         known = layer(lab, MODELS["7b"], "fused", "decode").bytes
         seconds += (layer(lab, model, "fused", "decode").bytes - known) / streamed(lab)
     launches = model.layers + AROUND
     hardware = model.layers * (seconds + launch) + around(lab, {"C": model.sizes["C"], "V": model.sizes["V"]})
-    software = hardware + float(costs.host_step) + launches * float(costs.queued)
-    return Stepped(launches, model.layers * seconds, software, hardware)
+    return from_hardware(lab.machine, launches, model.layers * seconds, hardware)

@@ -20,10 +20,9 @@ from rdflow.dsl.steps import LaunchCall
 from rdflow.interpreter.execution import Execution
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.profile import peak
-from rdflow.interpreter.timetable import Timetable
 from rdflow.paper import kept
 from rdflow.paper.measures import Lab, NotRun
-from rdflow.paper.stepping import Stepped
+from rdflow.paper.stepping import Stepped, on_timetables
 
 SPLIT = ("G", "F", "V")  # params of what sockets share out
 
@@ -58,14 +57,10 @@ class Prompt:
     def stepped(self, machine: Machine, sequences: int) -> Stepped:
         """Of a batch, whose launches take as much longer as it has sequences. None waits for more than those before it, so
         that their order changes nothing."""
-        software, hardware = Timetable(machine), Timetable(machine)
-        for kind in self.kinds:
-            for _ in range(kind.launches):
-                for table, by in ((software, "software"), (hardware, "hardware")):
-                    table.launch(kind.kernel, by, (), kind.configured, sequences * kind.cycles)
-        clock = float(machine.socket.clock)
-        launches = sum(kind.launches for kind in self.kinds)
-        return Stepped(launches, sequences * self.cycles / clock, software.end / clock, hardware.end / clock)
+        return on_timetables(
+            machine,
+            ((k.kernel, k.configured, sequences * k.cycles) for k in self.kinds for _ in range(k.launches)),
+        )
 
 
 def prompted(lab: Lab, program: str, **settings: Value) -> Prompt:

@@ -7,6 +7,7 @@ FLOPs at the rate of Llama-2-7B's. BLOOM's operators, 36 times the work each, ar
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 from rdflow.dsl.records import dataclass
@@ -18,7 +19,7 @@ from rdflow.paper.models import MODELS, Model
 from rdflow.paper.prompting import Prompt, prompted
 from rdflow.paper.rates import AROUND, around
 from rdflow.paper.rows import Ours
-from rdflow.paper.stepping import Stepped
+from rdflow.paper.stepping import Stepped, from_hardware
 
 LAYER = "llama_prefill_layer"
 ROOM = 64  # for new tokens in the caches
@@ -70,6 +71,11 @@ def prompts(lab: Lab, what: str, name: str) -> Ours:
         return Ours(found.gain if what == "prefill" else found.launching, found.how())
     bars = {model: bar(lab, model) for model in BARS}
     gains = {model: one.gain if what == "prefill" else one.launching for model, one in bars.items()}
+    return extreme(gains, name)
+
+
+def extreme(gains: Mapping[str, float], name: str) -> Ours:
+    """The `most` or the `least` of all models."""
     end = (max if name == "most" else min)(gains, key=gains.__getitem__)
     return Ours(gains[end], f"{end}, of " + ", ".join(f"{model} {gain:.2f}" for model, gain in gains.items()))
 
@@ -101,7 +107,6 @@ def sizes(model: Model) -> dict[str, int]:
 
 def fused(lab: Lab, name: str, model: Model) -> Stepped:
     """A kernel a layer and what is around them."""
-    costs = lab.machine.launch
     one = measured(lab, TUNED.get(name, PROMPT_7B))
     seconds = SEQUENCES * one.seconds
     if name not in TUNED:
@@ -110,8 +115,7 @@ def fused(lab: Lab, name: str, model: Model) -> Stepped:
     hardware = model.layers * (seconds + one.total - one.seconds) + around(
         lab, {"C": model.sizes["C"], "V": model.sizes["V"]}
     )
-    software = hardware + float(costs.host_step) + launches * float(costs.queued)
-    return Stepped(launches, model.layers * seconds, software, hardware)
+    return from_hardware(lab.machine, launches, model.layers * seconds, hardware)
 
 
 def measured(lab: Lab, tuned: dict[str, int]) -> Measured:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from rdflow import api
@@ -10,9 +10,13 @@ from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.steps import LaunchCall
 from rdflow.interpreter.execution import Execution
+from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.timetable import Timetable
 from rdflow.paper import kept
 from rdflow.paper.measures import Lab, NotRun
+
+One = tuple[str, int, int]
+"""a launch: its kernel, the units that it configures, its cycles"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +53,31 @@ def _stepped(lab: Lab, program: str, settings: dict[str, Value]) -> Stepped:
 
 def _timed(lab: Lab, alone: Execution, calls: Sequence[LaunchCall]) -> Stepped:
     """Launches one after another; those that differ in slices of tensors alone take as long."""
-    software, hardware = Timetable(lab.machine), Timetable(lab.machine)
     ran: dict[object, tuple[int, int]] = {}
-    executed = 0
+    found: list[One] = []
     for call in calls:
         kind = (call.spec, call.scalars)
         if kind not in ran:
             launched = alone.simulate(call, lab.teller)
             ran[kind] = (launched.compiled.configured, launched.counted.cycles)
-        configured, cycles = ran[kind]
-        software.launch(call.spec.kernel, "software", (), configured, cycles)
-        hardware.launch(call.spec.kernel, "hardware", (), configured, cycles)
-        executed += cycles
-    clock = float(lab.machine.socket.clock)
-    return Stepped(len(calls), executed / clock, software.end / clock, hardware.end / clock)
+        found.append((call.spec.kernel, *ran[kind]))
+    return on_timetables(lab.machine, found)
+
+
+def from_hardware(machine: Machine, launches: int, executed: float, hardware: float) -> Stepped:
+    """So many launches, whose seconds are known where the chip makes them; the host takes a step of its own, and queues each."""
+    costs = machine.launch
+    software = hardware + float(costs.host_step) + launches * float(costs.queued)
+    return Stepped(launches, executed, software, hardware)
+
+
+def on_timetables(machine: Machine, launches: Iterable[One]) -> Stepped:
+    """Launches one after another, once by the host and once by the chip."""
+    software, hardware = Timetable(machine), Timetable(machine)
+    number = executed = 0
+    for kernel, configured, cycles in launches:
+        software.launch(kernel, "software", (), configured, cycles)
+        hardware.launch(kernel, "hardware", (), configured, cycles)
+        number, executed = number + 1, executed + cycles
+    clock = float(machine.socket.clock)
+    return Stepped(number, executed / clock, software.end / clock, hardware.end / clock)

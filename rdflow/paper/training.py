@@ -7,14 +7,13 @@ FLOPs of a layer of a prompt, at the rate of the simulated one.
 
 from __future__ import annotations
 
-from rdflow.interpreter.timetable import Timetable
 from rdflow.paper.likened import modelled
 from rdflow.paper.measures import Lab
 from rdflow.paper.models import LLAMA, MODELS
 from rdflow.paper.prompting import Prompt, prompted
 from rdflow.paper.prompts import TUNED, copies, measured, sizes
 from rdflow.paper.rows import Ours
-from rdflow.paper.stepping import Stepped
+from rdflow.paper.stepping import Stepped, from_hardware, on_timetables
 
 UNFUSED = "llama_train_unfused"
 SEQUENCES = 4  # as many as HBM has room for, with the scores of each layer kept
@@ -49,26 +48,23 @@ def block(lab: Lab, prompt: Prompt) -> Prompt:
 
 def unfused(lab: Lab, prompt: Prompt, one: Prompt) -> Stepped:
     """All blocks, with their all-reduces, as a prompt has them."""
-    clock, layers = float(lab.machine.socket.clock), MODELS[MODEL].layers
-    software, hardware = Timetable(lab.machine), Timetable(lab.machine)
+    layers = MODELS[MODEL].layers
     reduces = next(kind for kind in prompt.kinds if kind.kernel == "reduce")
     kinds = [(kind, kind.launches) for kind in one.kinds] + [(reduces, REDUCES)]
-    executed = 0
-    for kind, launches in kinds:
-        cycles = kind.cycles * (1 if kind.kernel.startswith(ONCE) else SEQUENCES)
-        for _ in range(layers * launches):
-            software.launch(kind.kernel, "software", (), kind.configured, cycles)
-            hardware.launch(kind.kernel, "hardware", (), kind.configured, cycles)
-            executed += cycles
-    launches = layers * sum(n for _, n in kinds)
-    return Stepped(launches, executed / clock, software.end / clock, hardware.end / clock)
+    return on_timetables(
+        lab.machine,
+        (
+            (kind.kernel, kind.configured, kind.cycles * (1 if kind.kernel.startswith(ONCE) else SEQUENCES))
+            for kind, launches in kinds
+            for _ in range(layers * launches)
+        ),
+    )
 
 
 def fused(lab: Lab) -> Stepped:
     """Two kernels a block; the optimizer's bytes pass beside its products."""
-    layers, costs, one = MODELS[MODEL].layers, lab.machine.launch, measured(lab, TUNED[MODEL])
+    layers, one = MODELS[MODEL].layers, measured(lab, TUNED[MODEL])
     seconds = (1 + BACK) * SEQUENCES * one.seconds
     launches = KERNELS * layers
     hardware = layers * seconds + launches * (one.total - one.seconds)
-    software = hardware + float(costs.host_step) + launches * float(costs.queued)
-    return Stepped(launches, layers * seconds, software, hardware)
+    return from_hardware(lab.machine, launches, layers * seconds, hardware)
