@@ -41,7 +41,8 @@ def check_hold(scope: Scope, unit: syntax.Unit, body: syntax.Pmu) -> tuple[Load 
     follows(scope, order, unit.span)
     tile = tiled(scope, unit, seen, order, tile, what(inner, seen))
     if inner is not None and isinstance(body.source, syntax.Load):
-        inner = replace(inner, streams=dealt(scope, inner.stream.order, body.source.streams, order.time[:tile]))
+        streams = dealt(scope, inner.stream.order, body.source.streams, order.time[:tile], order)
+        inner = replace(inner, streams=streams)
     inside(scope, unit, seen, order, what(inner, seen))
     outside(scope, order, (index for _, index in seen.gathers), name.text, unit.span)
     explicit = unit.depth is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import gcd
 
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Digit, Interval, size, without
@@ -109,26 +110,51 @@ def turned(scope: Scope, view: TensorView, order: Order, stored: str) -> str:
 
 
 def dealt(
-    scope: Scope, order: Order, streams: syntax.Expr | None, outside: tuple[Digit, ...] = ()
+    scope: Scope, order: Order, streams: syntax.Expr | None, outside: tuple[Digit, ...] = (), fed: Order | None = None
 ) -> tuple[Digit, ...]:
     """The time digits that `@n` AGCU streams share out, n streams in all: each copy of the line has n / copies.
 
-    The innermost digit that n divides is taken; `outside` (the loops outside of a tile) are left alone. Cuts must have
-    settled, for a new one here would change what the innermost digit is.
+    First the copies of the order that is `fed`, as far as n and their number divide: a stream that feeds few of them
+    crosses few others on its way. Then the innermost digit that what is left divides; `outside` (the loops outside of a
+    tile) are left alone. Cuts must have settled, for a new one here would change what the innermost digit is.
     """
     count = scope.whole(streams, "a number of AGCU streams") if streams is not None else 1
     left = max(1, count // max(1, size(order.copies)))
     if left == 1 or not scope.settled:
         return ()
-    free = [d for d in reversed(order.time) if d not in outside]
-    chosen = next((d for d in free if d.extent % left == 0), None)
-    if chosen is None:
-        chosen = next((d for d in free if d.extent > left and d.stride * d.extent >= scope.cuts.lengths[d.root]), None)
-    if chosen is None:
-        chosen = max(free, key=lambda d: d.extent, default=None)
-        return (chosen,) if chosen is not None else ()
-    if chosen.extent > left:
-        scope.cuts.add(chosen.root, chosen.stride * left)
-    return tuple(
-        d for d in scope.cuts.digits(Interval(chosen.root, chosen.stride, chosen.stride * left)) if d in order.time
-    )
+    fed = fed or Order()
+    apart: tuple[Digit, ...] = ()
+    for digit in reversed([d for d in order.time if d in fed.copies]):
+        share = gcd(left, digit.extent)
+        apart += _innermost(scope, order, digit, share)
+        left //= share
+    free = [d for d in reversed(order.time) if d not in outside and d not in fed.copies]
+    return (*apart, *_by_burst(scope, order, free, left, fed.lanes))
+
+
+def _by_burst(scope: Scope, order: Order, free: list[Digit], left: int, lanes: tuple[Digit, ...]) -> tuple[Digit, ...]:
+    """Digits that `left` streams share out, of those that are free, the innermost first; as many as can be if none do.
+
+    A topmost digit is cut anywhere, unless it comes to `lanes`, which a cut could make more.
+    """
+    for digit in free:
+        if digit.extent % left == 0:
+            return _innermost(scope, order, digit, left)
+    for digit in free:
+        if left < digit.extent and digit.stride * digit.extent >= scope.cuts.lengths[digit.root] and digit not in lanes:
+            return _innermost(scope, order, digit, left)
+    best = max(free, key=lambda d: _parts(d, left), default=None)
+    return () if best is None else _innermost(scope, order, best, _parts(best, left))
+
+
+def _parts(digit: Digit, most: int) -> int:
+    """So many streams share out a digit, at most `most`."""
+    return digit.extent if digit.extent < most else gcd(digit.extent, most)
+
+
+def _innermost(scope: Scope, order: Order, digit: Digit, count: int) -> tuple[Digit, ...]:
+    """The innermost part of a digit, of this extent; where that is new, from the next pass on."""
+    if count < digit.extent:
+        scope.cuts.add(digit.root, digit.stride * count)
+    found = scope.cuts.digits(Interval(digit.root, digit.stride, digit.stride * count))
+    return tuple(d for d in found if d in order.time)

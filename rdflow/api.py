@@ -303,6 +303,9 @@ def programs() -> dict[str, str]:
 
 def find(program: str | Path) -> Source:
     """The text of a program: a file by path, or a shipped one by name. Raises CompileError (RDF304) if there is none."""
+    if "\n" in str(program):
+        help = "`rdflow.loads(text)` takes a text"
+        raise CompileError([Diagnostic("RDF304", "this is the text of a program, not its name or path", help=help)])
     path = Path(program)
     if path.exists() and not path.is_dir():  # a pipe is read too
         return read(path)

@@ -30,6 +30,11 @@ def test_what_is_no_number_is_a_mistake() -> None:
         rdflow.load("hello", N=np.zeros(3))
 
 
+def test_a_text_where_a_name_is_expected_is_told() -> None:
+    with pytest.raises(rdflow.CompileError, match="RDF304: this is the text of a program"):
+        rdflow.load("axis n = 64\n" * 100)
+
+
 def test_rows_of_different_lengths_are_told() -> None:
     with pytest.raises(rdflow.CompileError, match="RDF302: the values for `X` are lists of different lengths"):
         rdflow.load("hello", N=4).run(X=[[1, 2], [3]])

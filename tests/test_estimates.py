@@ -26,7 +26,7 @@ SIZES = {"C": 32, "F": 64, "U": 900, "G": 2, "R": 2, "W": 8, "K": 1, "B": 1}
 
 def loaded(count=9, by=64, layers=8, **more):
     text = f"param COUNT = {count}, BY = {by}\n{TEXT}"
-    return rdflow.loads(text, "steps.rdf", **SIZES, POS=250, NL=layers, **more)
+    return rdflow.loads(text, "steps.rdf", **SIZES | more, POS=250, NL=layers)
 
 
 @pytest.fixture(scope="module")
@@ -170,9 +170,10 @@ def test_what_is_printed_says_so(tmp_path, monkeypatch):
         assert CliRunner().invoke(app, wrong).exit_code == 2
 
 
-def test_beside_a_copy_launches_are_estimated_as_they_are_alone(exact):
+def test_beside_a_copy_launches_are_estimated_as_they_are_alone():
     """Simulated they are the kernel with a slower HBM, estimated they lie on the same lines as without a copy."""
-    execution = counted(loaded().estimated(points=3, NL=(2, 4)))
+    program = loaded(count=3, C=256, F=1024)  # enough bytes for a slower HBM to be felt
+    exact, execution = counted(program), counted(program.estimated(points=3, NL=(2, 4)))
     slower = 0
     for one, other in zip(execution.launched, exact.launched, strict=True):
         slow = exact.slowed(other.call)

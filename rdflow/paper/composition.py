@@ -19,7 +19,16 @@ from rdflow.paper.rows import Ours
 
 WHOLE, LAYER, COPY = "llama", "llama_prefill_layer", "ddr_to_hbm"
 HEADS = LLAMA_2_7B["G"] // LLAMA_2_7B["D"]  # of keys and values on a socket
-STEP_7B = {"F": LLAMA_2_7B["F"], "K": HEADS, "R": 1, "Z": 22, "P": 1}  # of llama_decode: its header says why
+STEP_7B = {
+    "F": LLAMA_2_7B["F"],
+    "K": HEADS,
+    "R": 1,
+    "Z": 22,
+    "P": 1,
+    "J": 11,
+    "Y": 8,
+    "M": 4,
+}  # of llama_decode: its header says why
 PROMPT_7B = {
     "F": LLAMA_2_7B["F"],
     "G": LLAMA_2_7B["D"],

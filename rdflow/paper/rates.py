@@ -27,7 +27,7 @@ MORE = 6  # layers of a loop that the others follow, where all of them take too 
 SHARED = {
     "G": 16,
     "R": 2,
-    "J": 8,
+    "J": 7,
     "X": 2,
     "Y": 8,
     "M": 4,
