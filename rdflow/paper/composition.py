@@ -19,13 +19,14 @@ from rdflow.paper.rows import Ours
 
 WHOLE, LAYER, COPY = "llama", "llama_prefill_layer", "ddr_to_hbm"
 HEADS = LLAMA_2_7B["G"] // LLAMA_2_7B["D"]  # of keys and values on a socket
+COPIES = 22  # of the MLP of `llama_decode`, two to a stream of weights
 STEP_7B = {
     "F": LLAMA_2_7B["F"],
     "K": HEADS,
     "R": 1,
-    "Z": 22,
+    "Z": COPIES,
     "P": 1,
-    "J": 11,
+    "J": COPIES // 2,
     "Y": 8,
     "M": 4,
 }  # of llama_decode: its header says why
