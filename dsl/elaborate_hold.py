@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from math import prod
 
 from rdflow.dsl.axes import Digit, Linear, size, strides, without
 from rdflow.dsl.checked import Hold
 from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, by_copy_of, ends_by_number, largest, plain
 from rdflow.dsl.lanes import lane_values
+from rdflow.dsl.needs import needs
 from rdflow.dsl.netlist import ALWAYS, Blocks, In, Mem, Port, Row, UnitInfo, ends
 from rdflow.dsl.orders import BYTES, PMU_BYTES, Order
 from rdflow.dsl.rows import Rows
@@ -234,33 +236,15 @@ class _Hold:
         if block in moved or self.hold.gathers:
             return None
         total = writer.loops[tile].size
-        need = [self._last_block(block, first, j, total) for j in range(reader.loops[tile].size)]
-        if need[0] >= total and bounded_alike(self.nets, self.hold, block, first) is None:
+        need = needs(self.nets, self.hold, block, first, reader.loops[tile].size, total)
+        if need(0) >= total and bounded_alike(self.nets, self.hold, block, first) is None:
             return None
-        counts, have = [], 0
-        for n in need:
-            counts.append(max(0, n - have))
-            have = max(have, n)
-        counts[-1] += total - have
-        return tuple(counts)
+        return tuple(b - a for a, b in pairwise(need.sum(j) for j in range(need.iterations + 1)))
 
     def _ends(self, draft: Draft, order: Order) -> bool:
         """Whether the first loop inside of the tile may end before its size: a number that bounds it does not say where
         it ends, so that all numbers make the same queues."""
         return draft.loops[self.hold.tile].limit is not None or ends_by_number(order, draft.digits[self.hold.tile])
-
-    def _last_block(self, block: Digit, first: Digit, j: int, total: int) -> int:
-        """need(j): one more than the last block that iterations up to j read."""
-        if first == block:
-            return min(j + 1, total)
-        bound = self.order.bound(block.root)
-        top = block.stride * block.extent >= self.nets.kernel.lengths[block.root]
-        if not isinstance(bound, Linear) or not top or bound.arguments:
-            return total
-        most = bound.const + sum(c * (j if d == first else d.extent - 1 if c > 0 else 0) for d, c in bound.terms)
-        granule = self.nets.granules[block.root]
-        most = max(granule, -(-most // granule) * granule)
-        return max(1, min(total, -(-most // block.stride)))
 
     def _launched(self, writer: Draft, reader: Draft) -> Blocks | None:
         """How many blocks are waited for, where a launch says it."""

@@ -13,9 +13,9 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
-from itertools import accumulate
 
 from rdflow.dsl.axes import Digit
+from rdflow.dsl.needs import Needs
 from rdflow.dsl.netlist import Loop
 from rdflow.dsl.records import dataclass
 
@@ -68,22 +68,18 @@ class Pulses:
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """A port that takes several tokens at once: `sums[j]` in the first j of its moments, round after round."""
+    """A port that takes several tokens at once, at each of its moments those that `need` adds, round after round."""
 
     moments: Pulses
-    sums: tuple[int, ...]
-
-    @staticmethod
-    def of(moments: Pulses, counts: Sequence[int]) -> Blocks:
-        return Blocks(moments, (0, *accumulate(counts)))
+    need: Needs
 
     @property
     def total(self) -> int:
         return self._sum(self.moments.total)
 
     def _sum(self, moments: int) -> int:
-        rounds, rest = divmod(moments, len(self.sums) - 1)
-        return rounds * self.sums[-1] + self.sums[rest]
+        rounds, rest = divmod(moments, self.need.iterations)
+        return rounds * self.need.blocks + self.need.sum(rest)
 
     def tokens(self, firings: int) -> int:
         moments = self.moments.tokens(firings)
@@ -92,8 +88,9 @@ class Blocks:
     def firings(self, tokens: int) -> int:
         if tokens >= FAR:
             return FAR
-        rounds, rest = divmod(tokens, self.sums[-1])
-        return self.moments.firings(rounds * (len(self.sums) - 1) + bisect_right(self.sums, rest) - 1)
+        rounds, rest = divmod(tokens, self.need.blocks)
+        taken = bisect_right(range(self.need.iterations + 1), rest, key=self.need.sum) - 1
+        return self.moments.firings(rounds * self.need.iterations + taken)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import isqrt
 
-from rdflow.dsl.axes import Digit, Linear, size, without
+from rdflow.dsl.axes import Digit, size, without
 from rdflow.dsl.checked import Carry, Compute, Hold, Kernel, Line, Load, Route, Store, Stream, space_of
 from rdflow.dsl.flow import FAR, Blocks, Flow, Node, Ranges
 from rdflow.dsl.joins import Nets, agree, ends_by_number
+from rdflow.dsl.needs import Needs, needs
 from rdflow.dsl.orders import Order, packets
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.sockets import Space
@@ -233,13 +234,13 @@ class _Builder:
         if hold.queue and not gathered:
             self._tokens(writer, {}, reader, {})
             return
-        counts = block_counts(self.nets, hold, writer, reader)
-        if counts is None:
+        need = waited(self.nets, hold, writer, reader)
+        if need is None:
             self._whole(writer, reader, tile)
             return
         push = writer.node.pulses(replace(writer, ranges=dict.fromkeys(inside[1:], LAST)).at({}))
         pop = reader.node.pulses(replace(reader, ranges=dict.fromkeys(outside[1:], FIRST)).at({}))
-        self.flow.channel(writer.node, reader.node, push, Blocks.of(pop, counts), FAR)
+        self.flow.channel(writer.node, reader.node, push, Blocks(pop, need), FAR)
 
     # -- splits and merges ---------------------------------------------------------------------------------------------
 
@@ -355,8 +356,8 @@ class _Builder:
         return roots
 
 
-def block_counts(nets: Nets, hold: Hold, writer: End, reader: End) -> tuple[int, ...] | None:
-    """Blocks that each iteration of the reader's first loop waits for; None: the whole tile at once (A3)."""
+def waited(nets: Nets, hold: Hold, writer: End, reader: End) -> Needs | None:
+    """The blocks that each iteration of the reader's first loop waits for; None: the whole tile at once (A3)."""
     tile = hold.tile
     if len(writer.digits) <= tile or len(reader.digits) <= tile or hold.gathers:
         return None
@@ -368,27 +369,5 @@ def block_counts(nets: Nets, hold: Hold, writer: End, reader: End) -> tuple[int,
         for e, o in ((writer, hold.source.order), (reader, hold.stream.order))
     ):
         return None
-    need = [last_block(nets, hold, block, first, j) for j in range(first.extent)]
-    if need[0] >= block.extent:
-        return None
-    passed = [max(need[: j + 1]) for j in range(len(need))]
-    counts = [b - a for a, b in zip([0, *passed], passed, strict=False)]
-    counts[-1] += block.extent - passed[-1]
-    return tuple(counts)
-
-
-def last_block(nets: Nets, hold: Hold, block: Digit, first: Digit, j: int) -> int:
-    """One more than the last block that iterations up to j of the reader's first loop read."""
-    if first == block:
-        return min(j + 1, block.extent)
-    bound = hold.stream.order.bound(block.root)
-    if (
-        not isinstance(bound, Linear)
-        or bound.arguments
-        or block.stride * block.extent < nets.kernel.lengths[block.root]
-    ):
-        return block.extent
-    most = bound.const + sum(c * (j if d == first else d.extent - 1 if c > 0 else 0) for d, c in bound.terms)
-    granule = nets.granules[block.root]
-    most = max(granule, -(-most // granule) * granule)
-    return max(1, min(block.extent, -(-most // block.stride)))
+    need = needs(nets, hold, block, first, first.extent, block.extent)
+    return None if need(0) >= block.extent else need

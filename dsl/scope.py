@@ -7,8 +7,9 @@ from dataclasses import field, replace
 
 from rdflow.dsl import syntax
 from rdflow.dsl.arguments import Argument, Known, Needed, is_whole, number
-from rdflow.dsl.axes import Axis, Cuts, Digit, Interval, Linear, interval, size, without
+from rdflow.dsl.axes import Axis, Cuts, Digit, Interval, Linear, interval, without
 from rdflow.dsl.bounds import follows, limit
+from rdflow.dsl.check_order import well_formed
 from rdflow.dsl.checked import Line, Stream
 from rdflow.dsl.constants import constant, whole
 from rdflow.dsl.orders import Bound, Order, Scalar, Writer
@@ -131,6 +132,7 @@ class Scope:
         time: list[Digit] = []
         copies: list[Digit] = []
         sockets: list[Digit] = []
+        parts: list[tuple[syntax.Place, Order]] = []
         limits: list[tuple[syntax.Place, tuple[Digit, ...]]] = []
         tile = None
         for group in (order.tile or (), order.rest):
@@ -139,13 +141,15 @@ class Scope:
                 time += outer
                 copies += inner
                 sockets += chips
+                parts.append((place, Order(outer, inner, chips)))
                 if place.bound is not None:
                     limits.append((place, (*time[: len(time) - len(outer)],)))
             if tile is None and order.tile is not None:
                 tile = len(time)
-        lanes = [d for place in order.lanes for d in self.digits(place.term)]
-        found = Order(tuple(time), tuple(copies), tuple(sockets), tuple(lanes))
-        self.well_formed(found, order.span, tile)
+        parts += [(place, Order(lanes=self.digits(place.term))) for place in order.lanes]
+        lanes = tuple(d for _, part in parts for d in part.lanes)
+        found = Order(tuple(time), tuple(copies), tuple(sockets), lanes)
+        well_formed(self, found, parts, order.span, tile)
         bounds = [
             (self.axis(place.term.axis).root, limit(self, place, (*before, *copies, *sockets)))
             for place, before in limits
@@ -153,34 +157,6 @@ class Scope:
         found = replace(found, bounds=tuple(bounds))
         follows(self, found, order.span)
         return found, tile
-
-    def well_formed(self, order: Order, span: Span, tile: int | None) -> None:
-        """Each digit once, and no more lanes than a token has."""
-        seen: set[Digit] = set()
-        for digit in order.digits:
-            if digit in seen:
-                name = self.writer.run((digit,))
-                inner = {*order.space, *order.lanes}
-                once = replace(order, time=tuple(d for d in dict.fromkeys(order.time) if d not in inner))
-                once = replace(once, lanes=tuple(d for d in dict.fromkeys(order.lanes) if d not in order.space))
-                left = tile and len({d for d in order.time[:tile] if d not in inner})
-                raise self.report.fail(
-                    "RDF022",
-                    f"`{name}` stands twice in this order",
-                    [(span, f"`{name}` is in two of its places")],
-                    notes=["a digit is a counter, the number of a copy, or a position in the packet: one of these"],
-                    help=f"leave one out: `as {self.show(once, left)}`",
-                )
-            seen.add(digit)
-        lanes = size(order.lanes)
-        if lanes > LANES:
-            raise self.report.fail(
-                "RDF023",
-                f"a token has at most {LANES} lanes",
-                [(span, f"{lanes} lanes here")],
-                notes=["a unit is 32 lanes wide"],
-                help=f"put {LANES} on the lanes and the rest in time: `as {self.show(_narrowed(order), tile)}`",
-            )
 
     def interval_digits(self, place: syntax.Place) -> tuple[Digit, ...]:
         return self.digits(place.term)
@@ -302,19 +278,3 @@ def _scaled(linear: Linear, factor: Linear) -> Linear:
 
 def _least(a: int, b: int | None) -> int:
     return a if b is None else min(a, b)
-
-
-def _narrowed(order: Order) -> Order:
-    """An order with what is too much for the lanes innermost in time."""
-    inner: list[Digit] = []
-    outer: list[Digit] = []
-    room = LANES
-    for digit in reversed(order.lanes):
-        fits = next(n for n in range(min(room, digit.extent), 0, -1) if digit.extent % n == 0)
-        fits = fits if fits == digit.extent or not outer else 1
-        if fits > 1:
-            inner.insert(0, Digit(digit.root, digit.stride, fits))
-        if fits < digit.extent:
-            outer.insert(0, Digit(digit.root, digit.stride * fits, digit.extent // fits))
-        room //= fits
-    return replace(order, time=order.time + tuple(outer), lanes=tuple(inner))

@@ -1,0 +1,48 @@
+"""Which blocks of a tile the reader of a hold waits for: need(j) in closed form, however long the loops are."""
+
+from __future__ import annotations
+
+from rdflow.dsl.axes import Digit, Linear
+from rdflow.dsl.checked import Hold
+from rdflow.dsl.joins import Nets
+from rdflow.dsl.records import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Blocks that the iterations of the reader's first loop inside of a tile wait for (A3).
+
+    Iteration j reads `const + each * j` elements at most, in whole granules; a block is `stride` elements.
+    """
+
+    iterations: int
+    blocks: int
+    const: int
+    each: int = 0
+    granule: int = 1
+    stride: int = 1
+
+    def __call__(self, j: int) -> int:
+        """need(j): one more than the last block that iteration j reads."""
+        most = self.const + self.each * j
+        most = max(self.granule, -(-most // self.granule) * self.granule)
+        return max(1, min(self.blocks, -(-most // self.stride)))
+
+    def sum(self, iterations: int) -> int:
+        """Blocks that the first iterations wait for together: never fewer than before, and all of them in the end."""
+        if iterations == 0:
+            return 0
+        return self.blocks if iterations >= self.iterations else max(self(0), self(iterations - 1))
+
+
+def needs(nets: Nets, hold: Hold, block: Digit, first: Digit, iterations: int, blocks: int) -> Needs:
+    """need(j) for a writer's loop `block` and a reader's loop `first`, of these lengths."""
+    if first == block:
+        return Needs(iterations, blocks, 1, 1)
+    bound = hold.stream.order.bound(block.root)
+    top = block.stride * block.extent >= nets.kernel.lengths[block.root]
+    if not isinstance(bound, Linear) or not top or bound.arguments:
+        return Needs(iterations, blocks, blocks)
+    others = sum(c * (d.extent - 1) for d, c in bound.terms if d != first and c > 0)
+    each = sum(c for d, c in bound.terms if d == first)
+    return Needs(iterations, blocks, bound.const + others, each, nets.granules[block.root], block.stride)
