@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import field, replace
 
 from rdflow.dsl import syntax
@@ -15,6 +15,7 @@ from rdflow.dsl.balance import balance
 from rdflow.dsl.check_arguments import refuse_deciding
 from rdflow.dsl.check_carry import check_feedback, fed
 from rdflow.dsl.check_cuts import clashes
+from rdflow.dsl.check_declared import declared_specs
 from rdflow.dsl.check_lines import check_lines
 from rdflow.dsl.check_sockets import check_sockets
 from rdflow.dsl.check_unused import unlaunched, unused
@@ -30,6 +31,7 @@ from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.scope import Scope
 from rdflow.dsl.source import Source
+from rdflow.dsl.unread import lost_names
 
 FROM_CUTS = {"RDF022", "RDF023", *(f"RDF03{i}" for i in range(10)), "RDF054"}  # what a bad cut alone may lead to
 PASSES = 32
@@ -96,30 +98,17 @@ def check(
 ) -> Checked:
     """Parse and check a text, for units of so many stages. Never raises for the user's mistakes: they are in `diagnostics`."""
     module, found = parse(source)
-    report = Reporter(list(found), silent=set(_lost(source, found)), unread=tuple(d.labels[0].span for d in found))
+    report = Reporter(list(found), silent=set(lost_names(source, found)), unread=tuple(d.labels[0].span for d in found))
     program = declare(module, settings or {}, report, library, stages)
     followed = follow(program, report)
+    unread = program.schedule is not None and report.failed
     walked, specs, kernels = check_kernels(program, followed.steps, report)
+    if unread:
+        check_declared(program, specs, report)
     if not report.failed:
         unused(program, kernels, walked, report)
         unlaunched(program, walked, report)
     return Checked(program, kernels, specs, report.found, followed)
-
-
-_GOES_ON = ("+", "-", "*", "/", "%", "=", ",", "(", "[", "|")  # a line that ends so goes on below
-
-
-def _lost(source: Source, mistakes: Iterable[Diagnostic]) -> Iterable[str]:
-    """The names on lines that could not be read: what they define is missing through no fault of its users."""
-    lines = [text.split("#")[0].strip() for text in source.text.split("\n")]
-    for mistake in mistakes:
-        first = last = source.position(mistake.labels[0].span.start)[0] - 1
-        while first > 0 and lines[first - 1].endswith(_GOES_ON):
-            first -= 1
-        while last + 1 < len(lines) and lines[last].endswith(_GOES_ON):
-            last += 1
-        for text in lines[first : last + 1]:
-            yield from re.findall(r"[^\W\d]\w*", text)
 
 
 def checked(
@@ -156,6 +145,13 @@ def check_kernels(
         if call.spec in judges:
             report.found.extend(d for d in judges[call.spec].mistakes(call) if d not in report.found)
     return found, specs, {spec: kernel for spec in specs if (kernel := tried[spec]) is not None}
+
+
+def check_declared(program: Program, launched: Iterable[LaunchSpec], report: Reporter) -> None:
+    """Check the kernels whose launch may be among what could not be read, so that all mistakes are told at once."""
+    for spec in declared_specs(program, launched):
+        with suppress(Needed):  # how it is built is the launch's to decide
+            check_kernel(program, spec, report)
 
 
 def decide(program: Program, spec: LaunchSpec, needed: Needed) -> None:

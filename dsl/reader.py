@@ -63,6 +63,8 @@ class Reader:
 
     def _step(self) -> None:
         token = self.tokens[self.index]
+        if self._waits(token):
+            self._feed("_NEWLINE", token)
         before = self._mark() if self._line_may_begin() else None
         if before and self._previous() in ("_NEWLINE", "LBRACE", "RBRACE", None):
             self.checkpoint = before
@@ -89,6 +91,11 @@ class Reader:
             return True
         is_statement = self.tokens[self.index].type in STATEMENTS and previous not in ("ASYNC", "ELSE")
         return is_statement and self.in_schedule()
+
+    def _waits(self, token: Token) -> bool:
+        """A `wait` right behind a bracket begins a statement: a schedule has no reductions, as `a() wait` would be one."""
+        behind = token.type == "WAIT" and self._previous() == "RPAR" and self.in_schedule()
+        return behind and "_NEWLINE" in self.parser.accepts()  # type: ignore[no-untyped-call]
 
     def in_schedule(self) -> bool:
         return bool(self.blocks) and self.blocks[0].head == "SCHEDULE"

@@ -77,7 +77,7 @@ def crowded(netlist: Netlist, found: Sequence[Load]) -> list[Diagnostic]:
     if not over:
         return []
     worst = over[0]
-    units = list(dict.fromkeys(_source(netlist, queues[0]).unit for queues in worst.flows))
+    spans = list(dict.fromkeys(netlist.units[_source(netlist, queues[0]).unit].span for queues in worst.flows))
     where = f"from switch {worst.link.start} to {worst.link.end}"
     others = f", and {len(over) - 1} more carry above 1" if len(over) > 1 else ""
     named = streams(netlist, worst)
@@ -86,7 +86,7 @@ def crowded(netlist: Netlist, found: Sequence[Load]) -> list[Diagnostic]:
         Diagnostic(
             "RDF210",
             f"kernel `{netlist.kernel}` wants {worst.rate:.2f} packets a cycle on one link of the network, which carries 1",
-            tuple(Label(netlist.units[unit].span, "shares the link") for unit in units[:2]),
+            tuple(Label(span, "shares the link") for span in spans[:2]),
             (f"the link {where} carries {'; '.join(named[:NAMED])}{more}{others}",),
             "read fewer streams in one line (a line has four links to its switch), or make fewer copies that all read "
             "one another",

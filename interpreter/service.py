@@ -34,6 +34,8 @@ CODE = "RDF331"
 BATCH, PROMPT, ANSWER, BATCHES = "B", "T", "M", "Q"  # params of a program that serves
 Resize = Callable[[dict[str, Value]], Checked]
 """the program with other params"""
+Say = Callable[[str], None]
+"""what is told what is being done"""
 
 
 @dataclass
@@ -44,6 +46,7 @@ class Sized:
     own: list[LaunchCall]
     experts: dict[str, list[LaunchCall]]
     reads: bool
+    say: Say
     _known: dict[object, Cost] = field(default_factory=dict, repr=False)
     _tables: dict[LaunchSpec, tuple[Restart, Alike]] = field(default_factory=dict, repr=False)
 
@@ -69,6 +72,7 @@ class Sized:
 
     def _simulated(self, call: LaunchCall, restart: Restart) -> Cost:
         compiled = self.execution.compile(call.spec)
+        self.say(f"simulating {call.spec.kernel}{_numbers(call)}")
         image = restart.begin(call.numbers)
         advance(image)
         home = f"{call.expert.pool}." if call.expert else ""
@@ -81,6 +85,12 @@ class Sized:
             _reaches(compiled, "ddr"),
             partial(self.execution.slowed, call),
         )
+
+
+def _numbers(call: LaunchCall) -> str:
+    """The numbers of a launch, by name."""
+    found = ", ".join(f"{name} = {value}" for name, value in call.scalars)
+    return f" ({found})" if found else ""
 
 
 def _reaches(compiled: Compiled, tier: str) -> bool:
@@ -102,16 +112,17 @@ class Service:
     """of prompts, each once, in order"""
     longest: int
     """tokens of the longest answer"""
+    say: Say
     _programs: dict[int, Sized] = field(default_factory=dict, repr=False)
     _stretches: dict[tuple[str, int], Stretch] = field(default_factory=dict, repr=False)
     _costs: dict[object, list[Cost]] = field(default_factory=dict, repr=False)
 
     @staticmethod
-    def of(checked: Checked, machine: Machine, resize: Resize, batch: int, requests: Requests) -> Service:
-        """For requests, of which there is at least one."""
+    def of(checked: Checked, machine: Machine, resize: Resize, batch: int, requests: Requests, say: Say) -> Service:
+        """For requests, of which there is at least one. `say` is told what is being done."""
         serves(checked)
         lengths = tuple(sorted({r.prompt for r in requests}))
-        return Service(checked, machine, resize, batch, lengths, max(r.answer for r in requests))
+        return Service(checked, machine, resize, batch, lengths, max(r.answer for r in requests), say)
 
     @cached_property
     def pool(self) -> Pool:
@@ -216,6 +227,7 @@ class Service:
 
     def _walked(self, length: int, answer: int) -> Sized:
         """The program for prompts and answers of these lengths, its schedule walked for an expert of each kind."""
+        self.say(f"reading the schedule: prompts of {length:,} tokens, answers of {answer:,}")
         settings: dict[str, Value] = {PROMPT: length, ANSWER: answer, BATCH: self.batch}
         if BATCHES in self.checked.program.params:
             settings[BATCHES] = 1
@@ -225,7 +237,7 @@ class Service:
         walks = {kind.label: _walk(execution, kind.first) for kind in pool.kinds}
         own, reads = self._own(next(iter(walks.values())), checked)
         experts = {label: self._of_a_prompt(steps, checked) for label, steps in walks.items()}
-        return Sized(execution, own, experts, reads)
+        return Sized(execution, own, experts, reads, self.say)
 
     def _own(self, steps: Sequence[Step], checked: Checked) -> tuple[list[LaunchCall], bool]:
         """The launches of the program's own kernels, and whether the host reads what these computed."""

@@ -80,6 +80,7 @@ class Server:
             self.timetable.wait("wait for requests", self._arrivals[first])
             waiting = bisect_right(self._arrivals, self.timetable.now, lo=first)
             last = min(waiting, first + self.service.batch)
+            self.service.say(f"serving under {self.way.policy}: request {first + 1:,} of {len(self.requests):,}")
             self._batch(range(first, last))
             first = last
 

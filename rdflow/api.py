@@ -163,9 +163,15 @@ class Program:
         """Raise CompileError (RDF321) where nothing is launched or copied."""
         if self.checked.steps.steps:
             return
+        raise self.nothing("run")
+
+    def nothing(self, verb: str) -> CompileError:
+        """What to raise where there is nothing to run, or to draw."""
         source = self.checked.program.source
         help = "`schedule { launch NAME(..) }` launches a kernel; without a schedule those that take no arguments are"
-        raise CompileError([Diagnostic("RDF321", f"there is nothing to run in `{source.name}`", (), (), help)], source)
+        return CompileError(
+            [Diagnostic("RDF321", f"there is nothing to {verb} in `{source.name}`", (), (), help)], source
+        )
 
     def _resized(self, params: dict[str, Value]) -> Checked:
         return check_all(self.checked.program.source, {**self.settings, **params}, library, self.machine.pcu.stages)

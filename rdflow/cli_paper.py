@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from rdflow.arguments import Json, Quiet
-from rdflow.console import Meter, Told, ending, print_json, print_rich, write_whole
+from rdflow.console import Told, ending, print_json, print_rich, write_whole
+from rdflow.meter import Meter
 
 app = typer.Typer()
 

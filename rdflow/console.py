@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,13 +17,13 @@ from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import NOWHERE, Source
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from types import FrameType
 
     from rdflow.interpreter.execution import Execution
 
-WRONG, USAGE, BUG, INTERRUPTED, PIPE = 1, 2, 3, 130, 141  # exit codes; PIPE is 128 + SIGPIPE, as of any tool in a pipe
+WRONG, USAGE, BUG = 1, 2, 3  # exit codes
+INTERRUPTED, PIPE, TERMINATED = 130, 141, 143  # 128 and the signal, as of any tool
 UNKNOWN = Source("rdflow", "")
-PATIENCE = 1.0  # seconds of a run before its progress is drawn
 WIDE = 400  # columns where nothing wraps
 
 
@@ -142,7 +143,9 @@ def ending(told: Told) -> Iterator[None]:
 
 
 def ending_quietly(command: Callable[[], None]) -> None:
-    """Do a command, with a quiet end where the reader of a pipe has gone."""
+    """Do a command, with a quiet end where the reader of a pipe has gone or somebody else ends it: what is drawn goes, and
+    what is half written."""
+    signal.signal(signal.SIGTERM, _terminated)
     plain_streams()
     try:
         try:
@@ -153,6 +156,10 @@ def ending_quietly(command: Callable[[], None]) -> None:
         sys.exit(hush())
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(TERMINATED)
 
 
 def refuse(error: CompileError, told: Told) -> None:
@@ -214,62 +221,3 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         raise CompileError([Diagnostic("RDF306", f"cannot write `{path}`: {why}")]) from None
     finally:
         beside.unlink(missing_ok=True)
-
-
-# -- progress ----------------------------------------------------------------------------------------------------------
-
-
-class Meter:
-    """Draws how far a run is, on a terminal's stderr, once it has taken a second."""
-
-    def __init__(self, told: Told):
-        from time import perf_counter
-
-        self.told = told
-        self.doing = ""  # before the kernel's name
-        self.clock = perf_counter
-        self.began = perf_counter()
-        self.drawing: Progress | None = None
-        self.silent = told.quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb"
-
-    def __call__(self, execution: Execution) -> None:
-        self.told.execution = execution
-        if execution.current is None:
-            return
-        spent = sum(l.host_seconds for l in execution.launched) or 1.0
-        firings = sum(l.firings for l in execution.launched)
-        rate = f"{execution.time:,} cycles  {firings / spent / 1e6:.1f} M firings/s"
-        self.say(f"{self.doing}{self.where(execution)}  {rate}")
-
-    def where(self, execution: Execution) -> str:
-        """The kernel that runs, and which launch it is."""
-        assert execution.current is not None
-        return f"{execution.current.call.spec.kernel} (launch {len(execution.launched)})"
-
-    def say(self, text: str) -> None:
-        """Show what is being done, if it is a second since the beginning."""
-        if self.silent or self.clock() - self.began < PATIENCE:
-            return
-        if self.drawing is None:
-            self.drawing = _drawing()
-        self.drawing.update(self.drawing.task_ids[0], description=text)
-
-    def __enter__(self) -> Meter:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.drawing is not None:
-            self.drawing.stop()
-            self.drawing = None
-
-
-def _drawing() -> Progress:
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True, no_color=not colored(sys.stderr), highlight=False)
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    drawing = Progress(*columns, console=console, transient=True)
-    drawing.add_task("")
-    drawing.start()
-    return drawing

@@ -8,8 +8,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from rdflow import running
-from rdflow.console import Meter, Told, ending, show_diagnostics
+from rdflow.console import Told, ending, show_diagnostics
 from rdflow.dsl.records import dataclass
+from rdflow.meter import Meter
 
 if TYPE_CHECKING:
     from rdflow.api import Program

@@ -22,7 +22,10 @@ GOLDEN = 0.61803398875  # hues this far apart stay apart, however many there are
 
 
 def draw(program: Program) -> str:
-    """A self-contained SVG of every kernel that the schedule launches, one below the other. Raises CompileError."""
+    """A self-contained SVG of every kernel that the schedule launches, one below the other. Raises CompileError
+    (RDF321 where it launches none)."""
+    if not program.checked.launches:
+        raise program.nothing("draw")
     execution = Execution(program.checked, program.machine, None, program.collective)
     compiled = [execution.compile(spec) for spec in dict.fromkeys(program.checked.launches)]
     parts: list[str] = []

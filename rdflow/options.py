@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.diagnostics import CompileError, Diagnostic
@@ -153,6 +153,11 @@ def policy(text: str | None) -> str | None:
     if text is None or text in POLICIES:
         return text
     raise _misused(f"`{text}` is none of {', '.join(POLICIES)}", "--policy")
+
+
+def nothing_cached(name: str) -> NoReturn:
+    """Refuse a policy for a program without a cache of experts."""
+    raise _misused(f"`{name}` has no pool of experts with a cache, so nobody leaves one", "--policy")
 
 
 def estimate(points: int | None, lengths: str | None, executing: Sequence[str] = ()) -> Estimate | None:

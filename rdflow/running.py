@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rdflow.console import Meter, Told, ending, note, print_json, print_rich, show_diagnostics, write_whole
+from rdflow.console import Told, ending, note, print_json, print_rich, show_diagnostics, write_whole
 from rdflow.dsl.records import dataclass
+from rdflow.meter import Meter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +41,10 @@ def unchecked(
 
     values, source = options.settings(set_), find(file)
     target = options.machine(machine, changes)
-    return Unchecked(source, values, target, options.form(collective), threads, options.policy(policy))
+    found = Unchecked(source, values, target, options.form(collective), threads, options.policy(policy))
+    if policy is not None and not found.caching:
+        options.nothing_cached(source.name)
+    return found
 
 
 def load(

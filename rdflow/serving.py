@@ -17,7 +17,7 @@ from rdflow.dsl.records import dataclass
 from rdflow.interpreter.request_files import read_requests
 from rdflow.interpreter.requests import Draw, Request, Requests, drawn
 from rdflow.interpreter.served import Served, Way
-from rdflow.interpreter.service import ANSWER, BATCH, PROMPT, Service, serves
+from rdflow.interpreter.service import ANSWER, BATCH, PROMPT, Say, Service, serves
 from rdflow.interpreter.serving import serve
 
 __all__ = ["Draw", "Requests", "Served", "Serving", "Way", "drawn", "read_requests", "serving"]
@@ -43,10 +43,15 @@ class Serving:
 
 
 def serving(
-    program: Program, requests: str | Path | Draw | Requests, batch: int | None = None, seed: int = 0, skew: float = 1.0
+    program: Program,
+    requests: str | Path | Draw | Requests,
+    batch: int | None = None,
+    seed: int = 0,
+    skew: float = 1.0,
+    say: Say = lambda text: None,
 ) -> Serving:
     """A program for requests: a file (see `request_files`; topics that it lacks are drawn, as `Draw` says), a `Draw`, or
-    requests. `batch`: prompts that the router takes at once (None: the program's B). Raises CompileError (RDF330, RDF331)."""
+    requests. `batch`: prompts that the router takes at once (None: the program's B). `say` is told what is being done. Raises CompileError (RDF330, RDF331)."""
     serves(program.checked)
     topics = experts(program)
     if isinstance(requests, str | Path):
@@ -60,7 +65,7 @@ def serving(
         own = {**program.settings, **settings}
         return check(program.checked.program.source, own, library, program.machine.pcu.stages)
 
-    return Serving(program, found, Service.of(program.checked, program.machine, sized, size, found))
+    return Serving(program, found, Service.of(program.checked, program.machine, sized, size, found, say))
 
 
 def experts(program: Program) -> int:

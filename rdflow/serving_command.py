@@ -7,11 +7,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rdflow.console import Meter, Told, ending, print_json, print_rich, write_whole
+from rdflow.console import Told, ending, print_json, print_rich, write_whole
 from rdflow.dsl.records import dataclass
+from rdflow.meter import Meter
 
 if TYPE_CHECKING:
     from rdflow.api import Program
+    from rdflow.interpreter.service import Say
     from rdflow.serving import Draw, Served, Serving
 
 
@@ -54,23 +56,18 @@ def serve(
         program = load(file, set_, machine, changes, told)
         announce_compilation(False, told)
         with Meter(told) as meter:
-            found = _serving(program, asked)
-            served = [_under(found, policy, asked, meter) for policy in chosen]
+            found = _serving(program, asked, meter.say)
+            served = [found.under(policy, asked.group, asked.overlap) for policy in chosen]
         if asked.report is not None:
             _write(found, served, asked.report)
         _tell(found, served, told)
 
 
-def _under(found: Serving, policy: str, asked: Asked, meter: Meter) -> Served:
-    meter.say(f"serving under {policy}")
-    return found.under(policy, asked.group, asked.overlap)
-
-
-def _serving(program: Program, asked: Asked) -> Serving:
+def _serving(program: Program, asked: Asked, say: Say) -> Serving:
     """The program for the requests that are asked for. Raises CompileError."""
     from rdflow.serving import serving
 
-    return serving(program, asked.trace or _draw(program, asked), asked.batch, asked.seed, asked.skew)
+    return serving(program, asked.trace or _draw(program, asked), asked.batch, asked.seed, asked.skew, say)
 
 
 def _draw(program: Program, asked: Asked) -> Draw:

@@ -39,6 +39,12 @@ class Unchecked:
         module, _ = parse(self.source)
         return tuple(item.name.text for item in module.items if isinstance(item, syntax.Param))
 
+    @property
+    def caching(self) -> bool:
+        """Whether it has a cache of experts, as far as it can be read: a text with mistakes may have one."""
+        module, mistakes = parse(self.source)
+        return bool(mistakes) or any(isinstance(item, syntax.Pool) and item.cache is not None for item in module.items)
+
     def declared(self) -> Declared:
         """Its params, axes and tensors. Raises CompileError where something is wrong with these."""
         module, mistakes = parse(self.source)

@@ -148,6 +148,15 @@ def test_units_of_a_kernel_that_is_too_large_are_printed_with_the_mistake(folder
 # -- mistakes ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("command", [("run",), ("profile",), ("profile", "--machine", "dgx_a100")])
+def test_a_policy_is_for_a_cache_of_experts(command: tuple[str, ...], folder: Path) -> None:
+    result = call(*command, "scale.rdf", "--policy", "lru")
+    assert result.exit_code == 2 and result.stdout == ""
+    assert "--policy" in result.stderr and "no pool of experts" in result.stderr
+    (folder / "unread.rdf").write_text("pool p: scale.rdf\n" + SCALE)  # a pool that cannot be read may have one
+    assert call(*command, "unread.rdf", "--policy", "lru").exit_code == 1
+
+
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [

@@ -13,6 +13,7 @@ from test_cli import call, codes
 
 from rdflow.charts_serving import Curve, chart, thinned, ticks
 from rdflow.interpreter.request_files import HEADER
+from rdflow.serving import Draw, serving
 from rdflow.serving_command import ends_of
 
 SIZES = ("--set", "N=12")
@@ -41,6 +42,19 @@ def test_policies_are_compared_in_one_command(folder: Path) -> None:
     assert all(rows.count(policy) == 2 for policy in ("lru", "lfu", "belady", "pinned", "prefetch"))
     assert call(*FEW, "--machine", "small.toml").stdout == result.stdout
     assert call(*FEW, "--machine", "small.toml", "--quiet").output == ""
+
+
+def test_what_takes_long_is_said(folder: Path) -> None:
+    said: list[str] = []
+    found = serving(program(folder), Draw(20, 20000, (8, 8), (1, 4)), say=said.append)
+    assert said == []
+    found.under("lru")
+    assert said[0] == "reading the schedule: prompts of 8 tokens, answers of 4"
+    assert {text.split()[0] for text in said} == {"reading", "simulating", "serving"}
+    assert said[-1].startswith("serving under lru: request ") and said[-1].endswith(" of 20")
+    known = len(said)
+    found.under("lfu")  # no launch is simulated again
+    assert {text.split()[0] for text in said[known:]} == {"serving"}
 
 
 def test_the_document_has_every_request(folder: Path) -> None:

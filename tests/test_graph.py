@@ -10,9 +10,13 @@ import pytest
 
 import rdflow
 from rdflow.api import Program
+from rdflow.dsl.check import checked
+from rdflow.dsl.diagnostics import CompileError
 from rdflow.dsl.elaborate import elaborate
+from rdflow.dsl.source import Source
 from rdflow.floor import load_color
 from rdflow.graph import draw, palette, streams
+from rdflow.interpreter.machine import load_machine
 from rdflow.layered import layout
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -104,3 +108,13 @@ def test_boxes_do_not_overlap() -> None:
 
 def test_nothing_is_laid_out_as_nothing() -> None:
     assert layout([], []).width == 0.0
+
+
+@pytest.mark.parametrize(
+    "text", ["", "axis n = 4\ntensor X: f32[n] in hbm\ntensor Y: f32[n] in hbm output\nschedule { copy X -> Y }\n"]
+)
+def test_a_program_without_kernels_is_no_picture(text: str) -> None:
+    with pytest.raises(CompileError) as caught:
+        draw(Program(checked(Source("none.rdf", text)), load_machine("sn40l")))
+    (told,) = caught.value.diagnostics
+    assert (told.code, told.message) == ("RDF321", "there is nothing to draw in `none.rdf`")

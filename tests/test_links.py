@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import rdflow
 from rdflow.dsl.codes import CODES
 from rdflow.dsl.diagnostics import Diagnostic, Severity
 from rdflow.interpreter.launched import Compiled
-from rdflow.interpreter.links import streams
+from rdflow.interpreter.links import crowded, streams
 from rdflow.show import costs
 from rdflow.units import kernel_costs
 
@@ -28,6 +30,16 @@ def test_seven_full_streams_into_one_switch_are_too_many() -> None:
     assert {text[label.span.start : label.span.end].split()[1:3] == ["=", "load"] for label in warning.labels} == {True}
     assert warning.notes[0].startswith("the link from switch (") and warning.notes[0].count("` to `y`") == 2
     assert warnings(CODES["RDF210"].right) == []
+
+
+def test_a_line_is_pointed_at_once() -> None:
+    """Two units of one line, a load and the scratchpad that it fills, may share a link."""
+    netlist, found = compiled(CODES["RDF210"].wrong).netlist, compiled(CODES["RDF210"].wrong).floorplan.loads
+    (before,) = crowded(netlist, found)
+    first = before.labels[0].span
+    netlist.units[:] = [replace(unit, span=first) for unit in netlist.units]
+    (after,) = crowded(netlist, found)
+    assert len(before.labels) == 2 and [label.span for label in after.labels] == [first]
 
 
 def test_the_most_loaded_link_comes_first_with_its_streams() -> None:

@@ -184,6 +184,14 @@ def test_schedules() -> None:
     assert isinstance(copy, syntax.Copy)
 
 
+def test_a_wait_behind_a_bracket_is_a_statement_of_a_schedule() -> None:
+    text = "let x = A(q = 1) wait 0.5 launch a(X) wait x let y = (x + 1) wait (y) wait A(q = 2)"
+    kinds = [type(s) for s in statements(text)]
+    assert kinds == [syntax.Let, syntax.Wait, syntax.Launch, syntax.Wait, syntax.Let, syntax.Wait, syntax.Wait]
+    named = statements("let wait = 2 let x = A(q = wait) * wait launch a(wait, (wait))")
+    assert [type(s) for s in named] == [syntax.Let, syntax.Let, syntax.Launch]
+
+
 def test_newlines_end_lines_only_where_a_line_can_end() -> None:
     assert len(lines("a = pcu x +\n y\n as f32 [t,\n c]\n depth 2\n\n\nstore a\n -> Y; b = pcu f(a,\n b)")) == 3
 
