@@ -7,7 +7,7 @@ not known: then all branches are walked, and a loop of unknown length once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 
 from rdflow.dsl import syntax
@@ -135,11 +135,12 @@ class Walk:
         return self.read(step)
 
     def _indices(self, view: syntax.View, local: Names) -> Generator[Step, None, syntax.View]:
-        """A view with numbers for the elements of tensors that its indices mention."""
-        bindings = []
+        """A view with numbers for the elements of tensors that its indices mention; itself where there are none."""
+        values = []
         for binding in view.bindings:
-            bindings.append(replace(binding, value=(yield from self._resolved(binding.value, local))))
-        return replace(view, bindings=tuple(bindings))
+            values.append((yield from self._resolved(binding.value, local)))
+        bindings = _given(view.bindings, values)
+        return view if bindings is view.bindings else replace(view, bindings=bindings)
 
     def _argument(self, expr: syntax.Expr, local: Names) -> Generator[Step, None, syntax.Expr]:
         """An argument of a launch: a tensor, a slice of one, or a number."""
@@ -157,14 +158,15 @@ class Walk:
             given.append((yield from self._argument(expr, local)))
         named = []
         for binding in statement.bindings:
-            named.append(replace(binding, value=(yield from self._argument(binding.value, local))))
+            named.append((yield from self._argument(binding.value, local)))
         arguments = None if statement.arguments is None else tuple(given)
-        plain = replace(statement, arguments=arguments, bindings=tuple(named))
+        plain = replace(statement, arguments=arguments, bindings=_given(statement.bindings, named))
         experts: list[Expert | None] = [None]
         if statement.target.name.text in self.program.pools:
             experts = list((yield from self._experts(statement.target, local)))
         for expert in experts:
-            yield replace(launch(self.program, plain, expert, self._names(local), self.report), overlaps=overlaps)
+            call = launch(self.program, plain, expert, self._names(local), self.report)
+            yield replace(call, overlaps=True) if overlaps else call
 
     def _copy(self, statement: syntax.Copy, local: Names, overlaps: bool) -> Generator[Step, None, CopyCall]:
         source = yield from self._sliced(statement.source, local)
@@ -199,6 +201,13 @@ class Walk:
         if name not in self.program.pools:
             raise self.report.unknown("pool", name, target.name.span, list(self.program.pools))
         return self.program.pools[name]
+
+
+def _given(bindings: tuple[syntax.Binding, ...], values: Sequence[syntax.Expr]) -> tuple[syntax.Binding, ...]:
+    """Bindings with these values; as they are where nothing changes, which is nearly always, and a schedule is long."""
+    if all(binding.value is value for binding, value in zip(bindings, values, strict=True)):
+        return bindings
+    return tuple(replace(binding, value=value) for binding, value in zip(bindings, values, strict=True))
 
 
 def _with(expr: syntax.Expr, values: Mapping[syntax.View, Value]) -> syntax.Expr:
