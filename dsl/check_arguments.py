@@ -47,9 +47,7 @@ def _blocks(nets: Nets, hold: Hold) -> Iterator[Linear]:
     if hold.queue or hold.gathers or len(writer) <= tile or len(reader) <= tile:
         return
     block, first = writer[tile], reader[tile]
-    ends = [
-        (nets.loops(d, o, nets.copies(o.space, o.sockets)[0])[tile], o) for d, o in ((writer, source), (reader, order))
-    ]
+    ends = [(nets.loops(d, o, dict.fromkeys(o.space, 0))[tile], o) for d, o in ((writer, source), (reader, order))]
     if any(loop.limit is not None and loop.unlimited is None for loop, _ in ends):
         return  # whole tiles, whatever a launch gives
     if ends_by_number(source, block) or ends_by_number(order, first):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from rdflow.dsl.program import Program
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
-from rdflow.dsl.schedule import Walk
+from rdflow.dsl.schedule import UNROLLED, Walk, too_long
 from rdflow.dsl.steps import LaunchCall, LaunchSpec, Step
 from rdflow.dsl.unknown import UNKNOWN, Unknown
 
@@ -24,8 +24,6 @@ __all__ = [
     "signatures",
     "steps",
 ]
-
-UNROLLED = 100_000  # steps of a schedule that are followed
 
 
 def signatures(walked: Iterable[Step]) -> list[LaunchSpec]:
@@ -66,12 +64,6 @@ def follow(program: Program, report: Reporter) -> Walked:
     for step in walk.steps():
         found.append(step)
         if len(found) > UNROLLED:
-            report.add(
-                "RDF061",
-                f"the schedule launches more than {UNROLLED} kernels",
-                [(step.span, "here")],
-                notes=["loops of a schedule are followed to find every size that must be mapped"],
-                help="move the loop into the kernel: a loop of the hardware costs nothing",
-            )
+            too_long(step.span, report)
             break
     return Walked(found, walk.repeated)

@@ -20,8 +20,13 @@ from rdflow.dsl.pools import Expert, Pool
 from rdflow.dsl.program import Program
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Abandon, Reporter, plural
+from rdflow.dsl.source import Span
 from rdflow.dsl.steps import Activation, CopyCall, LaunchCall, LaunchSpec, Pause, Read, Step
 from rdflow.dsl.unknown import UNKNOWN, Unknown, reads, unknown
+
+UNROLLED = 100_000  # steps of a schedule that are followed
+STEPS = syntax.Launch | syntax.Copy | syntax.Activate | syntax.Wait
+"""statements that are a step, whatever is known"""
 
 Names = Mapping[str, Value]
 Steps = Generator[Step, None, None]
@@ -95,10 +100,17 @@ class Walk:
         last = integer((yield from self._value(loop.stop, local)), loop.stop.span, self.report)
         known = not isinstance(first, Unknown) and not isinstance(last, Unknown)
         start = self.taken
-        for i in range(first, last) if known else (UNKNOWN,):
+        for i in self._followed(loop, first, last) if known else (UNKNOWN,):
             yield from self._block(loop.body, {**local, loop.name.text: i}, overlaps)
         if not known:
             self.repeated.append((start, self.taken))
+
+    def _followed(self, loop: syntax.For, first: int, last: int) -> range:
+        """The rounds of a loop that a check walks: one of those that are too many, where each is a step at least."""
+        if self.running or last - first <= UNROLLED or not any(isinstance(s, STEPS) for s in loop.body):
+            return range(first, last)
+        too_long(loop.span, self.report)
+        return range(first, first + 1)
 
     def _seconds(self, until: syntax.Expr, value: Value) -> float:
         if isinstance(value, str) or not value >= 0:
@@ -208,6 +220,17 @@ def _given(bindings: tuple[syntax.Binding, ...], values: Sequence[syntax.Expr]) 
     if all(binding.value is value for binding, value in zip(bindings, values, strict=True)):
         return bindings
     return tuple(replace(binding, value=value) for binding, value in zip(bindings, values, strict=True))
+
+
+def too_long(span: Span, report: Reporter) -> None:
+    """RDF061 for a schedule with more steps than are followed."""
+    report.add(
+        "RDF061",
+        f"the schedule launches more than {UNROLLED} kernels",
+        [(span, "here")],
+        notes=["loops of a schedule are followed to find every size that must be mapped"],
+        help="move the loop into the kernel: a loop of the hardware costs nothing",
+    )
 
 
 def _with(expr: syntax.Expr, values: Mapping[syntax.View, Value]) -> syntax.Expr:

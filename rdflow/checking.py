@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from rdflow.api import MACHINE, find, library
 from rdflow.console import WRONG, Told, counted, diagnostics_json, ending, print_json, show_diagnostics
 from rdflow.dsl.arithmetic import Value
-from rdflow.dsl.axes import size
+from rdflow.dsl.axes import size, without
 from rdflow.dsl.check import Checked
 from rdflow.dsl.check import check as check_source
-from rdflow.dsl.checked import space_of
+from rdflow.dsl.checked import Hold, space_of
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Severity
 from rdflow.dsl.source import Source
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rdflow.interpreter.machine import Machine
 
 MOST_COPIES = 10_000  # some seconds to elaborate
+MOST_WAITS = 1_000_000  # a second
 
 
 def check_files(files: Sequence[str], told: Told) -> None:
@@ -51,9 +52,11 @@ class Outcome:
         self.held = False  # against the machine's sites and tiers
 
     def hold(self, machine: Machine) -> None:
-        """Add what does not fit the machine, unless so many copies take longer to count than a check may. What cannot be
-        executed is no mistake of the program: who runs it is told."""
-        if self.checked is None or not self.passed or copies(self.checked) > MOST_COPIES:
+        """Add what does not fit the machine, unless it takes longer to count than a check may. What cannot be executed is no
+        mistake of the program: who runs it is told."""
+        if self.checked is None or not self.passed:
+            return
+        if copies(self.checked) > MOST_COPIES or waits(self.checked) > MOST_WAITS:
             return
         from rdflow.fitting import too_large
 
@@ -86,6 +89,19 @@ class Outcome:
 def copies(checked: Checked) -> int:
     """Copies of all lines of the kernels that are launched."""
     return sum(size(space_of(line)) for spec in checked.launches for line in checked.kernels[spec].lines)
+
+
+def waits(checked: Checked) -> int:
+    """Iterations of loops inside of tiles that may each wait for blocks, over all readers and the writers of each: a netlist
+    counts for each."""
+    lines = (line for spec in checked.launches for line in checked.kernels[spec].lines)
+    return sum(_waits(line) for line in lines if isinstance(line, Hold))
+
+
+def _waits(hold: Hold) -> int:
+    order = hold.stream.order
+    first, writers = order.time[hold.tile :][:1], without(hold.source.order.space, order.space)
+    return size(first) * size(order.space) * size(writers) if first else 0
 
 
 def outcome(file: str, settings: Mapping[str, Value], machine: Machine) -> Outcome:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from itertools import accumulate, pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rdflow.api import find, library
+from rdflow.checking import outcome
 from rdflow.dsl.check import check
 from rdflow.dsl.flow import Blocks, Pulses
 from rdflow.dsl.needs import Needs
+from rdflow.interpreter.machine import load_machine
 
 NEEDS = st.builds(
     Needs,
@@ -57,3 +60,13 @@ def test_a_port_takes_the_blocks_of_its_moments_round_after_round(need: Needs, r
 def test_a_check_does_not_take_longer_for_longer_axes() -> None:
     result = check(find("attention"), {"S": 10**15}, library=library)  # one by one, this would take months
     assert result.diagnostics == [] and result.kernels
+
+
+@pytest.mark.parametrize(("name", "param"), [("attention_causal", "S"), ("llama", "V"), ("gpt_train", "N")])
+def test_what_a_netlist_would_count_for_ever_is_not_held_against_the_machine(name: str, param: str) -> None:
+    found = outcome(name, {param: 10**8}, load_machine("sn40l"))
+    assert found.passed and not found.held
+
+
+def test_what_is_soon_counted_is_held_against_the_machine() -> None:
+    assert outcome("attention_causal", {}, load_machine("sn40l")).held

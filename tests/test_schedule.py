@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 import rdflow
-from rdflow.api import Program
+from rdflow.api import Program, library
+from rdflow.dsl.check import check
 from rdflow.dsl.diagnostics import CompileError
 from rdflow.dsl.launches import calls
 from rdflow.dsl.report import Reporter
+from rdflow.dsl.source import Source
 from rdflow.interpreter.execution import Execution
 
 EXPERT = """param N = 64
@@ -149,3 +151,13 @@ def test_pools_of_several_programs(tmp_path: Path) -> None:
     x, chosen = inputs["X"], np.where(inputs["X"].sum(axis=1) > 0, 3, 1)
     wanted = np.where((chosen == 3)[:, None], x + w[2], x * w[1])
     assert (result.outputs["Y"] == wanted).all()
+
+
+@pytest.mark.parametrize("rounds", [10**5 + 1, 10**12, 10**30])
+def test_a_loop_of_more_rounds_than_are_followed_is_refused_without_being_walked(rounds: int, tmp_path: Path) -> None:
+    (tmp_path / "scale.rdf").write_text(EXPERT)
+    long = f"for i in 0..3 {{ for r in 0..{rounds} {{ copy X -> D }} }}"
+    source = Source(str(tmp_path / "routed.rdf"), ROUTED.replace("copy X -> D", long))
+    (found,) = check(source, library=library).errors
+    assert (found.code, found.message) == ("RDF061", "the schedule launches more than 100000 kernels")
+    assert source.text[found.labels[0].span.start :].startswith("for r in")
