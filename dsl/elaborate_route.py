@@ -12,6 +12,7 @@ last page). A token's slot is its page times the places of a page plus its place
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
@@ -95,7 +96,7 @@ def pages(
     return Pages(own, outer, inner, max(1, worst) if own else size(outer))
 
 
-class _Route:
+class _Route(ABC):
     """What splits and merges have in common while their actors are made."""
 
     def __init__(self, nets: Nets, route: Route):
@@ -121,12 +122,13 @@ class _Route:
         original = self.nets.kernel.stream(self.route.source.name).order.digits
         return source.renamed({a: b for a, b in zip(original, self.given.digits, strict=True) if a != b})
 
+    @abstractmethod
     def _pages(self) -> Pages:
-        raise NotImplementedError
+        """Where tokens are kept."""
 
+    @abstractmethod
     def _more(self) -> int:
         """Words of the table behind the pages."""
-        raise NotImplementedError
 
     @property
     def loops(self) -> tuple[Digit, ...]:

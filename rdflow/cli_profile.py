@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rdflow import running
+from rdflow import profiling
 from rdflow.arguments import (
     Collective,
     Input,
@@ -26,6 +26,42 @@ from rdflow.console import Told
 
 app = typer.Typer()
 
+WhatIf = Annotated[
+    bool, typer.Option("--what-if", help="Run again with twice of each resource, and say what that gives.")
+]
+Ports = Annotated[bool, typer.Option("--ports", help="Print the bandwidth of the busiest channels, ports and links.")]
+Trace = Annotated[
+    Path | None,
+    typer.Option("--trace", metavar="FILE.pftrace", help="Write what happens when, for ui.perfetto.dev."),
+]
+Slices = Annotated[
+    int,
+    typer.Option("--trace-slices", metavar="N", min=1, help="Into how many slices of time traces and reports are cut."),
+]
+Report = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE.html", help="Write one page with all figures and pictures.")
+]
+Points = Annotated[
+    int | None,
+    typer.Option(
+        "--points",
+        metavar="N",
+        min=2,
+        help="Of a kernel's launches that differ in one number simulate N; the others lie between: a model.",
+    ),
+]
+Extrapolate = Annotated[
+    str | None,
+    typer.Option(
+        "--extrapolate",
+        metavar="NL=2,4",
+        help="Simulate kernels that carry over an axis with these lengths, by a param, and go on from there: a model.",
+    ),
+]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Simulate again what an earlier profile found out, and keep it anew.")
+]
+
 
 @app.command(
     epilog="Examples: `rdflow profile attention --set S=4096 --machine-set hbm.bandwidth=900GB/s`; "
@@ -39,47 +75,16 @@ def profile(
     machine_set: MachineSet = None,
     collective: Collective = None,
     threads: Threads = None,
-    what_if: Annotated[
-        bool, typer.Option("--what-if", help="Run again with twice of each resource, and say what that gives.")
-    ] = False,
-    ports: Annotated[
-        bool, typer.Option("--ports", help="Print the bandwidth of the busiest channels, ports and links.")
-    ] = False,
-    trace: Annotated[
-        Path | None,
-        typer.Option("--trace", metavar="FILE.pftrace", help="Write what happens when, for ui.perfetto.dev."),
-    ] = None,
-    slices: Annotated[
-        int,
-        typer.Option(
-            "--trace-slices", metavar="N", min=1, help="Into how many slices of time traces and reports are cut."
-        ),
-    ] = running.SLICES,
-    report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE.html", help="Write one page with all figures and pictures.")
-    ] = None,
+    what_if: WhatIf = False,
+    ports: Ports = False,
+    trace: Trace = None,
+    slices: Slices = profiling.SLICES,
+    report: Report = None,
     memory: Memory = False,
     policy: Policy = None,
-    points: Annotated[
-        int | None,
-        typer.Option(
-            "--points",
-            metavar="N",
-            min=2,
-            help="Of a kernel's launches that differ in one number simulate N; the others lie between: a model.",
-        ),
-    ] = None,
-    extrapolate: Annotated[
-        str | None,
-        typer.Option(
-            "--extrapolate",
-            metavar="NL=2,4",
-            help="Simulate kernels that carry over an axis with these lengths, by a param, and go on from there: a model.",
-        ),
-    ] = None,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Simulate again what an earlier profile found out, and keep it anew.")
-    ] = False,
+    points: Points = None,
+    extrapolate: Extrapolate = None,
+    no_cache: NoCache = False,
     seed: Seed = 0,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -88,8 +93,8 @@ def profile(
 
     Where a stream bounds loops the cycles depend on values: then values are computed, from --input and --seed.
     """
-    asked = running.Asked(what_if, trace, slices, report, ports, memory, points, extrapolate)
-    running.profile(
+    asked = profiling.Asked(what_if, trace, slices, report, ports, memory, points, extrapolate)
+    profiling.profile(
         file,
         Told(as_json, quiet),
         set_,

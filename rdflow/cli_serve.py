@@ -13,6 +13,58 @@ from rdflow.console import Told
 
 app = typer.Typer()
 
+Trace = Annotated[
+    Path | None,
+    typer.Option(
+        "--trace",
+        metavar="FILE.csv",
+        help="Requests as in Azure's traces: TIMESTAMP, ContextTokens, GeneratedTokens, and Topic if you like.",
+    ),
+]
+Rate = Annotated[
+    float | None, typer.Option("--poisson", metavar="RATE", help="Draw requests, so many a second on average.")
+]
+Burst = Annotated[
+    float,
+    typer.Option(
+        "--burst",
+        metavar="CV",
+        help="Standard deviation of the times between requests, of their mean: 1 is Poisson.",
+    ),
+]
+Count = Annotated[int, typer.Option("--requests", metavar="N", min=1, help="How many are drawn.")]
+Prompts = Annotated[
+    str | None,
+    typer.Option("--prompt", metavar="N|LOW..HIGH", help="Tokens of prompts that are drawn. Default: the program's T."),
+]
+Answers = Annotated[
+    str | None,
+    typer.Option("--answer", metavar="N|LOW..HIGH", help="Tokens of answers that are drawn. Default: the program's M."),
+]
+Skew = Annotated[
+    float,
+    typer.Option("--skew", metavar="S", min=0, help="Topics by Zipf's law with this exponent; 0: all as often."),
+]
+Policies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--policy",
+        metavar="NAME",
+        help="lru, lfu, belady, pinned or prefetch; repeatable. Default: each of them.",
+    ),
+]
+Batch = Annotated[
+    int | None,
+    typer.Option(
+        "--batch", metavar="B", min=1, help="Prompts that the router takes at once. Default: the program's B."
+    ),
+]
+Group = Annotated[bool, typer.Option("--group", help="Run the prompts of a batch expert by expert.")]
+Overlap = Annotated[bool, typer.Option("--overlap", help="Load the next expert while one runs.")]
+Report = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE.html", help="Write one page with all figures and pictures.")
+]
+
 
 @app.command(
     epilog="Examples: `rdflow serve samba_coe --poisson 50 --requests 200 --skew 1.2 --report coe.html`; "
@@ -20,64 +72,21 @@ app = typer.Typer()
 )
 def serve(
     file: ProgramName,
-    trace: Annotated[
-        Path | None,
-        typer.Option(
-            "--trace",
-            metavar="FILE.csv",
-            help="Requests as in Azure's traces: TIMESTAMP, ContextTokens, GeneratedTokens, and Topic if you like.",
-        ),
-    ] = None,
-    poisson: Annotated[
-        float | None, typer.Option("--poisson", metavar="RATE", help="Draw requests, so many a second on average.")
-    ] = None,
-    burst: Annotated[
-        float,
-        typer.Option(
-            "--burst",
-            metavar="CV",
-            help="Standard deviation of the times between requests, of their mean: 1 is Poisson.",
-        ),
-    ] = 1.0,
-    requests: Annotated[int, typer.Option("--requests", metavar="N", min=1, help="How many are drawn.")] = 200,
-    prompt: Annotated[
-        str | None,
-        typer.Option(
-            "--prompt", metavar="N|LOW..HIGH", help="Tokens of prompts that are drawn. Default: the program's T."
-        ),
-    ] = None,
-    answer: Annotated[
-        str | None,
-        typer.Option(
-            "--answer", metavar="N|LOW..HIGH", help="Tokens of answers that are drawn. Default: the program's M."
-        ),
-    ] = None,
-    skew: Annotated[
-        float,
-        typer.Option("--skew", metavar="S", min=0, help="Topics by Zipf's law with this exponent; 0: all as often."),
-    ] = 1.0,
-    policy: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--policy",
-            metavar="NAME",
-            help="lru, lfu, belady, pinned or prefetch; repeatable. Default: each of them.",
-        ),
-    ] = None,
-    batch: Annotated[
-        int | None,
-        typer.Option(
-            "--batch", metavar="B", min=1, help="Prompts that the router takes at once. Default: the program's B."
-        ),
-    ] = None,
-    group: Annotated[bool, typer.Option("--group", help="Run the prompts of a batch expert by expert.")] = False,
-    overlap: Annotated[bool, typer.Option("--overlap", help="Load the next expert while one runs.")] = False,
+    trace: Trace = None,
+    poisson: Rate = None,
+    burst: Burst = 1.0,
+    requests: Count = 200,
+    prompt: Prompts = None,
+    answer: Answers = None,
+    skew: Skew = 1.0,
+    policy: Policies = None,
+    batch: Batch = None,
+    group: Group = False,
+    overlap: Overlap = False,
     set_: Set = None,
     machine: MachineName = None,
     machine_set: MachineSet = None,
-    report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE.html", help="Write one page with all figures and pictures.")
-    ] = None,
+    report: Report = None,
     seed: Seed = 0,
     as_json: Json = False,
     quiet: Quiet = False,

@@ -35,10 +35,14 @@ def plain(words: list[str]) -> Callable[[], None] | None:
         from rdflow.checking import check_files
 
         return lambda: check_files(files, told)
-    if words[0] in ("run", "profile") and len(files) == 1:
+    if words[0] == "run" and len(files) == 1:
         from rdflow import running
 
-        return lambda: getattr(running, words[0])(files[0], told)
+        return lambda: running.run(files[0], told)
+    if words[0] == "profile" and len(files) == 1:
+        from rdflow import profiling
+
+        return lambda: profiling.profile(files[0], told)
     return None
 
 

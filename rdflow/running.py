@@ -1,13 +1,11 @@
-"""What `rdflow run` and `rdflow profile` do, without the command line's library. Options are texts, as they were typed."""
+"""What `rdflow run` does, and what `rdflow profile` does alike, without the command line's library. Options are texts, as they were typed."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rdflow.console import Told, ending, note, print_json, print_rich, show_diagnostics, write_whole
-from rdflow.dsl.records import dataclass
 from rdflow.meter import Meter
 
 if TYPE_CHECKING:
@@ -17,12 +15,8 @@ if TYPE_CHECKING:
 
     from rdflow.api import Program, Progress, Result
     from rdflow.generation import Generated
-    from rdflow.interpreter.execution import Execution
     from rdflow.interpreter.profile import Profile
-    from rdflow.interpreter.what_if import Doubled
     from rdflow.unchecked import Unchecked
-
-SLICES = 300  # of a timeline, where no other number is asked for
 
 
 def unchecked(
@@ -71,7 +65,7 @@ def announce_compilation(with_values: bool, told: Told) -> None:
         note("compiling the engine, which happens once and takes some 20 s ...", told)
 
 
-def _tell_warnings(program: Program, profile: Profile, told: Told) -> None:
+def tell_warnings(program: Program, profile: Profile, told: Told) -> None:
     """What the mapping warns of, once it is known."""
     if not (told.quiet or told.as_json):
         show_diagnostics(profile.warnings, program.checked.program.source)
@@ -118,7 +112,7 @@ def execute(program: Program, values: Mapping[str, NDArray[Any]], told: Told, ve
     """A run with values; what takes long, or is odd about the mapping, is told."""
     announce_compilation(True, told)
     result = program.run_on(values, verify, meter)
-    _tell_warnings(program, result.profile, told)
+    tell_warnings(program, result.profile, told)
     return result
 
 
@@ -143,7 +137,7 @@ def tell(
 
         said = show.generated(generated) if generated is not None else []
         print_rich(*said, *([show.seeds(random)] if random else []), show.outputs(program, result.outputs, files))
-        print_rich(*show.summary(program, result.profile), *_memory(result.profile, memory))
+        print_rich(*show.summary(program, result.profile), *decisions(result.profile, memory))
         if result.verification is not None and result.verification.passed:
             print(show.verified(result.verification))
     if result.verification is not None and not result.verification.passed:
@@ -152,7 +146,7 @@ def tell(
         raise AssertionError(verified(result.verification))
 
 
-def _memory(profile: Profile, wanted: bool) -> list[Any]:
+def decisions(profile: Profile, wanted: bool) -> list[Any]:
     """The decisions of the memory manager, where they are asked for."""
     if not wanted:
         return []
@@ -177,157 +171,3 @@ def _write(program: Program, outputs: Mapping[str, NDArray[Any]], folder: Path) 
 
         write_whole(found[name], save)
     return found
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a profile is asked for beside itself; files are written where a path is given."""
-
-    what_if: bool = False
-    trace: Path | None = None
-    slices: int = SLICES
-    report: Path | None = None
-    ports: bool = False
-    memory: bool = False
-    points: int | None = None
-    extrapolate: str | None = None
-
-    @property
-    def executing(self) -> list[str]:
-        """The options, as they are typed, that show what units do."""
-        options = {"--what-if": self.what_if, "--ports": self.ports, "--trace": self.trace, "--report": self.report}
-        return [name for name, value in options.items() if value]
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        return tuple(path for path in (self.trace, self.report) if path is not None)
-
-    @property
-    def run(self) -> bool:
-        """Whether something is asked for that a kept profile has not."""
-        return self.what_if or bool(self.paths)
-
-
-def profile(
-    file: str,
-    told: Told,
-    set_: list[str] | None = None,
-    machine: str | None = None,
-    machine_set: list[str] | None = None,
-    input_: list[str] | None = None,
-    seed: int = 0,
-    asked: Asked | None = None,
-    collective: str | None = None,
-    threads: int | None = None,
-    policy: str | None = None,
-    cache: bool = True,
-) -> None:
-    """Execute a program without values (with them, where they decide the cycles), and print where the cycles went. Leaves
-    where it cannot. `cache`: what is known from an earlier profile is not executed again."""
-    with ending(told):
-        from rdflow import options, profiles
-
-        asked = asked or Asked()
-        rival = options.rival(machine, machine_set)
-        if rival is not None:
-            from rdflow import modelling
-
-            program = load(file, set_, None, None, told, policy=policy)
-            modelling.profile(program, rival, told, input_, seed, asked.executing, policy)
-            return
-        _writable(asked)
-        shown = [option for option in asked.executing if option != "--ports"]
-        estimate = options.estimate(asked.points, asked.extrapolate, shown)
-        program = load(file, set_, machine, machine_set, told, collective, threads, policy)
-        program = replace(program, estimate=estimate)
-        given = options.inputs(input_, program.checked.program, seed)
-        if given and not program.bounding and not program.reading:
-            note("the cycles of this program do not depend on values: --input changes nothing", told)
-        found = profiles.read(program, given, seed) if cache and not asked.run else None
-        doubled = None
-        if found is None:
-            execution = program.timed(given, seed)
-            found, doubled = _profiled(program, execution, asked, told)
-            profiles.write(program, found, given, seed)
-        _tell_warnings(program, found, told)
-        if told.as_json:
-            from rdflow.document import document
-
-            print_json(document(program, found, doubled=doubled))
-        elif not told.quiet:
-            from rdflow.show import depends, summary
-            from rdflow.show_profile import doublings, profiled
-            from rdflow.show_schedule import chosen_at_random, scheduled
-
-            random = options.random_inputs(program.checked.program, given, seed)
-            print_rich(
-                *depends(program, random),
-                *chosen_at_random(program.drawn(given, seed)),
-                *summary(program, found)[:1],
-                *profiled(program, found, asked.ports),
-                *scheduled(found.agenda, program.machine),
-                *_memory(found, asked.memory),
-                *doublings(doubled or ()),
-            )
-
-
-def _profiled(program: Program, execution: Execution, asked: Asked, told: Told) -> tuple[Profile, list[Doubled] | None]:
-    """The profile of a run; with what doubling gives and files, where they are asked for."""
-    from rdflow.interpreter.profile import profile as profile_of
-
-    announce_compilation(bool(program.bounding), told)
-    if execution.values is not None and not program.bounding:
-        note(f"what is launched depends on the values of {', '.join(program.reading)}: they are computed", told)
-    with Meter(told) as meter:
-        execution.advance(progress=meter)
-        doubled = _doubled(execution, meter) if asked.what_if else None
-        found = profile_of(execution)
-        if asked.paths:
-            _write_files(program, execution, found, doubled, asked, meter)
-    return found, doubled
-
-
-def _writable(asked: Asked) -> None:
-    """Refuse files that cannot be written before the program runs. Raises CompileError."""
-    for path in asked.paths:
-        from rdflow.options import target
-
-        target(path)
-
-
-def _doubled(execution: Execution, meter: Meter) -> list[Doubled]:
-    """What twice of each resource gives, with the progress of each run."""
-    from rdflow.interpreter.what_if import what_if
-
-    def progress(resource: str, again: Execution) -> None:
-        meter.doing = f"twice {resource}: "
-        meter(again)
-
-    return what_if(execution, progress)
-
-
-def _write_files(
-    program: Program,
-    execution: Execution,
-    profile: Profile,
-    doubled: list[Doubled] | None,
-    asked: Asked,
-    meter: Meter,
-) -> None:
-    """The trace and the report, from one more run in slices of time."""
-    from rdflow.interpreter.timeline import timeline
-
-    def progress(cycles: int) -> None:
-        meter.say(f"timeline: {cycles:,} of {execution.time:,} cycles")
-
-    slices = timeline(execution, asked.slices, progress, max(1, asked.slices // 3) if asked.report is not None else 1)
-    if asked.trace is not None:
-        from rdflow.trace import trace
-
-        content = trace(slices, program.name, program.machine.name, profile.agenda.timetable.entries)
-        write_whole(asked.trace, lambda path: path.write_bytes(content))
-    if asked.report is not None:
-        from rdflow.report import report
-
-        text = report(program, execution, profile, slices, doubled)
-        write_whole(asked.report, lambda path: path.write_text(text, encoding="utf-8"))
