@@ -84,9 +84,9 @@ class _Hold:
                 self._tokens(writer, reader)
             readers.append(reader)
             endpoints.append(self._read(reader, memory))
+        parts = self._parts()
         for key, sinks in groups.items():
-            part = tuple(e for e in self.source.endpoints if self._key(e) == key)
-            nets.connect(replace(self.source, endpoints=part), sinks)
+            nets.connect(replace(self.source, endpoints=tuple(parts.get(key, ()))), sinks)
         for index in dict.fromkeys(index for _, index in hold.gathers):
             level = sum(1 for d in self.order.time if d in index.order.time)
             nets.connect(nets.sources[index.name], [Sink(r, plain(level, r)) for r in readers])
@@ -100,6 +100,13 @@ class _Hold:
             return ()
         own = self.source.endpoints[0].draft.space
         return tuple(d for d in own if d not in self.space and d not in self.fixed and d != SOCKET)
+
+    def _parts(self) -> dict[tuple[int, ...], list[Endpoint]]:
+        """The copies of the source by those digits."""
+        found: dict[tuple[int, ...], list[Endpoint]] = {}
+        for endpoint in self.source.endpoints:
+            found.setdefault(self._key(endpoint), []).append(endpoint)
+        return found
 
     def _key(self, endpoint: Endpoint) -> tuple[int, ...]:
         return tuple(endpoint.draft.space[d] for d in self._gathered())

@@ -137,6 +137,7 @@ def _profiled(program: Program, execution: Execution, asked: Asked, told: Told) 
     if execution.values is not None and not program.bounding:
         note(f"what is launched depends on the values of {', '.join(program.reading)}: they are computed", told)
     with Meter(told) as meter:
+        meter.say("mapping the kernels")
         execution.advance(progress=meter)
         doubled = _doubled(execution, meter) if asked.what_if else None
         found = profile_of(execution)

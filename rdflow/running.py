@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from rdflow.api import Program, Progress, Result
+    from rdflow.api import Program, Result
     from rdflow.generation import Generated
     from rdflow.interpreter.profile import Profile
     from rdflow.unchecked import Unchecked
@@ -108,9 +108,10 @@ def run(
         tell(program, result, told, folder, random, memory)
 
 
-def execute(program: Program, values: Mapping[str, NDArray[Any]], told: Told, verify: bool, meter: Progress) -> Result:
+def execute(program: Program, values: Mapping[str, NDArray[Any]], told: Told, verify: bool, meter: Meter) -> Result:
     """A run with values; what takes long, or is odd about the mapping, is told."""
     announce_compilation(True, told)
+    meter.say("mapping the kernels")
     result = program.run_on(values, verify, meter)
     tell_warnings(program, result.profile, told)
     return result

@@ -19,6 +19,7 @@ from rdflow import __version__
 from rdflow.cli import app
 from rdflow.console import Told, ending
 from rdflow.dsl.codes import CODES
+from rdflow.meter import Meter
 
 SCALE = """\
 # scale: twice the values
@@ -429,6 +430,16 @@ def test_machines(folder: Path) -> None:
     assert call("machines", "sn40").exit_code == 1
     document = json.loads(call("machines", "sn40l", "--json").stdout)
     assert document["name"] == "sn40l" and document["hbm"]["latency"] == 1e-7
+
+
+@pytest.mark.parametrize("command", [("run",), ("profile", "--no-cache")])
+def test_what_comes_before_the_first_cycle_is_said(
+    command: tuple[str, ...], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Meter, "say", lambda self, text: said.append(text))
+    assert call(*command, "scale.rdf").exit_code == 0
+    assert said[0] == "mapping the kernels"
 
 
 def test_graph(folder: Path) -> None:
