@@ -240,7 +240,7 @@ class Builder:
                 {"pushed": queue.initial, "available": queue.initial, "capacity": timing.slots, "mask": ring - 1}
                 | {"ring": places, "latency": timing.latency, "credit": timing.credit, "width": queue.width}
                 | {"source": int(self.rank[queue.source]), "sink": int(self.rank[queue.sink])}
-                | {"packets": queue.packets}
+                | {"packets": queue.packets, "bundle": layout.ALONE}
                 | {"push_pace": 0 if timing.stages else self.netlist.actors[queue.source].interval}
                 | {"pop_pace": self.pop_pace(self.netlist.actors[queue.sink])}
                 | self.add_stages(number, timing)
@@ -272,6 +272,8 @@ class Builder:
             affine=self.affine.array(),
             queues=queues,
             stages=layout.table(layout.STAGE, self.stages),
+            bundles=layout.table(layout.BUNDLE, []),
+            parts=layout.table(layout.PART, []),
             gathers=layout.table(layout.GATHER, self.gathers),
             servers=layout.table(layout.SERVER, servers),
             requests=layout.room(queues),

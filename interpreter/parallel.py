@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from rdflow.dsl.netlist import Netlist
 from rdflow.dsl.records import dataclass
+from rdflow.interpreter.bundles import bundled
 from rdflow.interpreter.kernel import layout, native
 from rdflow.interpreter.kernel.layout import FAR, Tables, Values
 from rdflow.interpreter.kernel.past import MARKS, Marks
@@ -85,7 +86,11 @@ def take_apart(mapped: Mapped, tables: Tables, rank: Index, store: Store | None,
     queues = _queues(tables.queues, links, socket, place, starts)
     ports, fan = _ports(netlist, tables, rank, links)
     actors, due = _actors(tables, place, starts)
-    shared = tables._replace(actors=actors, due=due, queues=queues, ports=ports, fan=fan)
+    found = bundled(mapped, tables)
+    queues["bundle"][: len(found.leads)] = found.leads
+    shared = tables._replace(
+        actors=actors, due=due, queues=queues, ports=ports, fan=fan, bundles=found.bundles, parts=found.parts
+    )
     from_socket = socket[tables.queues["source"]]
     rooms = [layout.room(tables.queues[from_socket == k]) for k in range(netlist.sockets)]
     parts = [_part(shared, int(a), int(b), room) for (a, b), room in zip(pairwise(starts), rooms, strict=True)]

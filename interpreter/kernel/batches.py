@@ -4,7 +4,17 @@ from numba import njit
 from numpy import int64, uintp
 
 from rdflow.interpreter.kernel.counting import count_firings, wake
-from rdflow.interpreter.kernel.layout import BY_ADDRESS, ROW_FIRED, ROW_FREE, ROW_MEMORY, ROW_READY, UNSERVED
+from rdflow.interpreter.kernel.layout import (
+    ALONE,
+    BY_ADDRESS,
+    FOLLOWS,
+    ROW_FIRED,
+    ROW_FREE,
+    ROW_MEMORY,
+    ROW_READY,
+    TOKENS,
+    UNSERVED,
+)
 from rdflow.interpreter.kernel.nest import affine_at
 from rdflow.interpreter.kernel.options import HELPER, SPLICE
 from rdflow.interpreter.kernel.servers import ask
@@ -164,8 +174,19 @@ def index_offsets(actor, fired, tables, ints):
 
 
 @njit(**HELPER)
+def follow(port, queue, fired, tables):
+    """The same for a queue whose tokens are under way in the requests of another: a multicast."""
+    for _ in range(port.begin, min(port.stop, fired)):
+        tables.ready[uintp(queue.ring + (queue.pushed & queue.mask))] = -1
+        queue.pushed += 1
+
+
+@njit(**SPLICE)
 def push_served(actor, port, queue, fired, tables):
     """The same for a queue that passes a server: the tokens become requests."""
+    if queue.bundle == FOLLOWS:
+        follow(port, queue, fired, tables)
+        return
     server = tables.stages[uintp(queue.stages)].server
     addressed = server == BY_ADDRESS
     address = 0
@@ -181,7 +202,10 @@ def push_served(actor, port, queue, fired, tables):
             address += pace
         place = queue.ring + (queue.pushed & queue.mask)
         arrival = tables.scratch[uintp(ROW_FIRED), uintp(j)] + queue.first
-        ask(tables, port.current, place, queue.stages, server, arrival)
+        who, where = port.current, place
+        if queue.bundle != ALONE:
+            who, where = -1 - queue.bundle, queue.pushed & TOKENS
+        tables.ready[uintp(place)] = -1 - ask(tables, who, where, queue.stages, server, arrival, 0)
         queue.pushed += 1
 
 

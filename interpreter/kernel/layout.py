@@ -12,6 +12,8 @@ RUNNING, FINISHED, DEADLOCK = range(3)  # what `advance` comes to
 READY, DONE = -1, -2  # Actor.waiting: for nothing but time; nothing left to do. Else the queue it waits for.
 PLAIN, MAP, SOURCE, SINK = range(4)  # Actor.shape: the general case, and three with their own loops
 UNSERVED = -1  # Queue.stages: it passes no server
+ALONE, FOLLOWS = -1, -2  # Queue.bundle: its tokens are requests of their own; another queue leads the bundle
+TOKENS = (1 << 31) - 1  # mask of the number of a token in a request: more than a ring has places
 BY_ADDRESS = -2  # Stage.server: the memory channel of the burst's address
 DECIDED = -2  # the server of a token whose ready cycle is known
 ROW_READY, ROW_MEMORY, ROW_FREE, ROW_FIRED = range(4)
@@ -71,7 +73,8 @@ QUEUE = record(
     "ring mask capacity source sink "
     "stages "  # the first of them, UNSERVED
     "memory linked flow "  # whether it passes a memory channel, a link that flows share; its turn at a server
-    "packets width",
+    "packets width "
+    "bundle",  # a multicast: the bundle that this queue leads, FOLLOWS, ALONE
 )
 STAGE = record(
     "after",  # cycles from the end of service to the next arrival, at last to ready
@@ -80,9 +83,16 @@ STAGE = record(
 REQUEST = record(
     "arrival ",  # at its server
     "link "  # the next one in the calendar, in the line at a server, or of those that are done with
-    "place queue "  # of the token
+    "place queue "  # of the token; of a bundle the number of the token, and -1 - the bundle
     "stage server "  # it is under way to; the server of that stage
     "delay",  # cycles that the token queued at links
+)
+BUNDLE = record("", "first last")  # queues whose tokens are the same packets so far: where its parts are
+PART = record(
+    "",
+    "queue "
+    "stage "  # of that queue, the one under way
+    "bundle",  # the queues that go on together, ALONE
 )
 GATHER = record("port stride length")  # an index that adds to the address: index * stride, index < length
 SERVER = record(
@@ -138,6 +148,8 @@ class Tables(NamedTuple):
     affine: np.ndarray  # constant and coefficients of every affine
     queues: np.ndarray
     stages: np.ndarray
+    bundles: np.ndarray
+    parts: np.ndarray  # of bundles, where they part
     gathers: np.ndarray
     servers: np.ndarray
     requests: np.ndarray  # tokens under way to a server, where there is room
@@ -189,6 +201,8 @@ TABLES = Tables(
     ports=np.zeros(1, PORT),
     queues=np.zeros(1, QUEUE),
     stages=np.zeros(1, STAGE),
+    bundles=np.zeros(1, BUNDLE),
+    parts=np.zeros(1, PART),
     gathers=np.zeros(1, GATHER),
     servers=np.zeros(1, SERVER),
     requests=np.zeros(1, REQUEST),

@@ -3,13 +3,14 @@
 A token visits the stages of its queue one after the other, as a request: a row of what it needs on the way. Each arrival
 is an entry of the calendar; the cycles of the calendar are done in order, and what a service sends on arrives later than
 the cycle under way. Requests that are done with are used again, the last one first, so those under way stay in the cache.
+What a multicast sends is one request as far as its queues take the same way, and parts where they do.
 """
 
 from numba import njit
 from numpy import uintp
 
-from rdflow.interpreter.kernel.layout import READY
-from rdflow.interpreter.kernel.options import HELPER
+from rdflow.interpreter.kernel.layout import ALONE, READY
+from rdflow.interpreter.kernel.options import HELPER, SPLICE
 
 
 @njit(**HELPER)
@@ -21,9 +22,9 @@ def enter(requests, number, calendar):
     calendar[bucket] = number
 
 
-@njit(**HELPER)
-def ask(tables, q, place, stage, server, arrival):
-    """The token at a place of queue q becomes a request."""
+@njit(**SPLICE)
+def ask(tables, q, place, stage, server, arrival, delay):
+    """The token at a place of queue q, or the tokens of this number of bundle -1 - q, become a request. Its number."""
     clock = tables.clock[0]
     number = clock.unused
     if number < 0:
@@ -37,10 +38,19 @@ def ask(tables, q, place, stage, server, arrival):
     request.queue = q
     request.stage = stage
     request.server = server
-    request.delay = 0
+    request.delay = delay
     enter(tables.requests, number, tables.calendar)
-    tables.ready[uintp(place)] = -1 - number
     clock.requests += 1
+    return number
+
+
+@njit(**HELPER)
+def release(tables, number):
+    """A request is done with."""
+    clock = tables.clock[0]
+    tables.requests[uintp(number)].link = clock.unused
+    clock.unused = number
+    clock.requests -= 1
 
 
 @njit(**HELPER)
@@ -55,7 +65,7 @@ def turn(tables, request, server):
     turns = tables.stages[uintp(request.stage)].flow - server.last - 1
     if turns < 0:
         turns += tables.queues.size
-    return turns * tables.queues.size + request.queue
+    return turns * tables.queues.size + max(request.queue, 0)
 
 
 @njit(**HELPER)
@@ -99,19 +109,13 @@ def arrivals(tables, cycle):
     return count
 
 
-@njit(**HELPER)
-def settle(tables, number, ready):
+@njit(**SPLICE)
+def settle(tables, q, place, ready, delay):
     """A token's ready cycle is known: hand its queue's consumer the tokens that are now known without a gap."""
-    request = tables.requests[uintp(number)]
-    q = request.queue
     queue = tables.queues[uintp(q)]
-    tables.ready[uintp(request.place)] = ready
+    tables.ready[uintp(place)] = ready
     if queue.linked:
-        tables.delay[uintp(request.place)] = request.delay
-    clock = tables.clock[0]
-    request.link = clock.unused
-    clock.unused = number
-    clock.requests -= 1
+        tables.delay[uintp(place)] = delay
     before = queue.available
     while queue.available < queue.pushed and tables.ready[uintp(queue.ring + (queue.available & queue.mask))] >= 0:
         queue.available += 1
@@ -131,7 +135,8 @@ def pass_on(tables, number, stage, start, cycle, server):
     if server.shared:
         request.delay += end - cycle - ceiling(service, server.denominator)
     if stage.final:
-        settle(tables, number, end + stage.after)
+        settle(tables, request.queue, request.place, end + stage.after, request.delay)
+        release(tables, number)
     else:
         request.stage += 1
         request.server = tables.stages[uintp(request.stage)].server
@@ -140,6 +145,30 @@ def pass_on(tables, number, stage, start, cycle, server):
 
 
 @njit(**HELPER)
+def part(tables, number, start, cycle, server):
+    """The same for what a multicast sends: its queues go on, together as far as they do, or have their tokens."""
+    request = tables.requests[uintp(number)]
+    bundle = tables.bundles[uintp(-1 - request.queue)]
+    token, before = request.place, request.delay
+    release(tables, number)
+    for p in range(bundle.first, bundle.last):
+        own = tables.parts[uintp(p)]
+        queue = tables.queues[uintp(own.queue)]
+        stage = tables.stages[uintp(own.stage)]
+        service = server.numerator * (stage.packets if stage.final else 1)
+        end = ceiling(start + service, server.denominator)
+        delay = before + end - cycle - ceiling(service, server.denominator)
+        who, where = own.queue, queue.ring + (token & queue.mask)
+        if stage.final:
+            settle(tables, who, where, end + stage.after, delay)
+        else:
+            if own.bundle != ALONE:
+                who, where = -1 - own.bundle, token
+            following = tables.stages[uintp(own.stage + 1)].server
+            ask(tables, who, where, own.stage + 1, following, end + stage.after, delay)
+
+
+@njit(**SPLICE)
 def attend(tables, server, cycle):
     """Serve the tokens that arrive at a server in one cycle; at a link, tokens of one flow are the same packets."""
     number = server.head
@@ -156,7 +185,10 @@ def attend(tables, server, cycle):
             server.free = start + stage.packets * server.numerator
             server.last = flow
             server.packets += stage.packets
-        pass_on(tables, number, stage, start, cycle, server)
+        if request.queue >= 0:
+            pass_on(tables, number, stage, start, cycle, server)
+        else:
+            part(tables, number, start, cycle, server)
         number = following
 
 

@@ -93,7 +93,7 @@ def move(actor, n, first, interval, tables):
                 request_steadily(actor, port, queue, n, first, interval, tables)
 
 
-@njit(**HELPER)
+@njit(**SPLICE)
 def request_steadily(actor, port, queue, n, first, interval, tables):
     """The tokens of n firings become requests."""
     for j in range(n):
