@@ -90,7 +90,14 @@ ending_quietly(command)
 def test_the_cursor_comes_back_when_a_command_is_ended(number: signal.Signals, code: int) -> None:
     pexpect: Any = pytest.importorskip("pexpect")
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
-    child = pexpect.spawn(sys.executable, ["-c", COMMAND], env=environment, encoding="utf-8", timeout=120)
+    child = pexpect.spawn(
+        sys.executable,
+        ["-c", COMMAND],
+        env=environment,
+        encoding="utf-8",
+        timeout=120,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what runs in the background ignores it
+    )
     child.expect_exact("walking")
     before = child.before
     child.kill(number)
