@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,6 +41,9 @@ Policy = Annotated[
     typer.Option(
         "--policy", metavar="NAME", help="Who leaves the caches of experts: lru, lfu, belady, pinned or prefetch."
     ),
+]
+Report = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE.html", help="Write one page with all figures and pictures.")
 ]
 Memory = Annotated[bool, typer.Option("--memory", help="Print where every tensor and expert is, and why.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on stdout.")]

@@ -18,6 +18,7 @@ from rdflow.arguments import (
     Policy,
     ProgramName,
     Quiet,
+    Report,
     Seed,
     Set,
     Threads,
@@ -37,9 +38,6 @@ Trace = Annotated[
 Slices = Annotated[
     int,
     typer.Option("--trace-slices", metavar="N", min=1, help="Into how many slices of time traces and reports are cut."),
-]
-Report = Annotated[
-    Path | None, typer.Option("--report", metavar="FILE.html", help="Write one page with all figures and pictures.")
 ]
 Points = Annotated[
     int | None,

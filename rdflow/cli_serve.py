@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rdflow import serving_command
-from rdflow.arguments import Json, MachineName, MachineSet, ProgramName, Quiet, Seed, Set
+from rdflow.arguments import Json, MachineName, MachineSet, ProgramName, Quiet, Report, Seed, Set
 from rdflow.console import Told
 
 app = typer.Typer()
@@ -61,9 +61,6 @@ Batch = Annotated[
 ]
 Group = Annotated[bool, typer.Option("--group", help="Run the prompts of a batch expert by expert.")]
 Overlap = Annotated[bool, typer.Option("--overlap", help="Load the next expert while one runs.")]
-Report = Annotated[
-    Path | None, typer.Option("--report", metavar="FILE.html", help="Write one page with all figures and pictures.")
-]
 
 
 @app.command(

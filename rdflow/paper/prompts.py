@@ -2,7 +2,8 @@
 host or by the chip itself.
 
 Operators are simulated at their size on one sequence, and so is a fused layer where `llama_prefill_layer` has it; else it takes its
-FLOPs at the rate of Llama-2-7B's. BLOOM's operators, 36 times the work each, are likened to Llama-2-7B's. A launch of a batch takes as much longer as it has sequences, in both forms.
+FLOPs at the rate of Llama-2-7B's. BLOOM's operators, 36 times the work each, are likened to Llama-2-7B's. A launch of a batch takes as
+much longer as it has sequences, in both forms.
 """
 
 from __future__ import annotations

@@ -19,9 +19,7 @@ UNFUSED = "llama_train_unfused"
 SEQUENCES = 4  # as many as HBM has room for, with the scores of each layer kept
 ONCE = "adamw"  # kernels of the optimizer: once for the batch
 REDUCES = 4  # all-reduces of a block: after two products, and before two others on the way back
-BACK = (
-    2  # what the way back has of the FLOPs of the way there: a product for the input of each, and one for its weights
-)
+BACK = 2  # times the FLOPs of the way there: a product for the input of each, and one for its weights
 KERNELS = 2  # of a fused block
 MODEL = "7b"
 
