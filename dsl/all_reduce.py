@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rdflow.dsl.collectives import Choose, Collective, Message, Nest, fold, groups, iterations, nest_of, scattered
-from rdflow.dsl.joins import Endpoint, kept, passed
+from rdflow.dsl.drafts import Endpoint
 from rdflow.dsl.netlist import ALWAYS, Affine, Const, In, Loop, Operand, Port
 from rdflow.dsl.rows import Rows
+from rdflow.dsl.senders import kept, passed
 from rdflow.dsl.sockets import Space
 
 

@@ -7,7 +7,7 @@ points (`Cuts`), so two orders can be compared digit by digit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import field
 from itertools import pairwise
 from typing import NamedTuple
@@ -81,6 +81,20 @@ class Linear:
     @property
     def digits(self) -> tuple[Digit, ...]:
         return tuple(d for d, _ in self.terms)
+
+    @property
+    def low(self) -> int:
+        """The smallest value over its digits, whatever a launch adds."""
+        return self.const + sum(min(0, c * (d.extent - 1)) for d, c in self.terms)
+
+    @property
+    def high(self) -> int:
+        """The largest value over its digits, whatever a launch adds."""
+        return self.const + sum(max(0, c * (d.extent - 1)) for d, c in self.terms)
+
+    def outside(self, digits: Collection[Digit]) -> Linear:
+        """Without what these digits add."""
+        return Linear(self.const, tuple((d, c) for d, c in self.terms if d not in digits), self.arguments)
 
     def renamed(self, digits: Mapping[Digit, Digit]) -> Linear:
         return Linear(self.const, tuple((digits.get(d, d), c) for d, c in self.terms), self.arguments)
@@ -158,6 +172,11 @@ def without(digits: Iterable[Digit], others: Iterable[Digit]) -> tuple[Digit, ..
     """`digits` less those in `others`, order kept."""
     gone = set(others)
     return tuple(d for d in digits if d not in gone)
+
+
+def renames(digits: Iterable[Digit], others: Iterable[Digit]) -> dict[Digit, Digit]:
+    """Which of some digits have other names for a reader, and which."""
+    return {a: b for a, b in zip(digits, others, strict=True) if a != b}
 
 
 def size(digits: Iterable[Digit]) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rdflow.dsl.axes import size
 from rdflow.dsl.checked import Load, Store
-from rdflow.dsl.joins import Nets
+from rdflow.dsl.nests import Nests
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.waits import loops_of, wait_level
 
@@ -20,7 +20,7 @@ def memory_wait(deadlock: Deadlock, place: int, report: Reporter) -> None:
     assert isinstance(first, Load | Store) and isinstance(second, Load | Store)
     tensor, done = first.view.tensor.name, "read" if isinstance(first, Load) else "written"
     waiting, awaited = deadlock.name(place), deadlock.name(place + 1)
-    level = wait_level(Nets(deadlock.kernel), first, deadlock.space(place + 1), second, deadlock.space(place)) or 0
+    level = wait_level(Nests(deadlock.kernel), first, deadlock.space(place + 1), second, deadlock.space(place)) or 0
     shared = ", ".join(deadlock.kernel.writer.digits(loops_of(first)[:level]))
     which = f" in the iteration of `{shared}`" if shared else ""
     message = (

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from rdflow.dsl.arguments import Needed
 from rdflow.dsl.axes import Digit, Linear, without
 from rdflow.dsl.checked import Compute, Hold, Kernel
-from rdflow.dsl.joins import Nets, ends_by_number
+from rdflow.dsl.nests import Nests, ends_by_number
 from rdflow.dsl.orders import Bound, Order
 
 
 def refuse_deciding(kernel: Kernel) -> None:
     """Raise Needed for the parameters of a kernel that decide which queues it has and what waits for what."""
-    nets = Nets(kernel)
+    nests = Nests(kernel)
     names = frozenset(
         name
         for line in kernel.lines
-        for linear in _deciding(nets, line)
+        for linear in _deciding(nests, line)
         for a, _ in linear.arguments
         for name in a.names
     )
@@ -25,11 +25,11 @@ def refuse_deciding(kernel: Kernel) -> None:
         raise Needed(names)
 
 
-def _deciding(nets: Nets, line: object) -> Iterator[Linear]:
+def _deciding(nests: Nests, line: object) -> Iterator[Linear]:
     match line:
         case Hold():
             yield from _copies(line)
-            yield from _blocks(nets, line)
+            yield from _blocks(nests, line)
         case Compute():
             yield from _exchanged(line)
 
@@ -40,14 +40,14 @@ def _copies(hold: Hold) -> Iterator[Linear]:
     return (linear for digit, linear in hold.moves if digit in space)
 
 
-def _blocks(nets: Nets, hold: Hold) -> Iterator[Linear]:
+def _blocks(nests: Nests, hold: Hold) -> Iterator[Linear]:
     """How many blocks the writer hands over, and when the reader may start (A3)."""
     tile, order, source = hold.tile, hold.stream.order, hold.source.order
     writer, reader = without(source.time, order.space), order.time
     if hold.queue or hold.gathers or len(writer) <= tile or len(reader) <= tile:
         return
     block, first = writer[tile], reader[tile]
-    ends = [(nets.loops(d, o, dict.fromkeys(o.space, 0))[tile], o) for d, o in ((writer, source), (reader, order))]
+    ends = [(nests.loops(d, o, dict.fromkeys(o.space, 0))[tile], o) for d, o in ((writer, source), (reader, order))]
     if any(loop.limit is not None and loop.unlimited is None for loop, _ in ends):
         return  # whole tiles, whatever a launch gives
     if ends_by_number(source, block) or ends_by_number(order, first):

@@ -15,13 +15,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from rdflow.dsl.axes import Digit, strides
+from rdflow.dsl.axes import Digit, Linear, strides
 from rdflow.dsl.checked import Stream
-from rdflow.dsl.joins import Draft, Endpoint, Nets, Source, kept, passed, sender
+from rdflow.dsl.drafts import Draft, Endpoint, Source
 from rdflow.dsl.netlist import ALWAYS, LANES, Affine, Gate, In, Loop, Mem, Operand, Port, Row, Temp, UnitInfo
+from rdflow.dsl.nets import Nets
 from rdflow.dsl.orders import Scalar, packets
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.rows import Rows
+from rdflow.dsl.senders import kept, send, sender
 from rdflow.dsl.sockets import SOCKET, Space
 
 Form = Literal["direct", "ring"]
@@ -189,18 +191,9 @@ def _gather(task: Collective, group: Sequence[Endpoint], draft: Draft, away: int
     for endpoint in group:
         source = endpoint
         if endpoint.draft.socket != draft.socket:
-            source = _sent(task, endpoint, away)
+            source = send(task.nets, away, task.partial, endpoint)
         queue = task.across(source.draft, draft, task.partial.dtype)
         source.draft.outputs.append(Port((queue,), source.gate, -(-size // source.firings), source=source.source))
         queues.append(queue)
-    weights = strides(task.digits)
-    select = Affine(0, tuple(weights.get(d, 0) if d is not None else 0 for d in draft.digits))
+    select = draft.affine(Linear.of(0, strides(task.digits)))
     draft.inputs.append(Port(tuple(queues), ALWAYS, size, select))
-
-
-def _sent(task: Collective, endpoint: Endpoint, unit: int) -> Endpoint:
-    digits, loops = kept(endpoint)
-    name = task.nets.netlist.units[unit].name
-    draft = task.nets.counted(name, unit, "send", digits, loops, endpoint.draft.space)
-    draft.bounded(endpoint.draft.bounds(loops))
-    return passed(task.nets, task.stream.name, endpoint, draft, task.width, task.packets(task.partial.dtype))

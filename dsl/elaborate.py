@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import gcd, prod
 
 from rdflow.dsl.axes import Digit, Linear, without
 from rdflow.dsl.checked import Carry, Compute, Hold, Kernel, Line, Load, Route, Store, Stream, TensorView
 from rdflow.dsl.collectives import Choose, direct
+from rdflow.dsl.drafts import Draft, Endpoint, Sink, Source
 from rdflow.dsl.elaborate_compute import elaborate_compute
 from rdflow.dsl.elaborate_hold import elaborate_hold
 from rdflow.dsl.elaborate_route import elaborate_route
-from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, plain
+from rdflow.dsl.joins import connect
 from rdflow.dsl.lanes import lane_values
 from rdflow.dsl.masks import conditions
 from rdflow.dsl.netlist import (
@@ -27,8 +27,8 @@ from rdflow.dsl.netlist import (
     Row,
     TensorUse,
     UnitInfo,
-    ends,
 )
+from rdflow.dsl.nets import Nets
 from rdflow.dsl.orders import BYTES, PACKET_BYTES, PMU_BYTES
 from rdflow.dsl.program import Tensor
 from rdflow.dsl.rows import Rows
@@ -161,7 +161,7 @@ class _Elaboration:
         strides = self._elements(view.tensor)
         linear = self._address(view, strides)
         by_digit = dict(linear.terms)
-        outside = replace(linear, terms=tuple((d, c) for d, c in linear.terms if d not in lanes))
+        outside = linear.outside(lanes)
         dynamic: list[tuple[Operand, int]] = []
         for gather, stride in zip(view.gathers, strides, strict=True):
             if gather is not None:
@@ -172,12 +172,10 @@ class _Elaboration:
         """Conditions for indices that may leave the tensor by a view: 0 <= index < length."""
         found = []
         for index, axis in zip(view.indices, view.tensor.axes, strict=True):
-            low = index.const + sum(min(0, c * (d.extent - 1)) for d, c in index.terms)
-            if low < 0 or index.arguments:
+            if index.low < 0 or index.arguments:
                 found.append((Linear(-1), index))
             plain_index = index.const == 0 and all(c > 0 for _, c in index.terms)
-            high = index.const + sum(max(0, c * (d.extent - 1)) for d, c in index.terms)
-            if not plain_index and high >= axis.length or index.arguments:
+            if not plain_index and index.high >= axis.length or index.arguments:
                 found.append((index, Linear(axis.length)))
         return found
 
@@ -189,7 +187,7 @@ class _Elaboration:
         time = without(order.time, load.streams)
         strides = nets.netlist.tensors[self.uses[view.tensor.name]].strides
         address = self._address(view, strides)
-        base = replace(address, terms=tuple((d, c) for d, c in address.terms if d not in order.lanes))
+        base = address.outside(order.lanes)
         endpoints: list[Endpoint] = []
         pairs: list[tuple[Draft, Draft]] = []
         for space in nets.copies((*order.space, *load.streams), order.sockets):
@@ -204,7 +202,7 @@ class _Elaboration:
         for request, respond in pairs:
             self._wait(load, request)
             nets.token(request, respond, ALWAYS, ALWAYS, load.stream.name, server="memory")
-            rows = Rows(respond, order.lanes, ends(len(time), len(respond.loops)))
+            rows = Rows(respond, order.lanes, respond.ends(len(time)))
             memory = self._memory(view.tensor, view.version, respond.socket)
             mem = self._mem(rows, view, memory, order.lanes, len(respond.scalars))
             predicate = rows.predicate(self._checks(view), self._strays(view, len(respond.scalars)))
@@ -219,18 +217,18 @@ class _Elaboration:
         for above, done in self.touched:
             if above.view.tensor.name != tensor or type(above) is type(access) or done.socket != draft.socket:
                 continue
-            level = wait_level(self.nets, above, done.space, access, draft.space)
+            level = wait_level(self.nets.nests, above, done.space, access, draft.space)
             if level is not None:
                 turns = prod(loop.size for loop in done.loops[:level])  # room for all tokens: the one above never waits
-                push, what = ends(level, len(done.loops)), f"{tensor} {WRITTEN if isinstance(above, Store) else READ}"
-                self.nets.token(done, draft, push, plain(level, draft), what, slots=turns)
+                push, what = done.ends(level), f"{tensor} {WRITTEN if isinstance(above, Store) else READ}"
+                self.nets.token(done, draft, push, draft.starts(level), what, slots=turns)
 
     def _gathers(self, view: TensorView, drafts: Sequence[Draft], time: Sequence[Digit]) -> None:
         """Give the index streams of a view to the actors that address by them."""
         for gather in view.gathers:
             if gather is not None:
                 level = sum(1 for d in time if d in gather.order.time)
-                self.nets.connect(self.nets.sources[gather.name], [Sink(d, plain(level, d)) for d in drafts])
+                connect(self.nets, self.nets.sources[gather.name], [Sink(d, d.starts(level)) for d in drafts])
 
     def _indexed(self, view: TensorView, first: int) -> tuple[tuple[int, int, int], ...]:
         """What the index streams of a view, at input ports from `first` on, add to addresses."""
@@ -258,7 +256,7 @@ class _Elaboration:
         time = without(order.time, store.streams)
         strides = nets.netlist.tensors[self.uses[view.tensor.name]].strides
         address = self._address(view, strides)
-        base = replace(address, terms=tuple((d, c) for d, c in address.terms if d not in order.lanes))
+        base = address.outside(order.lanes)
         drafts: list[Draft] = []
         for space in nets.copies((*order.space, *store.streams), order.sockets):
             draft = nets.draft(name, unit, "store", time, order, space, sizes)
@@ -267,7 +265,7 @@ class _Elaboration:
             draft.burst = Burst(self.uses[view.tensor.name], affine._replace(by_loop=by_loop), gathers)
             drafts.append(draft)
         source = nets.sources[store.source.name]
-        nets.connect(source, [Sink(d, plain(len(time), d), firings=prod(sizes)) for d in drafts])
+        connect(nets, source, [Sink(d, d.starts(len(time)), firings=prod(sizes)) for d in drafts])
         self._gathers(view, drafts, order.time)
         for draft in drafts:
             self._written(draft, store, source, time)
@@ -279,11 +277,11 @@ class _Elaboration:
     def _written(self, draft: Draft, store: Store, source: Source, time: Sequence[Digit]) -> None:
         """The rows that write a token's words, those outside of the tensor or its bounds left out."""
         view, order = store.view, store.source.order
-        rows = Rows(draft, order.lanes, plain(len(time), draft))
+        rows = Rows(draft, order.lanes, draft.starts(len(time)))
         data = len(draft.scalars)
         value = rows.operand(data, source.lanes)
         roots = [d.root for d in order.digits]
-        checks = conditions(self.nets, time, (*order.space, *store.streams), order.lanes, order, roots)
+        checks = conditions(self.nets.nests, time, (*order.space, *store.streams), order.lanes, order, roots)
         predicate = rows.predicate([*checks, *self._checks(view)], self._strays(view, data + 1))
         args = (value, predicate) if predicate is not None else (value,)
         for version in range(view.version + 1, self._versions(view.tensor) + 1):
@@ -329,7 +327,7 @@ class _Elaboration:
         first = [Gate(first=d.mask(carry.over)) for d in drafts]
         later = [Gate(not_first=d.mask(carry.over)) for d in drafts]
         if isinstance(carry.initial, Stream):
-            nets.connect(nets.sources[carry.initial.name], [Sink(d, g) for d, g in zip(drafts, first, strict=True)])
+            connect(nets, nets.sources[carry.initial.name], [Sink(d, g) for d, g in zip(drafts, first, strict=True)])
         for draft, start, after in zip(drafts, first, later, strict=True):
             endpoints.append(self._selected(draft, carry, start, after))
         nets.define(carry.stream, endpoints)
@@ -359,7 +357,7 @@ class _Elaboration:
         slots = prod(d.extent for d in inside) + 16
         source = self.nets.sources[carry.feedback]
         sinks = [Sink(d, Gate(not_first=d.mask(carry.over))) for d in drafts]
-        self.nets.connect(source, sinks, slots=slots, not_last=carry.over)
+        connect(self.nets, source, sinks, slots=slots, not_last=carry.over)
 
 
 def sharded_axis(tensor: Tensor) -> int | None:

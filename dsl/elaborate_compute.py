@@ -7,14 +7,16 @@ from dataclasses import replace
 from math import prod
 
 from rdflow.dsl.all_reduce import reduce_over_sockets
-from rdflow.dsl.axes import Digit, Linear, strides, without
+from rdflow.dsl.axes import Digit, Linear, renames, strides, without
 from rdflow.dsl.checked import Compute, Reduction, Result
 from rdflow.dsl.collectives import Choose, Collective
+from rdflow.dsl.drafts import Draft, Endpoint, Sink, Source
 from rdflow.dsl.formulas import line_flops, stage_digits
-from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, plain
+from rdflow.dsl.joins import connect
 from rdflow.dsl.lanes import lane_table
 from rdflow.dsl.masks import conditions
-from rdflow.dsl.netlist import ALWAYS, LANES, Gate, In, Mem, Operand, Port, Row, Temp, UnitInfo, ends
+from rdflow.dsl.netlist import ALWAYS, LANES, Gate, In, Mem, Operand, Port, Row, Temp, UnitInfo
+from rdflow.dsl.nets import Nets
 from rdflow.dsl.orders import PMU_BYTES, Order, packets
 from rdflow.dsl.rows import Rows
 from rdflow.dsl.sockets import SOCKET, chips
@@ -110,9 +112,9 @@ class _Line:
         digits = (*line.nest[:split], *stage_digits(self.line))
         drain = self.nets.draft(f"{self.name}.drain", self.unit, "drain", digits, self.order, body.space)
         drain.stages, drain.tile_level = self.nets.stages, split
-        push = ends(split, len(body.loops))
-        self.nets.token(body, drain, push, plain(split, drain), "array", slots=2)
-        self.nets.token(drain, body, ends(split, len(drain.loops)), plain(split, body), "bank", slots=2, initial=2)
+        push = body.ends(split)
+        self.nets.token(body, drain, push, drain.starts(split), "array", slots=2)
+        self.nets.token(drain, body, drain.ends(split), body.starts(split), "bank", slots=2, initial=2)
         return drain
 
     def _split(self) -> int:
@@ -131,21 +133,19 @@ class _Line:
             targets = drains if operand.at_result else bodies
             sinks = [Sink(d, self._gate(d, number)) for d in targets]
             ports[number] = len(targets[0].inputs)
-            self.nets.connect(self._source(number), sinks)
+            connect(self.nets, self._source(number), sinks)
         return ports
 
     def _source(self, number: int) -> Source:
         operand = self.line.inputs[number]
         source = self.nets.sources[operand.stream.name]
-        original = operand.stream.order
-        pairs = dict(zip(original.digits, operand.order.digits, strict=True))
-        return source.renamed({a: b for a, b in pairs.items() if a != b})
+        return source.renamed(renames(operand.stream.order.digits, operand.order.digits))
 
     def _gate(self, draft: Draft, number: int) -> Gate:
         """When an operand is popped: where its loops start anew; for those read once a result, at the last reduced iteration."""
         operand = self.line.inputs[number]
         if not operand.at_result:
-            return plain(operand.level, draft)
+            return draft.starts(operand.level)
         kept = [d for d in draft.digits if d is not None and d not in self.reduced]
         return Gate(first=draft.mask(kept[operand.level :]), last=draft.mask(self.reduced))
 
@@ -178,7 +178,7 @@ class _Line:
         have = self._source(line.narrow).lanes
         table = lane_table(have, stages, body.space)
         suffix = line.nest[self._split() :]
-        checks = conditions(self.nets, line.nest, self.space, (), self.order, [d.root for d in suffix])
+        checks = conditions(self.nets.nests, line.nest, self.space, (), self.order, [d.root for d in suffix])
         narrow = rows.operand(ports[line.narrow], have, have)
         if checks:
             wide = rows.masked(wide, "f", checks, 0.0)
@@ -267,7 +267,7 @@ class _Line:
     def _masked(self, rows: Rows, reduction: Reduction, value: Operand, kind: str) -> Operand:
         digits = (*reduction.time, *reduction.lanes, *reduction.copies, *reduction.sockets)
         checks = conditions(
-            self.nets, self.line.nest, self.space, self.line.lanes, self.order, [d.root for d in digits]
+            self.nets.nests, self.line.nest, self.space, self.line.lanes, self.order, [d.root for d in digits]
         )
         identity = IDENTITY[reduction.op][0 if kind == "f" else 1]
         return rows.masked(value, kind, checks, identity)
@@ -337,7 +337,7 @@ class _Line:
         for number, operand in enumerate(self.line.inputs):
             if operand.at_result:
                 ports[number] = len(roots[0].inputs)
-                self.nets.connect(self._source(number), [Sink(d, plain(operand.level, d)) for d in roots])
+                connect(self.nets, self._source(number), [Sink(d, d.starts(operand.level)) for d in roots])
         endpoints = []
         for draft, value in tops:
             rows = Rows(draft, result.stream.order.lanes)
@@ -383,7 +383,7 @@ class _Line:
         """A unit on every socket for what reads other streams once a result."""
         source = self.nets.sources[result.stream.name]
         drafts = [self._node(e.draft.space) for e in source.endpoints]
-        self.nets.connect(source, [Sink(d, plain(len(d.loops), d)) for d in drafts])
+        connect(self.nets, source, [Sink(d, d.starts(len(d.loops))) for d in drafts])
         return self._finished(result, [(draft, In(len(draft.scalars))) for draft in drafts])
 
     def _tree(self, result: Result, nodes: list[Endpoint], space: dict[Digit, int], op: str) -> tuple[Draft, Operand]:
@@ -424,7 +424,7 @@ class _Line:
         size = packets(width, "f32") if lanes else 1
         queue = self.nets.queue(endpoint.draft, draft, width, f"{self.name}.partial", packets=size)
         endpoint.draft.outputs.append(Port((queue,), endpoint.gate, size, source=endpoint.source))
-        draft.inputs.append(Port((queue,), plain(len(draft.loops), draft), size))
+        draft.inputs.append(Port((queue,), draft.starts(len(draft.loops)), size))
 
     # -- the unit table ------------------------------------------------------------------------------------------------
 

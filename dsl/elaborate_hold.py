@@ -7,12 +7,15 @@ from dataclasses import replace
 from itertools import pairwise
 from math import prod
 
-from rdflow.dsl.axes import Digit, Linear, size, strides, without
+from rdflow.dsl.axes import Digit, Linear, renames, size, strides, without
 from rdflow.dsl.checked import Hold
-from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, by_copy_of, ends_by_number, largest, plain
+from rdflow.dsl.drafts import Draft, Endpoint, Sink, Source, by_copy_of
+from rdflow.dsl.joins import connect
 from rdflow.dsl.lanes import lane_values
 from rdflow.dsl.needs import needs
-from rdflow.dsl.netlist import ALWAYS, Blocks, In, Mem, Port, Row, UnitInfo, ends
+from rdflow.dsl.nests import ends_by_number
+from rdflow.dsl.netlist import ALWAYS, Blocks, In, Mem, Port, Row, UnitInfo
+from rdflow.dsl.nets import Nets
 from rdflow.dsl.orders import BYTES, PMU_BYTES, Order
 from rdflow.dsl.rows import Rows
 from rdflow.dsl.sockets import SOCKET, Space, label
@@ -45,9 +48,7 @@ class _Hold:
         source = self.nets.sources[self.hold.source.name]
         if not source.endpoints:
             return source
-        original = self._original()
-        pairs = {a: b for a, b in zip(original, self.hold.source.order.digits, strict=True) if a != b}
-        source = source.renamed(pairs)
+        source = source.renamed(renames(self._original(), self.hold.source.order.digits))
         read = (e for e in source.endpoints if all(e.draft.space[d] == v for d, v in self.fixed.items()))
         return replace(source, endpoints=tuple(read))
 
@@ -86,10 +87,10 @@ class _Hold:
             endpoints.append(self._read(reader, memory))
         parts = self._parts()
         for key, sinks in groups.items():
-            nets.connect(replace(self.source, endpoints=tuple(parts.get(key, ()))), sinks)
+            connect(nets, replace(self.source, endpoints=tuple(parts.get(key, ()))), sinks)
         for index in dict.fromkeys(index for _, index in hold.gathers):
             level = sum(1 for d in self.order.time if d in index.order.time)
-            nets.connect(nets.sources[index.name], [Sink(r, plain(level, r)) for r in readers])
+            connect(nets, nets.sources[index.name], [Sink(r, r.starts(level)) for r in readers])
         nets.define(hold.stream, endpoints)
 
     # -- actors --------------------------------------------------------------------------------------------------------
@@ -123,7 +124,7 @@ class _Hold:
             name = f"{self.hold.stream.name}.write"
             writer = self.nets.draft(name, self.unit, "write", times, self.hold.source.order, own)
             writer.tile_level = self.hold.tile
-            groups.setdefault(self._key(endpoint), []).append(Sink(writer, plain(len(times), writer), port))
+            groups.setdefault(self._key(endpoint), []).append(Sink(writer, writer.starts(len(times)), port))
             self._write(writer, memory, own)
             found.append(writer)
         return found
@@ -179,7 +180,7 @@ class _Hold:
             if digit in moved and not _inside(linear, digit.extent):
                 checks.append((digit, linear))
         weights = dict(total.terms)
-        loops = replace(total, terms=tuple((d, w) for d, w in total.terms if d not in self.order.lanes))
+        loops = total.outside(self.order.lanes)
         lanes = lane_values(self.order.lanes, weights)
         dynamic = self._dynamic(len(reader.scalars))
         mem = Mem(memory, reader.affine(loops), lanes, self.words, self.hold.depth, dynamic)
@@ -211,21 +212,19 @@ class _Hold:
         """Credits for free tiles one way, blocks written the other way."""
         hold, nets = self.hold, self.nets
         tile, depth = hold.tile, hold.depth
-        nets.token(
-            reader, writer, ends(tile, len(reader.loops)), plain(tile, writer), "credit", slots=depth + 2, initial=depth
-        )
+        nets.token(reader, writer, reader.ends(tile), writer.starts(tile), "credit", slots=depth + 2, initial=depth)
         if hold.queue and not self._gathered():
             tokens = depth * max(1, size(self.order.time[tile:])) + 2
             nets.token(writer, reader, ALWAYS, ALWAYS, "written", slots=tokens)
             return
         counts, blocks = self._need(writer, reader), self._launched(writer, reader)
         if counts is None:
-            push, pop = ends(tile, len(writer.loops)), plain(tile, reader)
+            push, pop = writer.ends(tile), reader.starts(tile)
             nets.token(writer, reader, push, pop, "written", slots=depth + 2)
             return
         queue = nets.queue(writer, reader, 0, "written", slots=depth * sum(counts) + 2)
-        writer.outputs.append(Port((queue,), ends(tile + 1, len(writer.loops))))
-        reader.inputs.append(Port((queue,), plain(tile + 1, reader), 1, counts=counts, counted=tile, blocks=blocks))
+        writer.outputs.append(Port((queue,), writer.ends(tile + 1)))
+        reader.inputs.append(Port((queue,), reader.starts(tile + 1), 1, counts=counts, counted=tile, blocks=blocks))
 
     def _need(self, writer: Draft, reader: Draft) -> tuple[int, ...] | None:
         """Blocks that each iteration of the reader's first loop waits for, beyond those before; None: the whole tile at once.
@@ -243,7 +242,7 @@ class _Hold:
         if block in moved or self.hold.gathers:
             return None
         total = writer.loops[tile].size
-        need = needs(self.nets, self.hold, block, first, reader.loops[tile].size, total)
+        need = needs(self.nets.nests, self.hold, block, first, reader.loops[tile].size, total)
         if need(0) >= total and bounded_alike(self.nets, self.hold, block, first) is None:
             return None
         return tuple(b - a for a, b in pairwise(need.sum(j) for j in range(need.iterations + 1)))
@@ -261,8 +260,8 @@ class _Hold:
         bound = bounded_alike(self.nets, self.hold, block, first)
         if bound is None or block is None or not bound.arguments:
             return None
-        limit = replace(bound, const=largest(bound), terms=())
-        return Blocks(reader.affine(limit), self.nets.granules[block.root], block.stride, writer.loops[tile].size)
+        limit = replace(bound, const=bound.high, terms=())
+        return Blocks(reader.affine(limit), self.nets.nests.granules[block.root], block.stride, writer.loops[tile].size)
 
     # -- the unit table ------------------------------------------------------------------------------------------------
 
@@ -303,8 +302,4 @@ def _value(linear: Linear, space: Space) -> int:
 
 def _inside(linear: Linear, extent: int) -> bool:
     """Whether an index stays within 0 .. extent - 1, whatever a launch gives."""
-    if linear.arguments:
-        return False
-    low = linear.const + sum(min(0, c * (d.extent - 1)) for d, c in linear.terms)
-    high = linear.const + sum(max(0, c * (d.extent - 1)) for d, c in linear.terms)
-    return low >= 0 and high < extent
+    return not linear.arguments and linear.low >= 0 and linear.high < extent

@@ -17,13 +17,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
-from rdflow.dsl.axes import Digit, Linear, runs, size, strides, without
+from rdflow.dsl.axes import Digit, Linear, renames, runs, size, strides, without
 from rdflow.dsl.checked import Route
+from rdflow.dsl.drafts import Draft, Endpoint, Sink, Source, by_copy_of
 from rdflow.dsl.elaborate_hold import elements
-from rdflow.dsl.joins import Draft, Endpoint, Nets, Sink, Source, by_copy_of, plain
+from rdflow.dsl.joins import connect
 from rdflow.dsl.lanes import lane_values
 from rdflow.dsl.masks import conditions
-from rdflow.dsl.netlist import ALWAYS, LANES, Const, In, Mem, Operand, Row, Temp, UnitInfo, ends, starts
+from rdflow.dsl.netlist import ALWAYS, LANES, Const, In, Mem, Operand, Row, Temp, UnitInfo
+from rdflow.dsl.nets import Nets
 from rdflow.dsl.orders import BYTES, PMU_BYTES, Order, packets
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.rows import Rows
@@ -120,7 +122,7 @@ class _Route(ABC):
         """The source's tokens in the digits of the line."""
         source = self.nets.sources[self.route.source.name]
         original = self.nets.kernel.stream(self.route.source.name).order.digits
-        return source.renamed({a: b for a, b in zip(original, self.given.digits, strict=True) if a != b})
+        return source.renamed(renames(original, self.given.digits))
 
     @abstractmethod
     def _pages(self) -> Pages:
@@ -144,9 +146,9 @@ class _Route(ABC):
         """Join the source with the writers, and the selector with what takes it."""
         for key, sinks in self.groups.items():
             part = tuple(e for e in self.source.endpoints if self._key(e) == key)
-            self.nets.connect(replace(self.source, endpoints=part), sinks)
+            connect(self.nets, replace(self.source, endpoints=part), sinks)
         selector = self.nets.sources[self.route.selector.name]
-        self.nets.connect(selector, [Sink(d, plain(len(d.loops), d)) for d in self.routes])
+        connect(self.nets, selector, [Sink(d, d.starts(len(d.loops))) for d in self.routes])
 
     # -- memory --------------------------------------------------------------------------------------------------------
 
@@ -215,7 +217,7 @@ class _Route(ABC):
             "and", (rows.add("ile", (Const(0), chosen)), rows.add("ilt", (chosen, Const(route.experts))))
         )
         order, roots = route.selector.order, [d.root for d in route.choice]
-        exists = rows.predicate(conditions(self.nets, self.loops, order.space, (), order, roots))
+        exists = rows.predicate(conditions(self.nets.nests, self.loops, order.space, (), order, roots))
         if exists is not None:
             valid = rows.add("and", (valid, exists))
         valid = self._here(rows, valid, chosen, route.expert, space)
@@ -230,7 +232,7 @@ class _Route(ABC):
 
     def _clear(self, draft: Draft, table: int) -> None:
         """Counters and the next page start from 0 with each tile."""
-        inside = starts(self.tile, len(draft.loops))
+        inside = draft.starts(self.tile)
         for first in range(0, self.pages.first, LANES):
             width = min(LANES, self.pages.first - first)
             out = self.entry(draft, table, Linear(first), width=width)
@@ -280,7 +282,7 @@ class _Route(ABC):
             writer = self.nets.draft(f"{self.name}.write", self.unit, "write", digits, order, own)
             writer.tile_level = self.tile
             level = len(without(self.given.time, (*self.order.space, *self.gathered())))
-            self.groups.setdefault(self._key(endpoint), []).append(Sink(writer, plain(level, writer), server))
+            self.groups.setdefault(self._key(endpoint), []).append(Sink(writer, writer.starts(level), server))
             found.append(writer)
         return found
 
@@ -299,11 +301,11 @@ class _Route(ABC):
     def done(self, source: Draft, sink: Draft, what: str) -> None:
         """A token a tile: it is whole."""
         slots = self.route.depth + 2
-        self.nets.token(source, sink, ends(self.tile, len(source.loops)), plain(self.tile, sink), what, slots=slots)
+        self.nets.token(source, sink, source.ends(self.tile), sink.starts(self.tile), what, slots=slots)
 
     def credit(self, source: Draft, sink: Draft) -> None:
         """A token a tile: it is free again."""
-        push, pop, depth = ends(self.tile, len(source.loops)), plain(self.tile, sink), self.route.depth
+        push, pop, depth = source.ends(self.tile), sink.starts(self.tile), self.route.depth
         self.nets.token(source, sink, push, pop, "credit", slots=depth + 2, initial=depth)
 
     # -- the unit table ------------------------------------------------------------------------------------------------
@@ -375,10 +377,10 @@ class _Split(_Route):
     def _give(self, router: Draft, writer: Draft, slot: Temp) -> None:
         """A queue of slots, a token for each of the source's."""
         level, width = len(router.loops) - len(self.again), size(self.again)
-        endpoint = Endpoint(router, ends(level, len(router.loops)), slot.index)
+        endpoint = Endpoint(router, router.ends(level), slot.index)
         source = Source(f"{self.name}.slot", self.again, "int32", (endpoint,))
         queue = self.nets.queue(router, writer, width, source.name, packets=packets(width, "int32"))
-        self.nets.join(endpoint, writer, queue, plain(level, writer))
+        self.nets.join(endpoint, writer, queue, writer.starts(level))
 
     def _write(self, writer: Draft, data: int) -> None:
         """Store a token in its slot, unless it goes elsewhere."""

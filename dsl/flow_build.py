@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import isqrt
 
-from rdflow.dsl.axes import Digit, size, without
+from rdflow.dsl.axes import Digit, renames, size, without
 from rdflow.dsl.checked import Carry, Compute, Hold, Kernel, Line, Load, Route, Store, Stream, space_of
 from rdflow.dsl.flow import FAR, Blocks, Flow, Node, Ranges
-from rdflow.dsl.joins import Nets, agree, ends_by_number
 from rdflow.dsl.needs import Needs, needs
+from rdflow.dsl.nests import Nests, ends_by_number
 from rdflow.dsl.orders import Order, packets
 from rdflow.dsl.records import dataclass
-from rdflow.dsl.sockets import Space
+from rdflow.dsl.sockets import Space, agree
 from rdflow.dsl.waits import Access, wait_level
 
 FIFO = 16  # packets of an input queue
@@ -74,7 +74,7 @@ class _Builder:
 
     def __init__(self, kernel: Kernel, copies: Copies):
         self.kernel, self.copies = kernel, copies
-        self.nets = Nets(kernel)
+        self.nests = Nests(kernel)
         self.flow = Flow()
         self.ends: dict[str, list[End]] = {}
         self.touched: list[tuple[Access, End]] = []
@@ -112,7 +112,7 @@ class _Builder:
     # -- pieces --------------------------------------------------------------------------------------------------------
 
     def _node(self, digits: Sequence[Digit], order: Order, space: Space, pipeline: int = PIPELINE) -> End:
-        loops = self.nets.loops(tuple(digits), order, space)
+        loops = self.nests.loops(tuple(digits), order, space)
         return End(self.flow.node(self.line, digits, loops, space, pipeline), tuple(digits), space, {})
 
     def _tokens(self, source: End, push: Ranges, sink: End, pop: Ranges, initial: int = 0) -> None:
@@ -123,16 +123,12 @@ class _Builder:
 
     def _connect(self, stream: Stream, order: Order, sinks: Iterable[End], room: int | None = None) -> None:
         """Join the copies of a producer with the sinks that share their digits. `order`: the stream's, after renames."""
-        pairs = self._renames(stream, order)
+        pairs = renames(self.kernel.stream(stream.name).order.digits, order.digits)
         sources = [e.renamed(pairs) for e in self.ends.get(stream.name, [])]
         for sink in sinks:
             for source in sources:
                 if agree(source.space, sink.space):
                     self._join(source, sink, stream.name, packets(order.width, stream.dtype), room)
-
-    def _renames(self, stream: Stream, order: Order) -> dict[Digit, Digit]:
-        original = self.kernel.stream(stream.name).order
-        return {a: b for a, b in zip(original.digits, order.digits, strict=True) if a != b}
 
     def _join(self, source: End, sink: End, name: str, size: int, room: int | None = None, levels: int = 1) -> None:
         push = source.node.pulses(source.at(sink.space))
@@ -177,7 +173,7 @@ class _Builder:
         others = [(a, e) for a, e in self.touched if a.view.tensor.name == tensor and type(a) is not type(access)]
         for above, done in others:
             for end in ends:
-                level = wait_level(self.nets, above, done.space, access, end.space)
+                level = wait_level(self.nests, above, done.space, access, end.space)
                 if level is not None and agree(done.space, end.space):
                     push = done.node.pulses(replace(done, ranges=dict.fromkeys(done.digits[level:], LAST)).at({}))
                     pop = end.node.pulses(self._held(end, level).at({}))
@@ -234,7 +230,7 @@ class _Builder:
         if hold.queue and not gathered:
             self._tokens(writer, {}, reader, {})
             return
-        need = waited(self.nets, hold, writer, reader)
+        need = waited(self.nests, hold, writer, reader)
         if need is None:
             self._whole(writer, reader, tile)
             return
@@ -356,7 +352,7 @@ class _Builder:
         return roots
 
 
-def waited(nets: Nets, hold: Hold, writer: End, reader: End) -> Needs | None:
+def waited(nests: Nests, hold: Hold, writer: End, reader: End) -> Needs | None:
     """The blocks that each iteration of the reader's first loop waits for; None: the whole tile at once (A3)."""
     tile = hold.tile
     if len(writer.digits) <= tile or len(reader.digits) <= tile or hold.gathers:
@@ -365,9 +361,9 @@ def waited(nets: Nets, hold: Hold, writer: End, reader: End) -> Needs | None:
     if block in {d for d, _ in hold.moves}:
         return None
     if any(
-        nets.loops(e.digits, o, e.space)[tile].limit or ends_by_number(o, e.digits[tile])
+        nests.loops(e.digits, o, e.space)[tile].limit or ends_by_number(o, e.digits[tile])
         for e, o in ((writer, hold.source.order), (reader, hold.stream.order))
     ):
         return None
-    need = needs(nets, hold, block, first, first.extent, block.extent)
+    need = needs(nests, hold, block, first, first.extent, block.extent)
     return None if need(0) >= block.extent else need

@@ -11,7 +11,7 @@ from rdflow.dsl.axes import Digit, Linear
 from rdflow.dsl.checked import Kernel, Line, sources_of, streams_of
 from rdflow.dsl.diagnostics import Diagnostic, Label
 from rdflow.dsl.formulas import flops_of
-from rdflow.dsl.joins import Nets, largest, too_far, whole_steps
+from rdflow.dsl.nests import Nests, too_far, whole_steps
 from rdflow.dsl.netlist import Affine, Blocks, Gate, Loop, Netlist, Port
 from rdflow.dsl.source import Source, Span
 from rdflow.dsl.steps import LaunchCall
@@ -139,7 +139,7 @@ class Judge:
 
     def _beyond(self, root: str, bound: Linear, scalars: Scalars) -> bool:
         """Whether a bound reaches beyond its axis, which is a mistake inside of a tile."""
-        return largest(bound) + total(bound, scalars) - bound.const > self.kernel.lengths[root]
+        return bound.high + total(bound, scalars) - bound.const > self.kernel.lengths[root]
 
 
 def _arguments_in(part: Any) -> Iterator[Argument]:
@@ -156,7 +156,7 @@ def _arguments_in(part: Any) -> Iterator[Argument]:
 
 def _too_far(kernel: Kernel, launched: Kernel) -> Iterator[Diagnostic]:
     """Bounds that a launch sets beyond the end of an axis inside of a tile."""
-    nets, seen = Nets(launched), set[tuple[str, Linear]]()
+    nests, seen = Nests(launched), set[tuple[str, Linear]]()
     for before, line in zip(kernel.lines, launched.lines, strict=True):
         for own, order in zip(_orders(before), _orders(line), strict=True):
             for (root, bound), (_, number) in zip(own.bounds, order.bounds, strict=True):
@@ -165,7 +165,7 @@ def _too_far(kernel: Kernel, launched: Kernel) -> Iterator[Diagnostic]:
                 seen.add((root, number))
                 inner = [d.stride * d.extent for d in order.time if d.root == root]
                 ends = [c for c in inner if c < launched.lengths[root] and not whole_steps(number, c)]
-                if ends and largest(number) > nets.padded(root):
+                if ends and number.high > nests.padded(root):
                     yield too_far(launched, root, number)
 
 

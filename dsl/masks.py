@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from math import lcm
 
 from rdflow.dsl.axes import Digit, Linear
-from rdflow.dsl.joins import Nets, whole_steps
+from rdflow.dsl.nests import Nests, whole_steps
 from rdflow.dsl.orders import Bound, Order, Scalar
 
 Condition = tuple[Linear, Bound]  # an index that must be smaller than a limit
 
 
 def conditions(
-    nets: Nets,
+    nests: Nests,
     loops: Sequence[Digit],
     space: Sequence[Digit],
     lanes: Sequence[Digit],
@@ -24,12 +24,12 @@ def conditions(
     found: list[Condition] = []
     for root in dict.fromkeys(roots):
         digits = [d for d in (*loops, *space, *lanes) if d.root == root]
-        if not digits or not _complete(digits, nets.kernel.lengths[root]):
+        if not digits or not _complete(digits, nests.kernel.lengths[root]):
             continue
         index = Linear.of(0, {d: d.stride for d in digits})
-        length = nets.kernel.lengths[root]
+        length = nests.kernel.lengths[root]
         bound = order.bound(root)
-        step = _step(nets, digits, lanes, root)
+        step = _step(nests, digits, lanes, root)
         whole = length % step == 0
         if not whole:
             found.append((index, Linear(length)))
@@ -46,14 +46,14 @@ def _complete(digits: Sequence[Digit], length: int) -> bool:
     return size >= length
 
 
-def _step(nets: Nets, digits: Sequence[Digit], lanes: Sequence[Digit], root: str) -> int:
+def _step(nests: Nests, digits: Sequence[Digit], lanes: Sequence[Digit], root: str) -> int:
     """Elements that execution takes or leaves together: what lanes cover, and a round of the copies."""
-    length = nets.kernel.lengths[root]
+    length = nests.kernel.lengths[root]
     covers = [d.stride * d.extent for d in lanes if d.root == root and d.stride * d.extent <= length]
     ragged = [d for d in lanes if d.root == root and d.stride * d.extent > length]
     finest = [d.stride for d in digits if d not in lanes]
-    step = lcm(nets.granules[root], *covers, *(finest[-1:] if ragged else ()))
-    if ragged or finest and nets.granules[root] > 1:
+    step = lcm(nests.granules[root], *covers, *(finest[-1:] if ragged else ()))
+    if ragged or finest and nests.granules[root] > 1:
         step = lcm(step, *(d.stride * d.extent for d in digits if d.stride * d.extent < length))
     return step
 

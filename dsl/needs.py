@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rdflow.dsl.axes import Digit, Linear
 from rdflow.dsl.checked import Hold
-from rdflow.dsl.joins import Nets
+from rdflow.dsl.nests import Nests
 from rdflow.dsl.records import dataclass
 
 
@@ -35,14 +35,14 @@ class Needs:
         return self.blocks if iterations >= self.iterations else max(self(0), self(iterations - 1))
 
 
-def needs(nets: Nets, hold: Hold, block: Digit, first: Digit, iterations: int, blocks: int) -> Needs:
+def needs(nests: Nests, hold: Hold, block: Digit, first: Digit, iterations: int, blocks: int) -> Needs:
     """need(j) for a writer's loop `block` and a reader's loop `first`, of these lengths."""
     if first == block:
         return Needs(iterations, blocks, 1, 1)
     bound = hold.stream.order.bound(block.root)
-    top = block.stride * block.extent >= nets.kernel.lengths[block.root]
+    top = block.stride * block.extent >= nests.kernel.lengths[block.root]
     if not isinstance(bound, Linear) or not top or bound.arguments:
         return Needs(iterations, blocks, blocks)
     others = sum(c * (d.extent - 1) for d, c in bound.terms if d != first and c > 0)
     each = sum(c for d, c in bound.terms if d == first)
-    return Needs(iterations, blocks, bound.const + others, each, nets.granules[block.root], block.stride)
+    return Needs(iterations, blocks, bound.const + others, each, nests.granules[block.root], block.stride)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from rdflow.dsl.arguments import Argument
 from rdflow.dsl.axes import Digit, Linear
 from rdflow.dsl.checked import Op
-from rdflow.dsl.joins import Draft
+from rdflow.dsl.drafts import Draft
 from rdflow.dsl.lanes import lane_table, lane_values
 from rdflow.dsl.netlist import ALWAYS, Const, Gate, In, Index, Operand, Row, Temp
 from rdflow.dsl.orders import Bound, Scalar
@@ -47,7 +46,7 @@ class Rows:
     def index(self, linear: Linear) -> Index:
         """A linear form as an index value, lane by lane."""
         by_digit = dict(linear.terms)
-        loops = replace(linear, terms=tuple((d, c) for d, c in linear.terms if d not in self.lanes))
+        loops = linear.outside(self.lanes)
         offsets: tuple[int, ...] = ()
         if any(d in by_digit for d in self.lanes):
             offsets = lane_values(self.lanes, by_digit)

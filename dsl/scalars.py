@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rdflow.dsl.axes import Digit, size
+from rdflow.dsl.axes import Digit, renames, size
 from rdflow.dsl.checked import Compute, Hold, Kernel, bounds_of, sources_of, streams_of
-from rdflow.dsl.joins import Draft, Nets, Sink, Source, plain
+from rdflow.dsl.drafts import Draft, Sink, Source
+from rdflow.dsl.joins import connect
+from rdflow.dsl.nets import Nets
 from rdflow.dsl.orders import Scalar
 
 SPARE = 16  # tokens by which the readers of a stream may be apart, beside those of a round
@@ -20,7 +22,7 @@ def connect_scalars(nets: Nets) -> None:
     for scalar, drafts in _groups(nets.drafts):
         apart = tokens_apart(nets.kernel, scalar)
         slots = apart + SPARE if apart > 1 else None
-        nets.connect(_source(nets, scalar), [_sink(d, scalar) for d in drafts], slots=slots)
+        connect(nets, _source(nets, scalar), [_sink(d, scalar) for d in drafts], slots=slots)
 
 
 def _groups(drafts: Iterable[Draft]) -> Iterator[tuple[Scalar, list[Draft]]]:
@@ -41,13 +43,13 @@ def _groups(drafts: Iterable[Draft]) -> Iterator[tuple[Scalar, list[Draft]]]:
 def _source(nets: Nets, scalar: Scalar) -> Source:
     """The stream under the names that the bound has for its digits."""
     own = nets.kernel.stream(scalar.name).order.digits
-    return nets.sources[scalar.name].renamed({a: b for a, b in zip(own, scalar.digits, strict=True) if a != b})
+    return nets.sources[scalar.name].renamed(renames(own, scalar.digits))
 
 
 def _sink(draft: Draft, scalar: Scalar) -> Sink:
     level = scalar.level(draft.digits, draft.space)
     assert level is not None, "checked: the loops of a bound are outside of what it bounds"
-    return Sink(draft, plain(level, draft), port=draft.scalars[scalar])
+    return Sink(draft, draft.starts(level), port=draft.scalars[scalar])
 
 
 def tokens_apart(kernel: Kernel, scalar: Scalar) -> int:

@@ -53,6 +53,11 @@ def spaces(digits: Sequence[Digit], sockets: Sequence[Digit], total: int) -> lis
     return [{**space, SOCKET: socket} for socket in range(total) for space in found]
 
 
+def agree(a: Space, b: Space) -> bool:
+    """Whether two copies have the same value of every digit that both have."""
+    return all(b[d] == v for d, v in a.items() if d in b)
+
+
 def label(space: Space) -> str:
     """How a copy is named: `[1,0]`, `[1,0@3]` where it is on socket 3 of several."""
     own = ",".join(str(v) for d, v in space.items() if d != SOCKET) + (f"@{space[SOCKET]}" if SOCKET in space else "")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from rdflow.dsl.axes import Digit, without
 from rdflow.dsl.checked import Compute, Hold, Kernel, Line, Load, Store, TensorView, streams_of
-from rdflow.dsl.joins import Nets
+from rdflow.dsl.nests import Nests
 from rdflow.dsl.orders import Order, Scalar
 from rdflow.dsl.sockets import Space
 
@@ -28,16 +28,16 @@ def loops_of(access: Access) -> tuple[Digit, ...]:
     return without(order_of(access).time, access.streams)
 
 
-def wait_level(nets: Nets, first: Access, here: Space, second: Access, there: Space) -> int | None:
+def wait_level(nests: Nests, first: Access, here: Space, second: Access, there: Space) -> int | None:
     """The outer loops in each of whose iterations a copy of `second` waits for a copy of `first`, which is above it.
 
     0: it waits once, for all of it; None: it need not wait, as they touch other parts or its data says so already.
     """
     if _apart(first, here, second, there):
         return None
-    level = _shared_loops(nets, first, here, second, there)
+    level = _shared_loops(nests, first, here, second, there)
     if isinstance(first, Load) and isinstance(second, Store) and here == there and level == len(loops_of(first)):
-        return None if _passed_on(nets.kernel, first, second) else level
+        return None if _passed_on(nests.kernel, first, second) else level
     return level
 
 
@@ -53,10 +53,10 @@ def _apart(first: Access, here: Space, second: Access, there: Space) -> bool:
     return any(_alike(d, first.view, second.view) for d in differ)
 
 
-def _shared_loops(nets: Nets, first: Access, here: Space, second: Access, there: Space) -> int:
+def _shared_loops(nests: Nests, first: Access, here: Space, second: Access, there: Space) -> int:
     """Outer loops that both have, that choose the same part in both and run equally often."""
     one, other = loops_of(first), loops_of(second)
-    counts = nets.loops(one, order_of(first), here), nets.loops(other, order_of(second), there)
+    counts = nests.loops(one, order_of(first), here), nests.loops(other, order_of(second), there)
     level = 0
     for a, b, m, n in zip(one, other, *counts, strict=False):
         if a != b or m != n or not _alike(a, first.view, second.view):
