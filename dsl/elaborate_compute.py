@@ -35,23 +35,23 @@ IDENTITY: dict[str, tuple[float, int]] = {
 }
 
 
-def elaborate_compute(nets: Nets, line: Compute, name: str, form: Choose) -> None:
+def elaborate_compute(nets: Nets, line: Compute, form: Choose) -> None:
     """Add the actors of a line and define its streams. `form` chooses how a sum over sockets is made."""
-    _Line(nets, line, name, form).run()
+    _Line(nets, line, form).run()
 
 
 class _Line:
     """One line while its actors are made."""
 
-    def __init__(self, nets: Nets, line: Compute, name: str, form: Choose):
+    def __init__(self, nets: Nets, line: Compute, form: Choose):
         self.nets, self.line, self.form = nets, line, form
         self.space = line.copies + line.sockets
         self.reduced = tuple(dict.fromkeys(d for r in line.results if r.reduction for d in r.reduction.time))
         self.tree = tuple(d for r in line.results if r.reduction for d in r.reduction.copies)
         self.across = tuple(dict.fromkeys(d for r in line.results if r.reduction for d in r.reduction.sockets))
         self.order = self._bounds()
-        self.unit = nets.unit(self._info(name))
-        self.name = name
+        self.name = line.stream.name
+        self.unit = nets.unit(self._info())
         self.arrays: dict[int, int] = {}  # of each drain, the memory of the arrays that it reads
 
     def _bounds(self) -> Order:
@@ -428,7 +428,7 @@ class _Line:
 
     # -- the unit table ------------------------------------------------------------------------------------------------
 
-    def _info(self, name: str) -> UnitInfo:
+    def _info(self) -> UnitInfo:
         line = self.line
         copies = prod(d.extent for d in without(self.space, chips(line)))
         held = (
@@ -440,7 +440,7 @@ class _Line:
         size = held * 64 if big else 0
         order = self.nets.kernel.writer.order(line.results[-1].stream.order)
         return UnitInfo(
-            name,
+            self.name,
             "pcu",
             "pcu",
             line.span,
