@@ -187,6 +187,16 @@ def size(digits: Iterable[Digit]) -> int:
     return product
 
 
+def elements(digits: Collection[Digit], lengths: Mapping[str, int]) -> int:
+    """Elements with these digits that exist, without the padding of the last one."""
+    total = 1
+    for root in dict.fromkeys(d.root for d in digits):
+        own = [d for d in digits if d.root == root]
+        low = min(d.stride for d in own)
+        total *= min(size(own), -(-lengths[root] // low))
+    return total
+
+
 def strides(digits: Sequence[Digit]) -> dict[Digit, int]:
     """What a step of each digit adds to the mixed-radix number that all of them make, the last digit fastest."""
     found: dict[Digit, int] = {}

@@ -17,10 +17,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
-from rdflow.dsl.axes import Digit, Linear, renames, runs, size, strides, without
+from rdflow.dsl.axes import Digit, Linear, elements, renames, runs, size, strides, without
 from rdflow.dsl.checked import Route
 from rdflow.dsl.drafts import Draft, Endpoint, Sink, Source, by_copy_of
-from rdflow.dsl.elaborate_hold import elements
 from rdflow.dsl.joins import connect
 from rdflow.dsl.lanes import lane_values
 from rdflow.dsl.masks import conditions

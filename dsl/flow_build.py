@@ -12,8 +12,8 @@ from math import isqrt
 from rdflow.dsl.axes import Digit, renames, size, without
 from rdflow.dsl.checked import Carry, Compute, Hold, Kernel, Line, Load, Route, Store, Stream, space_of
 from rdflow.dsl.flow import FAR, Blocks, Flow, Node, Ranges
-from rdflow.dsl.needs import Needs, needs
-from rdflow.dsl.nests import Nests, ends_by_number
+from rdflow.dsl.needs import Counted, waited
+from rdflow.dsl.nests import Nests
 from rdflow.dsl.orders import Order, packets
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.sockets import Space, agree
@@ -230,13 +230,18 @@ class _Builder:
         if hold.queue and not gathered:
             self._tokens(writer, {}, reader, {})
             return
-        need = waited(self.nests, hold, writer, reader)
-        if need is None:
+        need = waited(
+            self.nests, hold, self._counted(writer, hold.source.order), self._counted(reader, hold.stream.order)
+        )
+        if need is None or need(0) >= need.blocks:
             self._whole(writer, reader, tile)
             return
         push = writer.node.pulses(replace(writer, ranges=dict.fromkeys(inside[1:], LAST)).at({}))
         pop = reader.node.pulses(replace(reader, ranges=dict.fromkeys(outside[1:], FIRST)).at({}))
         self.flow.channel(writer.node, reader.node, push, Blocks(pop, need), FAR)
+
+    def _counted(self, end: End, order: Order) -> Counted:
+        return end.digits, self.nests.loops(end.digits, order, end.space)
 
     # -- splits and merges ---------------------------------------------------------------------------------------------
 
@@ -350,20 +355,3 @@ class _Builder:
             if operand.at_result:
                 self._connect(operand.stream, operand.order, [self._held(r, operand.level) for r in roots])
         return roots
-
-
-def waited(nests: Nests, hold: Hold, writer: End, reader: End) -> Needs | None:
-    """The blocks that each iteration of the reader's first loop waits for; None: the whole tile at once (A3)."""
-    tile = hold.tile
-    if len(writer.digits) <= tile or len(reader.digits) <= tile or hold.gathers:
-        return None
-    block, first = writer.digits[tile], reader.digits[tile]
-    if block in {d for d, _ in hold.moves}:
-        return None
-    if any(
-        nests.loops(e.digits, o, e.space)[tile].limit or ends_by_number(o, e.digits[tile])
-        for e, o in ((writer, hold.source.order), (reader, hold.stream.order))
-    ):
-        return None
-    need = needs(nests, hold, block, first, first.extent, block.extent)
-    return None if need(0) >= block.extent else need

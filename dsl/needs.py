@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rdflow.dsl.axes import Digit, Linear
 from rdflow.dsl.checked import Hold
-from rdflow.dsl.nests import Nests
+from rdflow.dsl.nests import Nests, ends_by_number
+from rdflow.dsl.netlist import Loop
 from rdflow.dsl.records import dataclass
 
 
@@ -33,6 +36,30 @@ class Needs:
         if iterations == 0:
             return 0
         return self.blocks if iterations >= self.iterations else max(self(0), self(iterations - 1))
+
+
+Counted = tuple[Sequence[Digit | None], Sequence[Loop]]
+"""what an actor's loops count, and the loops"""
+
+
+def waited(nests: Nests, hold: Hold, writer: Counted, reader: Counted) -> Needs | None:
+    """Blocks that the iterations of the reader's first loop inside of a tile wait for; None: the whole tile at once.
+
+    A block is one iteration of the writer's first loop inside of the tile. A loop that a number bounds does not say where it
+    ends, so that all numbers make the same queues.
+    """
+    block, first = first_inside(hold, writer[0]), first_inside(hold, reader[0])
+    if block is None or first is None or hold.gathers or block in dict(hold.moves):
+        return None
+    ends = ((block, writer[1], hold.source.order), (first, reader[1], hold.stream.order))
+    if any(loops[hold.tile].limit is not None or ends_by_number(order, digit) for digit, loops, order in ends):
+        return None
+    return needs(nests, hold, block, first, first.extent, block.extent)
+
+
+def first_inside(hold: Hold, digits: Sequence[Digit | None]) -> Digit | None:
+    """What the first loop inside of a tile counts."""
+    return digits[hold.tile] if len(digits) > hold.tile else None
 
 
 def needs(nests: Nests, hold: Hold, block: Digit, first: Digit, iterations: int, blocks: int) -> Needs:
