@@ -9,7 +9,8 @@ from rdflow.dsl.elaborate_accesses import Accesses
 from rdflow.dsl.elaborate_carry import close_carry, elaborate_carry
 from rdflow.dsl.elaborate_compute import elaborate_compute
 from rdflow.dsl.elaborate_hold import elaborate_hold
-from rdflow.dsl.elaborate_route import elaborate_route
+from rdflow.dsl.elaborate_merge import elaborate_merge
+from rdflow.dsl.elaborate_split import elaborate_split
 from rdflow.dsl.netlist import Netlist
 from rdflow.dsl.nets import Nets
 from rdflow.dsl.scalars import connect_scalars
@@ -51,5 +52,7 @@ class _Elaboration:
                 elaborate_compute(self.nets, line, self.form)
             case Carry():
                 self.carries.append((line, elaborate_carry(self.nets, line)))
+            case Route(merge=True):
+                elaborate_merge(self.nets, line)
             case Route():
-                elaborate_route(self.nets, line)
+                elaborate_split(self.nets, line)
