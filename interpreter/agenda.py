@@ -29,12 +29,14 @@ from rdflow.interpreter.transfer import Transfer, Transfers
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """A step that is done; of a launch the cycles, the PCUs and PMUs that it configures, and its mapped kernel."""
+    """A step that is done; of a launch the cycles, the PCUs and PMUs that it configures, its mapped kernel, and whether
+    the cycles were estimated."""
 
     step: Step
     cycles: int = 0
     configured: int = 0
     mapped: Mapped | None = None
+    modelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ class Agenda:
         slow = None if kernel.bounding or self.slowed is None else partial(self.slowed, call)
         path = any(tensor.tier == "ddr" and tensor.name in _used(logged) for tensor in kernel.tensors.values())
         self.timetable.launch(
-            what, call.by, data, logged.configured, logged.cycles, slow, overlaps=call.overlaps, path=path
+            what, call.by, data, logged.configured, logged.cycles, slow, call.overlaps, path, logged.modelled
         )
 
     def _at_hand(self, number: int, expert: Expert) -> None:

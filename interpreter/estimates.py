@@ -76,6 +76,11 @@ class Kind:
     def simulated(self) -> list[int]:
         return sorted({value for value in self.stand_in.values() if value is not None})
 
+    def again(self, execution: Execution, spec: LaunchSpec, change: Callable[[Compiled], Compiled]) -> Kind:
+        """The same kernel changed, in runs of which nothing is known."""
+        runs = [execution.alone({spec: change(run.compiled[spec])}) for run in self.runs]
+        return replace(self, compiled=execution.compiled[spec], runs=runs, known={}, between={})
+
     @property
     def notes(self) -> Iterator[str]:
         """What of it is a model."""
@@ -120,6 +125,11 @@ class Estimates:
             kind.between[call.scalars] = mixed(ends[0].counted, ends[1].counted, (low, high), own)
             host = sum(end.host_seconds for end in ends)
         return Launched(call, kind.compiled, start, None, host, False, kind.between[call.scalars], modelled=True)
+
+    def again(self, execution: Execution, change: Callable[[Compiled], Compiled]) -> Estimates:
+        """The same for an execution whose kernels are changed: what was simulated is, anew."""
+        kinds = {spec: kind.again(execution, spec, change) for spec, kind in self._kinds.items()}
+        return replace(self, execution=execution, _kinds=kinds)
 
     def _at(self, kind: Kind, call: LaunchCall, start: int, progress: Callable[[Execution], None] | None) -> Launched:
         """A launch that is simulated, or extrapolated from two that are."""

@@ -161,14 +161,17 @@ class Execution:
             return False
         return image.mapped.netlist.sockets > 1 and launched.repeats_little()
 
-    def again(self, compiled: dict[LaunchSpec, Compiled]) -> Execution:
-        """The same program at cycle 0 with these mapped kernels: timing only, but where the cycles depend on values. Its
-        schedule reads what this one's read."""
+    def again(self, change: Callable[[Compiled], Compiled]) -> Execution:
+        """The same program at cycle 0 with changed kernels: timing only, but where the cycles depend on values. Its schedule
+        reads what this one's read; what was estimated is, from launches of the changed kernels."""
         values = None if self._first is None else dict(self._first)
-        read = iter(list(self._read))
-        return Execution(
+        read, compiled = iter(list(self._read)), {spec: change(one) for spec, one in self.compiled.items()}
+        found = Execution(
             self.checked, self.machine, values, self.collective, compiled=compiled, choices=lambda _: next(read)
         )
+        if self.estimates is not None:
+            found.estimates = self.estimates.again(found, change)
+        return found
 
     def begin(self) -> Launched:
         """The launch that runs, or the next one, which then stands at its first cycle. There must be one."""
@@ -282,7 +285,8 @@ class Execution:
             self.log.append(Logged(step))
 
     def _logged(self, launched: Launched) -> Logged:
-        return Logged(launched.call, launched.counted.cycles, launched.compiled.configured, launched.compiled.mapped)
+        compiled = launched.compiled
+        return Logged(launched.call, launched.counted.cycles, compiled.configured, compiled.mapped, launched.modelled)
 
     def agenda(self, policy: str | None = None) -> Agenda:
         """When everything that is done so far was done, with the policies of the pools or with another one."""

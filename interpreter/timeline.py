@@ -17,7 +17,7 @@ from rdflow.interpreter.image import Image, advance, build
 from rdflow.interpreter.launched import Launched
 from rdflow.interpreter.machine import BURST
 from rdflow.interpreter.profile import spec_names
-from rdflow.interpreter.states import elapsed, settled, states
+from rdflow.interpreter.states import STATES, elapsed, settled, states
 
 Numbers = NDArray[np.int64]
 
@@ -46,7 +46,7 @@ class Stretch:
     """A launch, cut into slices at `edges` (cycles since the start of the program, one more than there are slices).
 
     By slice: `spent` cycles (x lanes x STATES, over all copies), tokens in queues at its end (`fills`, x streams), bytes
-    `moved` (x tiers x read, written).
+    `moved` (x tiers x read, written). `modelled`: it was not simulated (`estimates`), and has one slice without lanes.
     """
 
     name: str
@@ -56,6 +56,12 @@ class Stretch:
     spent: Numbers
     fills: Numbers
     moved: Numbers
+    modelled: bool = False
+
+    @property
+    def told(self) -> str:
+        """Its name, with a word where it is not simulated."""
+        return f"{self.name}, estimated" if self.modelled else self.name
 
 
 @dataclass(frozen=True)
@@ -76,24 +82,32 @@ def timeline(
 ) -> Timeline:
     """Run a program that has ended again, each launch in slices of equal length, the whole in about `slices`.
 
-    `least`: the first launch of each kernel has at least so many. Equal launches in equal slices are run once.
-    `progress` is called with the cycles that are behind.
+    `least`: the first launch of each kernel has at least so many. Launches that are alike are run once in equal slices.
+    Of one that was estimated there is when it runs, and nothing of what units do. `progress` is called with the cycles that
+    are behind.
     """
     length = max(1, ceil(execution.time / slices))
     names = spec_names(execution)
     tiers = tuple(execution.machine.tiers)
     known: dict[tuple[str, int, object], Stretch] = {}
+    alike: dict[int, object] = {}
+    seen: set[str] = set()
     stretches: list[Stretch] = []
     for launched in execution.launched:
         name, cycles = names[launched.call.spec], launched.end - launched.start
-        first = all(stretch.name != name for stretch in stretches)
-        own = max(1, min(length, cycles // least)) if first else length
-        key = name, own, launched.call.scalars
+        own = length if name in seen else max(1, min(length, cycles // least))
+        key = name, own, alike.setdefault(id(launched.counted), launched.call.scalars)
         if cycles and key not in known:
-            known[key] = _stretch(launched, cycles, name, own, tiers)
+            known[key] = (
+                _estimated(cycles, name, len(tiers))
+                if launched.modelled
+                else _stretch(launched, cycles, name, own, tiers)
+            )
         if cycles:
             stretch = known[key]
             stretches.append(replace(stretch, edges=stretch.edges + launched.start))
+        if cycles and not launched.modelled:
+            seen.add(name)
         if progress is not None:
             progress(launched.end)
     return Timeline(tuple(stretches), tiers, execution.machine.socket.clock)
@@ -126,6 +140,12 @@ def _stretch(launched: Launched, cycles: int, name: str, length: int, tiers: tup
 def _gained(curves: Numbers) -> Numbers:
     """What was added from one time to the next."""
     return curves[1:] - curves[:-1]
+
+
+def _estimated(cycles: int, name: str, tiers: int) -> Stretch:
+    """A launch of so many cycles that was estimated: when it runs."""
+    spent, fills = np.zeros((1, 0, len(STATES)), dtype=np.int64), np.zeros((1, 0), dtype=np.int64)
+    return Stretch(name, np.array([0, cycles]), (), (), spent, fills, np.zeros((1, tiers, 2), np.int64), modelled=True)
 
 
 def _main(netlist: Netlist, unit: int) -> list[int]:

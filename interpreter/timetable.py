@@ -27,7 +27,7 @@ PARTS = ("program load", "argument load", "execute", "copy", "write back", "host
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What a resource does from cycle `start` to cycle `end`. `what`: the statement; `part`: one of PARTS; `slowed`:
-    cycles of it that a copy beside it costs (a model)."""
+    cycles of it that a copy beside it costs (a model); `modelled`: how long a launch executes was estimated."""
 
     what: str
     part: str
@@ -35,6 +35,12 @@ class Entry:
     start: int
     end: int
     slowed: int = 0
+    modelled: bool = False
+
+    @property
+    def told(self) -> str:
+        """Its part in words."""
+        return f"{self.part}, estimated" if self.modelled else self.part
 
 
 @dataclass
@@ -82,6 +88,7 @@ class Timetable:
         under_copy: Callable[[], int] | None = None,
         overlaps: bool = False,
         path: bool = False,
+        modelled: bool = False,
     ) -> None:
         """A launch of a kernel that configures so many PCUs and PMUs and executes for so many cycles; `under_copy` of
         them while something is copied. `path`: it reaches DDR itself, so nothing is copied meanwhile."""
@@ -94,7 +101,7 @@ class Timetable:
         ready = self._add(what, "program load", CHIP, ready, self.machine.cycles(costs.boundary + share * costs.load))
         ready = self._add(what, "argument load", CHIP, ready, self.machine.cycles(costs.arguments))
         taken = self._beside_copies(ready, cycles, under_copy)
-        self._add(what, "execute", CHIP, ready, taken, taken - cycles)
+        self._add(what, "execute", CHIP, ready, taken, taken - cycles, modelled)
         if path:
             self._free[PATH] = ready + taken
         self._ended(ready + taken, data, overlaps)
@@ -155,10 +162,12 @@ class Timetable:
             start = self._add(what, "host step", HOST, start, self.machine.cycles(costs.host_step))
         return self._add(what, "queue", HOST, start, self.machine.cycles(costs.queued))
 
-    def _add(self, what: str, part: str, resource: str, start: int, cycles: int, slowed: int = 0) -> int:
+    def _add(
+        self, what: str, part: str, resource: str, start: int, cycles: int, slowed: int = 0, modelled: bool = False
+    ) -> int:
         """An entry of a resource; when it ends."""
         if cycles:
-            self.entries.append(Entry(what, part, resource, start, start + cycles, slowed))
+            self.entries.append(Entry(what, part, resource, start, start + cycles, slowed, modelled))
             self._free[resource] = start + cycles
         return start + cycles
 

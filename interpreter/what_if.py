@@ -14,7 +14,6 @@ from math import ceil
 
 from rdflow.dsl.netlist import Actor, Netlist, Port
 from rdflow.dsl.records import dataclass
-from rdflow.interpreter.allocate import unit_table
 from rdflow.interpreter.execution import Execution
 from rdflow.interpreter.launched import Compiled
 from rdflow.interpreter.mapped import Mapped, QueueTiming, Server
@@ -48,7 +47,8 @@ Progress = Callable[[str, Execution], None]
 @dataclass(frozen=True, slots=True)
 class Doubled:
     """The program with twice of one resource: `cycles` and `seconds` of execution, `total` seconds with its launches
-    (whose times are fits), how often that is faster than it is now, and how it was found: run again, reckoned, unused."""
+    (whose times are fits), how often that is faster than it is now, and how it was found: run again, estimated again (the
+    launches that were simulated are, the others lie between or beyond these as before), reckoned, unused."""
 
     resource: str
     cycles: int
@@ -68,7 +68,7 @@ def what_if(execution: Execution, progress: Progress | None = None) -> list[Doub
         if resource == "launch":
             halved, how = launching / 2, "reckoned"
         elif used(execution, resource):
-            cycles, how = _rerun(execution, resource, progress), "run again"
+            cycles, how = _rerun(execution, resource, progress)
         found.append(_doubled(resource, cycles, halved, now, launching, float(execution.machine.socket.clock), how))
     return sorted(found, key=lambda d: (-round(d.total_speedup, 4), d.how == "unused"))
 
@@ -84,11 +84,7 @@ def _doubled(
 
 def launch_cycles(execution: Execution) -> int:
     """Cycles between the launches, by the machine's fit: their execution comes on top."""
-    machine, total = execution.machine, 0
-    for launched in execution.launched:
-        rows = unit_table(launched.compiled.netlist, machine)
-        total += machine.boundary_cycles(sum((row.pcus + row.pmus) * row.copies for row in rows))
-    return total
+    return sum(execution.machine.boundary_cycles(launched.compiled.configured) for launched in execution.launched)
 
 
 def used(execution: Execution, resource: str) -> bool:
@@ -105,12 +101,13 @@ def _uses(mapped: Mapped, resource: str) -> bool:
     return bool(units or tiers or network or links)
 
 
-def _rerun(execution: Execution, resource: str, progress: Progress | None) -> Fraction:
-    """Cycles of the program with the resource doubled: a launch whose last firing is in half cycle h takes h / 2 + 1."""
-    compiled = {spec: _compiled(one, resource) for spec, one in execution.compiled.items()}
-    again = execution.again(compiled)
+def _rerun(execution: Execution, resource: str, progress: Progress | None) -> tuple[Fraction, str]:
+    """Cycles of the program with the resource doubled: a launch whose last firing is in half cycle h takes h / 2 + 1. And how
+    they were found."""
+    again = execution.again(lambda compiled: _compiled(compiled, resource))
     again.advance(progress=None if progress is None else lambda e: progress(resource, e))
-    return Fraction(again.time + len(again.launched), 2)
+    how = "estimated again" if any(launched.modelled for launched in again.launched) else "run again"
+    return Fraction(again.time + len(again.launched), 2), how
 
 
 # -- half cycles -------------------------------------------------------------------------------------------------------

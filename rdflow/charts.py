@@ -159,10 +159,10 @@ def launches(timeline: Timeline) -> str:
     parts = []
     for stretch in timeline.stretches:
         start, end = float(stretch.edges[0]) * scale, float(stretch.edges[-1]) * scale
-        told = f"{stretch.name}: cycles {stretch.edges[0]:,} to {stretch.edges[-1]:,}"
-        parts.append(
-            element("rect", element("title", told), x=start, y=2, width=end - start, height=22, rx=3, class_="launch")
-        )
+        told = f"{stretch.told}: cycles {stretch.edges[0]:,} to {stretch.edges[-1]:,}"
+        look = "launch estimated" if stretch.modelled else "launch"
+        box = {"x": start, "y": 2, "width": end - start, "height": 22, "rx": 3}
+        parts.append(element("rect", element("title", told), class_=look, **box))
         if end - start > 7.5 * len(stretch.name):
             parts.append(label((start + end) / 2, 17, stretch.name, text_anchor="middle", style="fill: var(--card)"))
     return framed([*parts, *_ticks(0, timeline.cycles, 0.0, 24.0, timeline.clock)], 62, "launches over time")
@@ -177,9 +177,9 @@ def schedule(entries: Sequence[Entry], cycles: int, clock: int) -> str:
     parts = [_row(name, number * (ROW + GAP)) for number, name in enumerate(RESOURCES)]
     for entry in entries:
         y = RESOURCES.index(entry.resource) * (ROW + GAP)
-        told = f"{entry.what}: {entry.part}, cycles {entry.start:,} to {entry.end:,}"
+        told = f"{entry.what}: {entry.told}, cycles {entry.start:,} to {entry.end:,}"
         width = max(0.3, (entry.end - entry.start) * scale)
-        look = SHADES.get(entry.part, "load")
+        look = SHADES.get(entry.part, "load") + " estimated" * entry.modelled
         box = {"x": round(NAMES + entry.start * scale, 2), "y": y, "width": round(width, 2), "height": ROW}
         parts.append(element("rect", element("title", told), class_=look, **box))
     low = len(RESOURCES) * (ROW + GAP)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -160,15 +160,10 @@ def nothing_cached(name: str) -> NoReturn:
     raise _misused(f"`{name}` has no pool of experts with a cache, so nobody leaves one", "--policy")
 
 
-def estimate(points: int | None, lengths: str | None, executing: Sequence[str] = ()) -> Estimate | None:
-    """How many launches of a kernel are simulated; and `NL=2,4`, with which lengths of a carry. `executing`: options that show
-    what units do, which is known of launches that are simulated."""
+def estimate(points: int | None, lengths: str | None) -> Estimate | None:
+    """How many launches of a kernel are simulated; and `NL=2,4`, with which lengths of a carry."""
     if points is None and lengths is None:
         return None
-    if executing:
-        model = " and ".join(n for n, v in (("--points", points), ("--extrapolate", lengths)) if v is not None)
-        what = "it shows what units do, and of launches that are modelled nothing is known of units"
-        raise _misused(f"{what}; leave out {model}, and set fewer steps or layers with --set", executing[0])
     from rdflow.interpreter.estimates import Estimate
 
     found = re.fullmatch(r"(\w+)=(\d{1,6}),(\d{1,6})", lengths or "")

@@ -76,6 +76,7 @@ svg .s-busy { fill: var(--busy); } svg .s-starved { fill: var(--starved); } svg 
 svg .s-memory { fill: var(--memory); } svg .s-link { fill: var(--link); } svg .s-idle { fill: var(--idle); }
 svg .rate { fill: var(--accent); }
 svg .launch { fill: var(--accent); opacity: .85; stroke: var(--card); }
+svg .estimated { fill-opacity: .45; }
 svg .copy { fill: var(--s-memory, #8e44ad); }
 svg .load { fill: currentColor; opacity: .35; }
 .paper svg text { fill: #1f2933; stroke: #ffffff; }
@@ -143,6 +144,11 @@ def _cell(cell: Cell, kind: str) -> str:
     classes = " ".join(filter(None, ("text" if kind else None, look)))
     content = shown if kind == "=" else escape(str(shown), quote=False)
     return tag("td", content, data_value=value, class_=classes or None)
+
+
+def card(content: str, look: str = "card") -> str:
+    """A box of the page."""
+    return tag("div", content, class_=look)
 
 
 def page(title: str, content: str) -> str:

@@ -77,8 +77,7 @@ def profile(
             modelling.profile(program, rival, told, input_, seed, asked.executing, policy)
             return
         _writable(asked)
-        shown = [option for option in asked.executing if option != "--ports"]
-        estimate = options.estimate(asked.points, asked.extrapolate, shown)
+        estimate = options.estimate(asked.points, asked.extrapolate)
         program = load(file, set_, machine, machine_set, told, collective, threads, policy)
         _simulated(replace(program, estimate=estimate), told, input_, seed, asked, cache)
 

@@ -6,17 +6,18 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from rdflow import __version__, charts
+from rdflow import __version__
 from rdflow.api import Program
-from rdflow.charts import Mark, Roof, history, launches, roofline
+from rdflow.charts import Mark, Roof, roofline
 from rdflow.floor import floor
 from rdflow.interpreter.allocate import size_text
 from rdflow.interpreter.execution import Execution
 from rdflow.interpreter.machine import BURST, Machine
 from rdflow.interpreter.profile import KernelProfile, Profile, UnitProfile, spec_names
 from rdflow.interpreter.states import STATES
-from rdflow.interpreter.timeline import Stretch, Timeline
-from rdflow.page import Cell, page, prose, table, tag
+from rdflow.interpreter.timeline import Timeline
+from rdflow.page import Cell, card, page, prose, table, tag
+from rdflow.report_time import key, over_time, schedule
 from rdflow.show import percent, scaled, time_text
 from rdflow.show_profile import OVERLOADED, formula_row, overloaded
 from rdflow.show_profile import roofline as least_seconds
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from rdflow.interpreter.what_if import Doubled
 
 LONGEST = 4  # kernels of which the top of the page says what limits them
-DRAWN = 4000  # entries of a schedule
 CARRIERS = 24  # channels, ports and links that are shown
 COLD, HOT = (230, 236, 243), (196, 43, 28)  # of the heat map: never busy, always busy
 WARM = (245, 176, 65)  # half of the time
@@ -38,27 +38,23 @@ def report(
 ) -> str:
     """The page. `doubled`: what twice of each resource gives, where that was asked."""
     title = f"{program.name} on {program.machine.name}"
-    parts = [_head(program, profile), *_why(profile), _figures(program, profile)]
+    parts = [_head(program, profile), *_modelled(profile), *_why(profile), _figures(program, profile)]
     parts += _section("Where the cycles go", _units(profile))
     if doubled:
         parts += _section("What twice of each resource gives", _doubled(doubled))
-    parts += _section("Schedule", _schedule(program, profile))
-    parts += _section("Over time", _over_time(profile, timeline))
+    parts += _section("Schedule", schedule(program, profile))
+    parts += _section("Over time", over_time(profile, timeline))
     parts += _section("Roofline", _roofline(program.machine, profile))
     parts += _section("Floor plan", _floor_plans(execution, profile))
     parts += _section("Bytes", _tiers(profile))
     parts += _section("Channels, ports and links", _carriers(profile))
     parts += _section("By formula and as measured", _formulas(profile))
-    return page(title, "\n".join((*parts, _foot())))
+    return page(title, "\n".join((*parts, _foot(profile))))
 
 
 def _section(title: str, content: Iterator[str]) -> list[str]:
     name = title.lower().replace(",", "").replace(" ", "-")
     return [tag("section", tag("h2", escape(title), id=name) + "\n".join(content), aria_labelledby=name)]
-
-
-def _card(content: str, look: str = "card") -> str:
-    return tag("div", content, class_=look)
 
 
 # -- the top -----------------------------------------------------------------------------------------------------------
@@ -69,6 +65,17 @@ def _head(program: Program, profile: Profile) -> str:
     kernels = f"{len(profile.kernels)} kernel{'s' if len(profile.kernels) != 1 else ''}"
     about = f"{program.machine.about}; {kernels}{f'; {params}' if params else ''}"
     return tag("h1", escape(f"{program.name} on {program.machine.name}")) + tag("p", escape(about), class_="soft")
+
+
+def _modelled(profile: Profile) -> Iterator[str]:
+    """What of the figures is a model, where not all launches were simulated."""
+    if not profile.modelled:
+        return
+    count = f"{profile.launches_modelled:,} of {len(profile.schedule):,} launches are estimated, and with them all figures here"
+    items = "".join(
+        tag("li", prose(f"`{name}`:{about}")) for name, _, about in (n.partition(":") for n in profile.modelled)
+    )
+    yield tag("p", f"{count}:") + tag("ul", items)
 
 
 def _why(profile: Profile) -> Iterator[str]:
@@ -109,13 +116,13 @@ def _figures(program: Program, profile: Profile) -> str:
 
 
 def _units(profile: Profile) -> Iterator[str]:
-    yield _key(profile)
+    yield key(profile)
     for kernel in profile.kernels:
         marked = next((i for i, u in enumerate(kernel.units) if u.name == kernel.limiter), None)
         shown = [s for s in STATES if any(getattr(u, s) for u in kernel.units)]
         heads = ("<unit", "<kind", "copies", "firings", "=cycles of all copies", *shown)
         caption = f"`{kernel.name}`: {kernel.cycles:,} cycles in {_times(kernel.launches, 'launch', 'launches')}"
-        yield _card(table(caption, heads, (_unit(u, shown) for u in kernel.units), marked))
+        yield card(table(caption, heads, (_unit(u, shown) for u in kernel.units), marked))
 
 
 def _times(number: int, one: str, several: str) -> str:
@@ -136,21 +143,6 @@ def _bar(unit: UnitProfile) -> str:
     return tag("div", spans, class_="bar", role="img", aria_label=told)
 
 
-def _key(profile: Profile) -> str:
-    """What the colours and hatchings mean; the states that occur."""
-    means = {
-        "busy": "it fires",
-        "starved": "waits for a token of another unit",
-        "blocked": "waits for room in a queue",
-        "memory": "waits for a burst of a memory",
-        "link": "waits for a link",
-        "idle": "has made its last firing",
-    }
-    found = {s for kernel in profile.kernels for u in kernel.units for s in STATES if getattr(u, s)}
-    items = (tag("li", tag("i", class_=s) + f"{s}: {means[s]}") for s in STATES if s in found)
-    return tag("ul", "".join(items), class_="key")
-
-
 # -- what if -----------------------------------------------------------------------------------------------------------
 
 
@@ -160,7 +152,7 @@ def _doubled(doubled: Sequence[Doubled]) -> Iterator[str]:
     most = max(2.0, *(one.total_speedup for one in doubled))
     heads = ("<twice", "=faster, with launches", "faster", "cycles", "time", "with launches", "<how", "<what")
     rows = ([*_doubling(one, most), one.how, (ABOUT[one.resource], 0, "wrap")] for one in doubled)
-    yield _card(table("each row is a run of its own, the most useful first", heads, rows))
+    yield card(table("each row is a run of its own, the most useful first", heads, rows))
     yield tag("p", "Run again in half cycles, in which all else takes twice as many; latencies stay in seconds. "
               "The times of launches are fits to published figures, and only reckoned.", class_="note")  # fmt: skip
 
@@ -172,40 +164,6 @@ def _doubling(one: Doubled, most: float) -> list[Cell]:
     faster: Cell = (f"{one.speedup:.2f}x", one.speedup)
     times: list[Cell] = [(time_text(one.seconds), one.seconds), (time_text(one.total), one.total)]
     return [one.resource, bar, faster, (f"{one.cycles:,}", one.cycles), *times]
-
-
-# -- time --------------------------------------------------------------------------------------------------------------
-
-
-def _schedule(program: Program, profile: Profile) -> Iterator[str]:
-    """Launches with their loads, copies and the host; the picture has so many entries as can be told apart."""
-    table_, clock = profile.agenda.timetable, program.machine.socket.clock
-    rows: list[list[Cell]] = []
-    for part, cycles in table_.spent().items():
-        share: Cell = (percent(cycles, table_.end), cycles / max(1, table_.end))
-        rows.append([part, (f"{cycles:,}", cycles), (time_text(cycles / clock), cycles), share])
-    shown = table_.entries[:DRAWN]
-    yield _card(charts.schedule(shown, max((e.end for e in shown), default=1), clock))
-    if len(shown) < len(table_.entries):
-        yield tag("p", f"The first {DRAWN:,} of {len(table_.entries):,} entries are drawn.", class_="note")
-    yield _card(table(f"{time_text(table_.end / clock)} in all", ("<part", "cycles", "time", "of all"), rows))
-    yield tag("p", "Executed cycles are simulated; program and argument loads and what the host takes are fits and "
-              "assumptions of the machine file.", class_="note")  # fmt: skip
-
-
-def _over_time(profile: Profile, timeline: Timeline) -> Iterator[str]:
-    if len(timeline.stretches) > 1:
-        yield tag("h3", "Launches") + _card(launches(timeline))
-    yield _key(profile)
-    seen: dict[str, Stretch] = {}
-    for stretch in timeline.stretches:
-        seen.setdefault(stretch.name, stretch)
-    for name, stretch in seen.items():
-        again = next(k.launches for k in profile.kernels if k.name == name)
-        which = f", the first of {again} launches" if again > 1 else ""
-        yield tag("h3", prose(f"`{name}`{which}")) + _card(history(stretch, timeline.tiers, timeline.clock))
-    yield tag("p", "Each row is filled from below by the share of its copies' cycles in each state, slice by slice of "
-              "time; what stays empty is idle.", class_="note")  # fmt: skip
 
 
 # -- roofline ----------------------------------------------------------------------------------------------------------
@@ -222,7 +180,7 @@ def _roofline(machine: Machine, profile: Profile) -> Iterator[str]:
         return
     peaks = {name: tier.peak for name, tier in profile.tiers.items()} | {"sram": sram}
     roofs = [Roof(name, peak) for name, peak in peaks.items()]
-    yield _card(roofline(peak, each, roofs, marks))
+    yield card(roofline(peak, each, roofs, marks))
     yield tag("p", "A point for each kernel and memory: its FLOP a second against the FLOP per byte of that memory. HBM and "
               "DDR have the bandwidths of the machine file; scratchpads a packet of 64 bytes in and one out, each cycle "
               "and PMU. Dashed: all that the PCUs in use can do.", class_="note")  # fmt: skip
@@ -255,7 +213,7 @@ def _floor_plans(execution: Execution, profile: Profile) -> Iterator[str]:
         picture = element(
             "svg", drawn.content, viewBox=f"0 0 {drawn.width:g} {drawn.height:g}", role="img", aria_label=told, **size
         )
-        yield tag("h3", prose(f"`{kernel.name}`")) + _card(picture, "card paper")
+        yield tag("h3", prose(f"`{kernel.name}`")) + card(picture, "card paper")
     ramp = ", ".join(f"{heat(n / 10)} {n * 10}%" for n in range(11))
     yield tag("ul", tag("li", "never busy") + tag("li", tag("i", style=f"width:180px;background:linear-gradient(90deg, {ramp})"))
               + tag("li", "always busy"), class_="key")  # fmt: skip
@@ -274,7 +232,7 @@ def heat(share: float) -> str:
 def _tiers(profile: Profile) -> Iterator[str]:
     heads = ("<kernel", "<memory", "read", "written", "achieved", "peak", "of peak")
     rows = [row for kernel in profile.kernels for row in _tier_rows(kernel)]
-    yield _card(table("bytes that moved, in bursts of 64", heads, rows))
+    yield card(table("bytes that moved, in bursts of 64", heads, rows))
 
 
 def _carriers(profile: Profile) -> Iterator[str]:
@@ -286,7 +244,7 @@ def _carriers(profile: Profile) -> Iterator[str]:
             rates: list[Cell] = [(scaled(v, "B/s"), v) for v in (one.achieved, one.peak)]
             share: Cell = (percent(one.achieved, one.peak), one.utilization)
             rows.append([one.kind, one.name, (size_text(one.bytes), one.bytes), *rates, share])
-        yield _card(table(f"`{kernel.name}`{more}", heads, rows))
+        yield card(table(f"`{kernel.name}`{more}", heads, rows))
         if overloaded(kernel):
             yield tag("p", escape(f"Links that carry {OVERLOADED}."), class_="note")
 
@@ -313,11 +271,12 @@ def _formulas(profile: Profile) -> Iterator[str]:
             rows.append(
                 [name, text, (formula, one.formula), (measured, one.measured), (differs, share), (told, 0, "wrap")]
             )
-        yield _card(table(f"`{kernel.name}`", heads, rows))
+        yield card(table(f"`{kernel.name}`", heads, rows))
 
 
-def _foot() -> str:
+def _foot(profile: Profile) -> str:
+    counted = "Every cycle and byte is counted from a run of the modelled machine, cycle by cycle"
+    counted += ", or estimated from such runs where it says so" * bool(profile.modelled)
     return tag("footer", prose(
-        f"rdflow {__version__}. Every cycle and byte is counted from a run of the modelled machine, cycle by cycle; the "
-        "machine is a model, and `rdflow machines` says where each of its numbers comes from."
+        f"rdflow {__version__}. {counted}; the machine is a model, and `rdflow machines` says where each of its numbers comes from."
     ))  # fmt: skip

@@ -9,7 +9,7 @@ from rdflow import __version__
 from rdflow.charts_serving import Curve, chart
 from rdflow.interpreter.allocate import size_text
 from rdflow.interpreter.served import PERCENTS, Served, percentile
-from rdflow.page import Cell, page, prose, table, tag
+from rdflow.page import Cell, card, page, prose, table, tag
 from rdflow.serving import Serving
 from rdflow.show import scaled, time_text
 from rdflow.show_serving import LOADS, headline, room
@@ -22,16 +22,12 @@ def report(found: Serving, served: Sequence[Served]) -> str:
     title = f"{found.program.name} serves on {found.program.machine.name}"
     parts = [tag("h1", escape(title)), tag("p", escape(headline(found, served[0])), class_="soft")]
     parts.append(tag("p", escape(room(found)), class_="soft"))
-    parts += [_card(_figures(served)), _card(_caches(served))]
+    parts += [card(_figures(served)), card(_caches(served))]
     for name, curves, unit, about in _pictures(found, served):
-        parts += [tag("h2", escape(name)), _card(chart(name, curves, unit)), tag("p", escape(about), class_="note")]
+        parts += [tag("h2", escape(name)), card(chart(name, curves, unit)), tag("p", escape(about), class_="note")]
     notes = [f"{text[0].upper()}{text[1:]}." for text in found.service.interpolated]
     parts += [tag("p", escape(" ".join([*notes, LOADS])), class_="note"), _foot()]
     return page(title, "\n".join(parts))
-
-
-def _card(content: str) -> str:
-    return tag("div", content, class_="card")
 
 
 def _figures(served: Sequence[Served]) -> str:

@@ -71,7 +71,7 @@ def _steps(entries: list[Entry], clock: float) -> Table:
     made = table("step", "part", "where", ">from", ">to", title=f"timeline{more}")
     for entry in entries[:STEPS]:
         made.add_row(
-            Text(entry.what), entry.part, entry.resource, *(time_text(t / clock) for t in (entry.start, entry.end))
+            Text(entry.what), entry.told, entry.resource, *(time_text(t / clock) for t in (entry.start, entry.end))
         )
     return made
 

@@ -1,4 +1,5 @@
 """A timeline as a Perfetto trace: a track for the launches, one for each unit; counters for queues and memory tiers.
+A launch that was estimated is on the track of the launches, and says so: nothing is known of its units.
 
 A nanosecond of the trace is a cycle: cycles are whole, nanoseconds of them are not. Within a slice of the timeline the
 counters do not say in which order a unit was in its states, so they are drawn in a fixed one, each as long as it lasted.
@@ -27,7 +28,9 @@ def trace(timeline: Timeline, program: str, machine: str, schedule: Sequence[Ent
     tiers = _tier_tracks(made, timeline, root)
     tracks: dict[str, list[int]] = {}
     for stretch in timeline.stretches:
-        made.slice(launches, int(stretch.edges[0]), int(stretch.edges[-1]), stretch.name)
+        made.slice(launches, int(stretch.edges[0]), int(stretch.edges[-1]), stretch.told)
+        if stretch.modelled:
+            continue
         if stretch.name not in tracks:
             tracks[stretch.name] = _kernel_tracks(made, stretch, root)
         _states(made, stretch, tracks[stretch.name])
@@ -44,7 +47,7 @@ def _schedule(made: Trace, entries: Sequence[Entry], program: str) -> None:
     root = made.process(f"schedule of {program}, with loads, copies and the host")
     tracks = {name: made.track(name, root) for name in RESOURCES}
     for entry in sorted(entries, key=lambda e: e.start):
-        made.slice(tracks[entry.resource], entry.start, entry.end, f"{entry.what}: {entry.part}")
+        made.slice(tracks[entry.resource], entry.start, entry.end, f"{entry.what}: {entry.told}")
 
 
 def _tier_tracks(made: Trace, timeline: Timeline, root: int) -> dict[tuple[int, int], int]:
