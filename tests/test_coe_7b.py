@@ -27,7 +27,8 @@ SIZES: dict[str, Any] = {
     "K": 2,
     "W": 8,
 }
-MODEL = ("T", "M", "U", "NL", "C", "F", "V", "K", "W", "D")
+LONG = SIZES | {"N": 4, "B": 2, "T": 40, "S": 3, "M": 3, "U": 48, "LONG": 8}  # prompts that take a launch a layer
+MODEL = ("T", "M", "U", "NL", "C", "F", "V", "K", "W", "D", "LONG")
 
 
 def drawn(program: rdflow.api.Program) -> dict[str, Any]:
@@ -44,11 +45,25 @@ def drawn(program: rdflow.api.Program) -> dict[str, Any]:
     return found
 
 
-@pytest.fixture(scope="module")
-def composed() -> tuple[dict[str, Any], Any]:
-    program = rdflow.load("samba_coe_7b", **SIZES)
+def run(sizes: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+    program = rdflow.load("samba_coe_7b", **sizes)
     inputs = drawn(program)
     return inputs, program.run(verify=True, **inputs)
+
+
+@pytest.fixture(scope="module")
+def composed() -> tuple[dict[str, Any], Any]:
+    return run(SIZES)
+
+
+@pytest.fixture(scope="module")
+def long() -> tuple[dict[str, Any], Any]:
+    return run(LONG)
+
+
+def model(sizes: dict[str, Any]) -> dict[str, Any]:
+    """Those of the sizes that an expert has."""
+    return {name: sizes[name] for name in MODEL if name in sizes}
 
 
 def own(inputs: dict[str, Any], pool: str, number: int) -> dict[str, Any]:
@@ -58,29 +73,34 @@ def own(inputs: dict[str, Any], pool: str, number: int) -> dict[str, Any]:
     return found | {name: inputs[name] for name in ("COS", "SIN")}
 
 
-def test_choices_are_the_routers_answer_and_tokens_those_of_experts_alone(composed: tuple[Any, Any]) -> None:
-    inputs, result = composed
+@pytest.mark.parametrize(("which", "sizes"), [("composed", SIZES), ("long", LONG)])
+def test_choices_are_the_routers_answer_and_tokens_those_of_experts_alone(
+    which: str, sizes: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    inputs, result = request.getfixturevalue(which)
     assert result.verification.passed
-    alone = rdflow.load("llama_expert", **{n: SIZES[n] for n in MODEL})
+    alone = rdflow.load("llama_expert", **model(sizes))
     answer = alone.evaluate(**own(inputs, "router", 0), **{"PROMPT": inputs["BATCH"][0]})["IDS"]
     assert (result.outputs["ANSWER"] == answer).all()
     chosen = result.outputs["CHOICE"][0]
-    assert (chosen == answer[0, :3] % 6).all()
+    assert (chosen == answer[0, : sizes["B"]] % sizes["N"]).all()
     for b, expert in enumerate(chosen):
         wanted = alone.evaluate(**own(inputs, "expert", expert), PROMPT=inputs["PROMPT"][0, b])["IDS"]
         assert (result.outputs["IDS"][0, b] == wanted).all()
 
 
-def test_an_expert_says_what_llama_says() -> None:
-    """The tuned step, three launches, and the step of `llama`, one: in float32 the same tokens, logits but for rounding."""
-    sizes = {n: SIZES[n] for n in MODEL} | {"M": 6}
+@pytest.mark.parametrize("more", [{}, {"LONG": 8}, {"LONG": 8, "T": 40, "U": 48, "B": 2}])
+def test_an_expert_says_what_llama_says(more: dict[str, int]) -> None:
+    """The tuned step, three launches, and the step of `llama`, one; a long prompt in a launch a layer, and in one kernel: in
+    float32 the same tokens, logits and caches but for rounding."""
+    sizes = model(SIZES) | {"M": 6, "B": 1} | more
     expert = rdflow.load("llama_expert", **sizes, E="f32")
-    llama = rdflow.load("llama", **{n: v for n, v in sizes.items() if n != "K"}, B=1, G=4, R=1, E="f32")
+    llama = rdflow.load("llama", **{n: v for n, v in sizes.items() if n not in ("K", "LONG")}, G=4, R=1, E="f32")
     inputs = drawn(expert)
     found, wanted = expert.evaluate(**inputs), llama.evaluate(**inputs)
     assert len(set(wanted["IDS"].ravel().tolist())) > 2
     assert (found["IDS"] == wanted["IDS"]).all()
-    assert np.allclose(found["LOGITS"], wanted["LOGITS"], atol=1e-3)
+    assert all(np.allclose(found[name], wanted[name], atol=1e-3) for name in ("LOGITS", "KC", "VC"))
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +130,28 @@ def test_its_breakdown_is_router_switches_prompts_and_steps(composed: tuple[Any,
         "launch expert.prefill": 3, "launch expert.embed": 9, "launch expert.decode": 9, "launch expert.choose": 9,
     }  # fmt: skip
     assert sum(cycles for _, cycles in statements.values()) == table.end and not list(overlapping(table.entries))
+
+
+def test_a_long_prompt_is_a_launch_a_layer_and_the_same_for_every_expert(long: tuple[Any, Any]) -> None:
+    """Rows, two layers, the last row and the first token: of the router, and of two prompts."""
+    _, result = long
+    statements = result.profile.agenda.timetable.statements()
+    for who, prompts in (("router", 1), ("expert", 2)):
+        times = {
+            name: statements[f"launch {who}.{name}"][0] for name in ("tokens", "layer", "last", "decode", "choose")
+        }
+        assert times == {
+            n: prompts * k for n, k in {"tokens": 1, "layer": 2, "last": 1, "decode": 2, "choose": 3}.items()
+        }
+        assert f"launch {who}.prefill" not in statements
+    execution = rdflow.load("samba_coe_7b", **LONG).timed()
+    execution.advance()
+    layers = [launched.repeats for launched in execution.launched if launched.call.spec.kernel == "layer"]
+    assert layers == [False, False, True, True, True, True]  # layers of these sizes begin at other channels
+
+
+def test_a_prompt_of_the_papers_length_has_room_for_its_answer() -> None:
+    program = rdflow.load("samba_coe_7b", T=4096, M=200, B=1)
+    assert program.checked.program.params["U"] == 4296
+    found = plan(program.checked, program.machine)
+    assert not found.spilled and found.regions["hbm"].size // found.footprints["expert"].size >= 30

@@ -166,7 +166,7 @@ def test_what_is_printed_says_so(tmp_path, monkeypatch):
         for k in document["kernels"]
         for unit in k["units"]
     )
-    for wrong in ([*given, "--what-if"], [*given[:-1], "NL"], [*given[:-1], "NL=3,2"]):
+    for wrong in ([*given[:-1], "NL"], [*given[:-1], "NL=3,2"]):
         assert CliRunner().invoke(app, wrong).exit_code == 2
 
 

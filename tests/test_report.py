@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from estimated_program import TEXT, ended, estimated
 from typer.testing import CliRunner
 
 import rdflow
@@ -122,6 +124,19 @@ def test_tables_are_sorted_by_numbers() -> None:
     assert '<td data-value="1024">1 KiB</td>' in found and found.count('class="limiter"') == 1
 
 
+def test_what_is_estimated_is_said_where_it_is_shown() -> None:
+    program = estimated()
+    execution = ended(program)
+    found = profile(execution)
+    read = Reader(report(program, execution, found, timeline(execution, 30, least=10), None))
+    shown = " ".join(read.text)
+    assert "5 of 7 launches are estimated" in shown and "or estimated from such runs where it says so" in shown
+    assert "3 and 6 steps of its carry are simulated" in shown and "No launch of it was simulated whole" in shown
+    told = [a["aria-label"] or "" for n, a in read.tags if n == "svg"]
+    assert "states of the units of total over time" in told and "states of the units of chain over time" not in told
+    assert sum(a.get("class") == "launch estimated" for _, a in read.tags) == 2 * 5
+
+
 # -- pictures ----------------------------------------------------------------------------------------------------------
 
 
@@ -160,6 +175,27 @@ def test_the_command_writes_report_and_trace_of_one_run(tmp_path: Path) -> None:
     assert all(path.stat().st_size > 1000 for path in files.values())
     refused = CliRunner().invoke(app, [*arguments, "--report", str(tmp_path)])
     assert refused.exit_code == 1 and "it is a folder" in refused.output
+
+
+def test_the_command_shows_what_it_estimates(tmp_path: Path) -> None:
+    (tmp_path / "between.rdf").write_text(TEXT)
+    files = {"--report": tmp_path / "b.html", "--trace": tmp_path / "b.pftrace"}
+    asked = [
+        "profile",
+        str(tmp_path / "between.rdf"),
+        "--points",
+        "2",
+        "--extrapolate",
+        "NL=3,6",
+        "--what-if",
+        "--json",
+    ]
+    result = CliRunner().invoke(app, [*asked, *(str(p) for pair in files.items() for p in pair)])
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert document["simulation"]["launches_modelled"] == 5
+    assert "estimated again" in {one["how"] for one in document["what_if"]}
+    assert all(path.stat().st_size > 1000 for path in files.values())
 
 
 # -- a browser ---------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from estimated_program import ended, estimated
 
 import rdflow
 from rdflow.interpreter.execution import Execution
@@ -106,3 +107,34 @@ schedule {
     assert told == [l.end for l in execution.launched]
     for stretch, launched in zip(found, execution.launched, strict=True):
         assert (stretch.edges - launched.start == found[0].edges).all() and (stretch.spent == found[0].spent).all()
+
+
+def test_what_was_estimated_has_its_time_and_no_units() -> None:
+    execution = ended(estimated())
+    found = timeline(execution, 40, least=5).stretches
+    assert [s.modelled for s in found] == [l.modelled for l in execution.launched]
+    assert [(int(s.edges[0]), int(s.edges[-1])) for s in found] == [(l.start, l.end) for l in execution.launched]
+    assert 2 <= sum(s.modelled for s in found) < len(found)
+    for stretch in found:
+        assert bool(stretch.lanes) == (not stretch.modelled) and bool(stretch.spent.any()) == (not stretch.modelled)
+    first = next(s for s in found if not s.modelled)
+    assert len(first.edges) > 5 and first.told == "total" and found[0].told == "chain, estimated"
+
+
+def test_launches_that_are_alike_are_run_once() -> None:
+    """Rows whose addresses differ by whole turns of the channels: their stretches are one, at other times."""
+    text = """\
+axis l = 3, n = 4096
+tensor W: f32[l, n] in hbm input
+tensor Y: f32[l, n] in hbm output
+kernel double(i: int32) {
+    w = load W(l = i) as [n/H | n%H]
+    y = pcu w * 2
+    store y -> Y(l = i)
+}
+schedule { for i in 0..3 { launch double(i) } }
+"""
+    execution = ended(rdflow.loads(text, "alike.rdf"))
+    assert [l.repeats for l in execution.launched] == [False, True, True]
+    found = timeline(execution, 30).stretches
+    assert all(stretch.spent is found[0].spent for stretch in found)

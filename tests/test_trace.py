@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from estimated_program import ended, estimated
 from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as proto
 from typer.testing import CliRunner
 
@@ -135,3 +136,18 @@ def test_the_command_writes_a_trace_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["hello.pftrace"]
     refused = CliRunner().invoke(app, [*arguments, str(tmp_path / "no" / "folder.pftrace")])
     assert refused.exit_code == 1 and "RDF306" in refused.output
+
+
+def test_estimated_launches_say_so_and_have_no_units() -> None:
+    execution = ended(estimated())
+    found = profile(execution)
+    read = Read(trace(timeline(execution, 40), "between", "sn40l", found.agenda.timetable.entries))
+    launches = next(slices for name, slices in read.slices.items() if name.endswith("/launches"))
+    assert [name for *_, name in launches] == [
+        f"{l.call.spec.kernel}{', estimated' * l.modelled}" for l in execution.launched
+    ]
+    assert {name.split("/")[1] for name in read.names.values() if "(pcu" in name} == {"total"}
+    executed = [
+        name for _, _, name in next(s for n, s in read.slices.items() if n.endswith("/chip")) if "execute" in name
+    ]
+    assert [name.endswith("execute, estimated") for name in executed] == [l.modelled for l in execution.launched]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from estimated_program import ended, estimated
 
 import rdflow
 from rdflow.api import Program
 from rdflow.interpreter.execution import Execution
+from rdflow.interpreter.image import advance, build
 from rdflow.interpreter.what_if import ABOUT, Doubled, doubled, launch_cycles, what_if
 
 REDUCED = """\
@@ -105,3 +107,26 @@ def test_progress_names_the_resource_that_is_doubled() -> None:
     seen = []
     what_if(finished(rdflow.load("hello", N=4096)), lambda resource, execution: seen.append(resource))
     assert {"compute", "hbm"} <= set(seen) and "ddr" not in seen
+
+
+def test_what_is_estimated_is_estimated_again_from_launches_with_twice_of_the_resource() -> None:
+    """A carry of 12 lies on the line through 3 and 6, each run on the doubled machine by hand."""
+    execution = ended(estimated(COUNT=0))
+    (kind,) = execution.estimates._kinds.values()  # type: ignore[union-attr]
+    halves = []
+    for run in kind.runs:
+        (compiled,) = run.compiled.values()
+        image = build(doubled(compiled.mapped, "hbm"))
+        advance(image)
+        halves.append(image.cycles)
+    found = next(d for d in what_if(execution) if d.resource == "hbm")
+    assert halves[0] < halves[1] and found.how == "estimated again"
+    assert found.cycles == -(-(halves[0] + 3 * (halves[1] - halves[0]) + 1) // 2)
+
+
+def test_an_estimate_of_twice_a_resource_is_close_to_a_run_of_all() -> None:
+    exact = {d.resource: d for d in what_if(ended(replace(estimated(), estimate=None)))}
+    for one in what_if(ended(estimated())):
+        assert (one.how == "estimated again") == (exact[one.resource].how == "run again")
+        assert one.cycles == pytest.approx(exact[one.resource].cycles, rel=0.03)
+        assert one.speedup == pytest.approx(exact[one.resource].speedup, rel=0.03)
