@@ -58,7 +58,7 @@ PROFILE = {
     "timeline": {
         "cycles": "int", "seconds": "float", "parts": {"program load": "int", "argument load": "int", "execute": "int"},
         "statements": [{"what": "str", "times": "int", "cycles": "int"}],
-        "entries": [{"what": "str", "part": "str", "resource": "str", "start": "int", "end": "int", "slowed": "int"}],
+        "entries": [{"what": "str", "part": "str", "resource": "str", "start": "int", "end": "int", "slowed": "int", "modelled": "bool"}],
     },
     "switches": [],
     "memory": {
