@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rdflow.dsl.axes import Digit, Linear, size
+from rdflow.dsl.axes import Digit, Linear, size, strides
 from rdflow.dsl.checked import Kernel, Load, Store, TensorView
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.sockets import chips, count
@@ -69,11 +69,7 @@ def _data(kernel: Kernel, line: Load | Store, report: Reporter) -> None:
 
 def _number(sockets: tuple[Digit, ...]) -> Linear:
     """The socket as an index over its digits."""
-    weight, terms = 1, {}
-    for digit in reversed(sockets):
-        terms[digit] = weight
-        weight *= digit.extent
-    return Linear.of(0, dict(reversed(terms.items())))
+    return Linear.of(0, strides(sockets))
 
 
 def _is_sharded(view: TensorView) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import field
 from math import lcm
 
 from rdflow.dsl.arguments import Argument, Kind
-from rdflow.dsl.axes import Cuts, Digit, Linear
+from rdflow.dsl.axes import Cuts, Digit, Linear, without
 from rdflow.dsl.orders import Order, Writer
 from rdflow.dsl.program import Program, Tensor
 from rdflow.dsl.records import dataclass
@@ -112,7 +112,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A scratchpad. `source_order`: the source after renames of the view; `moves`: index of each source root where the
+    """A scratchpad. `source`: after the renames of the view; `moves`: index of each source root where the
     view shifts or flips it (else the identity). The first `tile` loops of the result are outside of a tile.
     `queue`: the order is unchanged, tokens are readable one by one; `fifo`: the tile is one token."""
 
@@ -152,6 +152,36 @@ class Compute:
     @property
     def stream(self) -> Stream:
         return self.results[0].stream
+
+    @property
+    def order(self) -> Order:
+        """The nest with the bounds of all inputs."""
+        bounds = {root: limit for i in self.inputs for root, limit in i.order.bounds}
+        return Order(self.nest, self.copies, self.sockets, self.lanes, tuple(bounds.items()))
+
+    @property
+    def reductions(self) -> tuple[Reduction, ...]:
+        return tuple(r.reduction for r in self.results if r.reduction is not None)
+
+    @property
+    def reduced(self) -> tuple[Digit, ...]:
+        """The loops that are reduced."""
+        return tuple(dict.fromkeys(d for r in self.reductions for d in r.time))
+
+    @property
+    def outside(self) -> int:
+        """How many loops are outside of those at the end of the nest that are reduced."""
+        reduced, level = set(self.reduced), len(self.nest)
+        while level and self.nest[level - 1] in reduced:
+            level -= 1
+        return level
+
+    @property
+    def stages(self) -> tuple[Digit, ...]:
+        """Of a systolic line: the digits on its stages, the narrow operand's lanes less the copies that slice them."""
+        if not self.systolic:
+            return ()
+        return without(self.inputs[self.narrow].order.lanes, self.copies + self.sockets)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class _Result:
         self.result = result
         self.inputs = inputs
         self.earlier = earlier
-        self.bounds = tuple({root: (root, b) for i in line.inputs for root, b in i.order.bounds}.values())
+        self.bounds = line.order.bounds
 
     def array(self) -> Array:
         reduction = self.result.reduction

@@ -300,14 +300,11 @@ class _Builder:
     # -- compute -------------------------------------------------------------------------------------------------------
 
     def _compute(self, line: Compute) -> None:
-        bounds = {root: limit for i in line.inputs for root, limit in i.order.bounds}
-        order = Order(line.nest, line.copies, line.sockets, line.lanes, tuple(bounds.items()))
-        reductions = [r.reduction for r in line.results if r.reduction is not None]
-        reduced = tuple(dict.fromkeys(d for r in reductions for d in r.time))
-        tree = tuple(d for r in reductions for d in (*r.copies, *r.sockets))
+        order, reduced = line.order, line.reduced
+        tree = tuple(d for r in line.reductions for d in (*r.copies, *r.sockets))
         pipeline = max(PIPELINE, self.kernel.program.stages * line.chain)
         bodies = [self._node(line.nest, order, s, pipeline) for s in self.copies(line.copies + line.sockets)]
-        drains = [self._drain(line, b, order, reduced) for b in bodies] if line.systolic else bodies
+        drains = [self._drain(line, b) for b in bodies] if line.systolic else bodies
         for operand in line.inputs:
             if operand.at_result and tree:
                 continue
@@ -328,14 +325,10 @@ class _Builder:
         last = [d for d in drain.digits if d in reduced]
         return replace(drain, ranges={**dict.fromkeys(kept[level:], FIRST), **dict.fromkeys(last, LAST)})
 
-    def _drain(self, line: Compute, body: End, order: Order, reduced: tuple[Digit, ...]) -> End:
+    def _drain(self, line: Compute, body: End) -> End:
         """The systolic array's second half: two arrays, one summed while the other is read."""
-        split = len(line.nest)
-        while split and line.nest[split - 1] in reduced:
-            split -= 1
-        stages = without(line.inputs[line.narrow].order.lanes, body.space)
-        drain = self._node((*line.nest[:split], *stages), order, body.space)
-        inside = line.nest[split:]
+        stages, inside = line.stages, line.nest[line.outside :]
+        drain = self._node((*line.nest[: line.outside], *stages), line.order, body.space)
         self._tokens(body, dict.fromkeys(inside, LAST), drain, dict.fromkeys(stages, FIRST))
         self._tokens(drain, dict.fromkeys(stages, LAST), body, dict.fromkeys(inside, FIRST), 2)
         return drain

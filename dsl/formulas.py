@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 from math import prod
 
-from rdflow.dsl.axes import Digit, Linear, without
+from rdflow.dsl.axes import Digit, Linear, size, without
 from rdflow.dsl.checked import Compute, Kernel, Load, Result, Store, TensorView, bounds_of
 from rdflow.dsl.compute_pcus import flops
 from rdflow.dsl.orders import BYTES, Order
@@ -70,14 +71,14 @@ def traffic(kernel: Kernel) -> Iterator[Traffic]:
 
 
 def _traffic(kernel: Kernel, unit: str, view: TensorView, order: Order) -> Traffic:
-    size = BYTES[view.tensor.dtype]
+    each = BYTES[view.tensor.dtype]
     indexing = {d for index in view.indices for d in index.digits}
     indexing |= {d for gather in view.gathers if gather is not None for d in gather.order.digits}
     again = without(order.digits, indexing)
     repeated = (*factors(kernel, again), *_everywhere(kernel, order.sockets))
-    formula = Formula(((size, (*factors(kernel, without(order.digits, again)), *repeated)),))
-    inside = elements(order, kernel.lengths) * size * prod(n for _, n in _everywhere(kernel, order.sockets))
-    again_too, token = Formula(((1, repeated),)), order.width * size
+    formula = Formula(((each, (*factors(kernel, without(order.digits, again)), *repeated)),))
+    inside = visited(order, kernel.lengths) * each * prod(n for _, n in _everywhere(kernel, order.sockets))
+    again_too, token = Formula(((1, repeated),)), order.width * each
     return Traffic(unit, view.tensor.name, formula, again_too, inside, token, bool(order.scalars))
 
 
@@ -97,8 +98,8 @@ def work(kernel: Kernel) -> Iterator[Work]:
 
 
 def _work(kernel: Kernel, line: Compute) -> Work:
-    nest = (*line.nest, *line.copies, *line.sockets, *line.lanes, *stage_digits(line))
-    firing = prod(d.extent for d in (*line.lanes, *stage_digits(line)))
+    nest = (*line.nest, *line.copies, *line.sockets, *line.lanes, *line.stages)
+    firing = size((*line.lanes, *line.stages))
     terms, inside, outside = [], 0, []
     for result in line.results:
         each, after = operations(result)
@@ -120,12 +121,11 @@ def flops_of(kernel: Kernel) -> dict[str, int]:
 
 def line_flops(kernel: Kernel, line: Compute) -> int:
     """Elements of the nest times operations inside, results times those outside, where a line stands once."""
-    bounds = {root: limit for i in line.inputs for root, limit in i.order.bounds}
-    nest = Order(line.nest, line.copies, line.sockets, (*line.lanes, *stage_digits(line)), tuple(bounds.items()))
+    nest = replace(line.order, lanes=(*line.lanes, *line.stages))
     total = 0
     for result in line.results:
         inside, outside = operations(result)
-        total += inside * elements(nest, kernel.lengths) + outside * elements(result.stream.order, kernel.lengths)
+        total += inside * visited(nest, kernel.lengths) + outside * visited(result.stream.order, kernel.lengths)
     return total
 
 
@@ -138,33 +138,25 @@ def operations(result: Result) -> tuple[int, int]:
     return inside + int(result.reduction.op != "last"), outside
 
 
-def stage_digits(line: Compute) -> tuple[Digit, ...]:
-    """The digits on the stages of a systolic line: the narrow operand's lanes, less the copies that slice them."""
-    if not line.systolic:
-        return ()
-    return without(line.inputs[line.narrow].order.lanes, line.copies + line.sockets)
-
-
 def factors(kernel: Kernel, digits: Iterable[Digit]) -> tuple[Factor, ...]:
     """Digits as factors, axis by axis: a whole axis by its name and length."""
     found = []
     given = tuple(digits)
     for root in dict.fromkeys(d.root for d in given):
         own = tuple(sorted((d for d in given if d.root == root), key=lambda d: -d.stride))
-        size, length = prod(d.extent for d in own), kernel.lengths[root]
-        found.append((" x ".join(kernel.writer.digits(own)), min(size, length)))
+        found.append((" x ".join(kernel.writer.digits(own)), min(size(own), kernel.lengths[root])))
     return tuple(found)
 
 
 # -- elements ----------------------------------------------------------------------------------------------------------
 
 
-def elements(order: Order, lengths: dict[str, int]) -> int:
+def visited(order: Order, lengths: dict[str, int]) -> int:
     """Elements that an order visits, those beyond an axis's end or bound left out; a stream, or a bound that a launch
     gives, leaves out nothing here."""
     total = 1
     for root in dict.fromkeys(d.root for d in order.digits):
-        total *= min(prod(d.extent for d in order.digits if d.root == root), lengths[root])
+        total *= min(size(d for d in order.digits if d.root == root), lengths[root])
     for root, bound in order.bounds:
         if isinstance(bound, Linear) and not bound.arguments:
             total = _bounded(total, root, bound, lengths)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import lcm
 
-from rdflow.dsl.axes import Digit, Linear
+from rdflow.dsl.axes import Digit, Linear, size
 from rdflow.dsl.nests import Nests, whole_steps
 from rdflow.dsl.orders import Bound, Order, Scalar
 
@@ -40,10 +40,7 @@ def conditions(
 
 def _complete(digits: Sequence[Digit], length: int) -> bool:
     """Whether the digits together are the whole axis (a part of an axis has no end of its own)."""
-    size = 1
-    for digit in digits:
-        size *= digit.extent
-    return size >= length
+    return size(digits) >= length
 
 
 def _step(nests: Nests, digits: Sequence[Digit], lanes: Sequence[Digit], root: str) -> int:

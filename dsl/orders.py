@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from rdflow.dsl.axes import Axis, Digit, Linear, runs, without
+from rdflow.dsl.axes import Axis, Digit, Linear, runs, size, without
 from rdflow.dsl.records import dataclass
 
 BYTES = {"bf16": 2, "f32": 4, "int32": 4, "int8": 1, "bool": 1}
@@ -65,10 +65,7 @@ class Order:
     @property
     def width(self) -> int:
         """Lanes of a token, at least 1."""
-        product = 1
-        for digit in self.lanes:
-            product *= digit.extent
-        return product
+        return size(self.lanes)
 
     def bound(self, root: str) -> Bound | None:
         for axis, limit in self.bounds:

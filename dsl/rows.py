@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rdflow.dsl.arguments import Argument
-from rdflow.dsl.axes import Digit, Linear
+from rdflow.dsl.axes import Digit, Linear, size
 from rdflow.dsl.checked import Op
 from rdflow.dsl.drafts import Draft
 from rdflow.dsl.lanes import lane_table, lane_values
@@ -24,10 +24,7 @@ class Rows:
 
     @property
     def width(self) -> int:
-        width = 1
-        for digit in self.lanes:
-            width *= digit.extent
-        return width
+        return size(self.lanes)
 
     def add(
         self,
@@ -62,7 +59,7 @@ class Rows:
         if not have:
             return In(port)
         table = lane_table(have, wanted, self.draft.space)
-        if table == tuple(range(len(table))) and len(table) == _size(have):
+        if table == tuple(range(len(table))) and len(table) == size(have):
             return In(port)
         return self.add("lanes", (In(port),), width=len(table), table=table)
 
@@ -87,9 +84,8 @@ class Rows:
         result: Callable[[int], Operand],
         reduced: Operand | None,
         done: dict[int, Operand],
-        at_result: bool | None = None,
     ) -> Operand:
-        """Append the rows that op `value` needs (those of one rate, if given) and return its operand."""
+        """Append the rows that op `value` needs and return its operand."""
         if value in done:
             return done[value]
         op = ops[value]
@@ -108,7 +104,7 @@ class Rows:
                 assert reduced is not None
                 found = reduced
             case _:
-                args = [self.ops(ops, a, stream, result, reduced, done, at_result) for a in op.args]
+                args = [self.ops(ops, a, stream, result, reduced, done) for a in op.args]
                 found = self.add(op.name, args)
         done[value] = found
         return found
@@ -151,10 +147,3 @@ def constant(op: Op) -> Const:
     if isinstance(op.value, Argument):
         return Const(op.value)
     return Const(float(op.value) if op.kind == "f" else int(op.value))
-
-
-def _size(digits: Sequence[Digit]) -> int:
-    size = 1
-    for digit in digits:
-        size *= digit.extent
-    return size

@@ -73,6 +73,6 @@ def _rounds(kernel: Kernel, scalar: Scalar) -> Iterator[set[Digit]]:
         if behind and isinstance(line, Hold) and not line.queue:
             yield set(line.source.order.time) - set(line.stream.order.time[: line.tile])
         if behind and isinstance(line, Compute):
-            yield {d for r in line.results if r.reduction is not None for d in r.reduction.time}
+            yield set(line.reduced)
         if behind or scalar.name in bounds_of(line):
             reached.update(s.name for s in streams_of(line))

@@ -17,8 +17,8 @@ SOCKET = Digit("@socket", 1, 0)
 def chips(line: Line) -> tuple[Digit, ...]:
     """The digits that a line has on the sockets; a reduction over sockets keeps what it reduces where it is."""
     match line:
-        case Compute(sockets=sockets, results=results):
-            reduced = {d for r in results if r.reduction is not None for d in r.reduction.sockets}
+        case Compute(sockets=sockets):
+            reduced = {d for r in line.reductions for d in r.sockets}
             return tuple(d for d in sockets if d in reduced) or sockets
         case Store(source=source):
             return source.order.sockets
