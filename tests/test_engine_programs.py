@@ -34,9 +34,8 @@ LAYERED = {f"{name}_layers" for name in FAMILIES}
 UNFUSED = {f"{name}_operators" for name in FAMILIES | {"llama"}}
 # as llama and its other forms: their layers and kernels, or some beside them that have examples of their own
 MODELS = FAMILIES | LAYERED | {"mistral_operators", "llava_operators"}
-ELSEWHERE = (
-    MODELS | UNFUSED | {"gpt_train", "llama", "llama_expert", "llama_layers", "llama_train", "llama_train_unfused"}
-)
+TRAINED = {"gpt_train", "llama_train", "llama_train_layer", "llama_train_unfused"}
+ELSEWHERE = MODELS | UNFUSED | TRAINED | {"llama", "llama_expert", "llama_layers"}
 MORE: dict[str, list[Sizes]] = {
     "hello": [{"N": 4096, "P": 32}],
     "gemm": [{"M": 1, "N": 64, "K": 64}, {"M": 96, "N": 48, "K": 100}],
@@ -159,17 +158,13 @@ SMALL: dict[str, list[Sizes]] = {
     "bloom_operators": [{name: n for name, n in TINY.items() if name not in "RW"} | {"NL": 1, "E1": 4}],
     "gpt_train": [{"T": 4, "H0": 2, "N": 4, "F": 2, "SPARSE": 2}],
     "llama_train": [{"T": 4, "C": 8, "V": 5, "G": 1, "R": 1, "W": 2}],
+    "llama_train_layer": [{"T": 4, "C": 8, "F": 5, "G": 1, "K": 1, "R": 1, "W": 2}],
     "llama_train_unfused": [{"T": 3, "C": 4, "V": 5, "G": 1, "R": 1, "W": 2}],
     "monarch_fft": [{"M": 10, "N": 20, "A": 5, "O": 9, "P": 2}],
     "monarch_fft_partial": [{"M": 10, "N": 20, "A": 5, "O": 9, "P": 2}],
     "monarch_fft_unfused": [{"M": 10, "N": 20, "A": 5, "O": 9, "P": 2, "B": 2}],
 }
-ROOTS = {
-    "mlp_backward_adam",
-    "gpt_train",
-    "llama_train",
-    "llama_train_unfused",
-}  # square roots of what is random here: NaNs
+ROOTS = TRAINED | {"mlp_backward_adam"}  # square roots of what is random here: NaNs
 
 
 def kernels(name: str, sizes: Sizes, dtype: str) -> list[Case]:

@@ -29,8 +29,18 @@ WEIGHTS = {
 STEP = 3
 # of the unfused program, whose every operator is a kernel, the engine runs the last alone
 SIZES: list[dict[str, int]] = [{}, {"T": 45, "C": 48, "V": 33, "R": 1}, {"T": 7, "G": 1}]
+SOCKETS: list[dict[str, int]] = [
+    {},
+    {"T": 45, "C": 48, "F": 66, "G": 2, "R": 1},
+    {"T": 7, "C": 48, "F": 64, "G": 8, "K": 1, "W": 4},
+]
 MOMENTS = {"C1": 1 - 0.9**STEP, "C2": 1 - 0.999**STEP}
-PROGRAMS = ["llama_train", "llama_train_unfused"]
+PROGRAMS = {"llama_train": SIZES, "llama_train_unfused": SIZES, "llama_train_layer": SOCKETS}
+EXECUTED = [
+    *(("llama_train", sizes) for sizes in SIZES),
+    ("llama_train_unfused", SIZES[-1]),
+    *(("llama_train_layer", sizes) for sizes in SOCKETS),
+]
 needs_torch = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("torch", "transformers")),
     reason="PyTorch or transformers is not installed",
@@ -65,11 +75,17 @@ def block(c: int, v: int, g: int, r: int, e: int) -> Any:
     return modeling.LlamaDecoderLayer(config, 0).float()
 
 
+def lengths(found: api.Program) -> dict[str, int]:
+    """In `llama_train_layer` G are sockets, with K heads of keys and values each."""
+    params = {name: n for name, n in found.checked.program.params.items() if isinstance(n, int)}
+    heads, width = params["G"] * params.get("K", 1), params.get("V", params.get("F", 0))
+    return {"c": params["C"], "v": width, "g": heads, "r": params["R"], "e": 2 * params["W"]}
+
+
 def reference(found: api.Program, given: Arrays) -> Arrays:
     """The outputs of a step, from the same weights and moments, all in float32."""
     torch = importlib.import_module("torch")
-    p = {n: int(found.checked.program.params[n]) for n in "CVGRW"}
-    layer = block(p["C"], p["V"], p["G"], p["R"], 2 * p["W"])
+    layer = block(**lengths(found))
     parameters = {w: layer.get_parameter(f"{name}.weight") for w, name in WEIGHTS.items()}
     optimizer = torch.optim.AdamW(parameters.values(), lr=0.01, weight_decay=0.01)
     for w, parameter in parameters.items():
@@ -95,8 +111,7 @@ def reference(found: api.Program, given: Arrays) -> Arrays:
 
 
 @needs_torch
-@pytest.mark.parametrize("sizes", SIZES, ids=str)
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize(("name", "sizes"), [(name, s) for name, sizes in PROGRAMS.items() for s in sizes])
 def test_a_step_is_that_of_autograd_and_adamw(name: str, sizes: dict[str, int]) -> None:
     found = program(name, "f32", sizes)
     given = inputs(found)
@@ -112,7 +127,7 @@ def test_in_bf16_it_is_so_to_the_bits_that_bf16_keeps(name: str) -> None:
     gradients.compare(found.evaluate(**given), reference(found, given), 6e-2)
 
 
-@pytest.mark.parametrize(("name", "sizes"), [("llama_train", s) for s in SIZES] + [("llama_train_unfused", SIZES[-1])])
+@pytest.mark.parametrize(("name", "sizes"), EXECUTED)
 def test_the_engine_trains_as_the_evaluator_says(name: str, sizes: dict[str, int]) -> None:
     found = program(name, "bf16", sizes)
     result = found.run(verify=True, **inputs(found))
