@@ -13,11 +13,10 @@ from rdflow.interpreter.forward import anchor
 from rdflow.interpreter.fuse import fused
 from rdflow.interpreter.kernel import layout
 from rdflow.interpreter.kernel.layout import FAR, Tables
-from rdflow.interpreter.lookahead import lookahead
+from rdflow.interpreter.lookahead import WINDOW, lookahead
 from rdflow.interpreter.mapped import Mapped, QueueTiming
 from rdflow.interpreter.registers import Limited, Registers, unlimited
 
-WINDOW = 16384  # cycles that actors run ahead where no server forbids it: fastest of those tried
 CALENDAR = 1024  # cycles of a round at least: tokens that queue longer are passed over once a round
 Table = NDArray[Any]
 

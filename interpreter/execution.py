@@ -33,6 +33,7 @@ from rdflow.interpreter.kernel.layout import FAR
 from rdflow.interpreter.known import Known
 from rdflow.interpreter.lasting import lasting
 from rdflow.interpreter.launched import Compiled, Launched, Tables, Turn
+from rdflow.interpreter.lookahead import WINDOW
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.mapping import map_netlist
 from rdflow.interpreter.memory import MemoryPlan, plan, respelled
@@ -144,7 +145,7 @@ class Execution:
                 self._collect(launched)
                 self.log.append(self._logged(launched))
                 self._proceed()
-            elif until is None and self._gains_from_threads(launched):
+            elif until is None and self._gains_apart(launched):
                 launched.begin_apart(self.cores)
             if progress is not None:
                 progress(self)
@@ -154,12 +155,13 @@ class Execution:
         """Threads that may run side by side."""
         return self.threads or os.cpu_count() or 1
 
-    def _gains_from_threads(self, launched: Launched) -> bool:
-        """Whether sockets had better run apart: fast-forward looks at all of them together, and has found little."""
+    def _gains_apart(self, launched: Launched) -> bool:
+        """Whether sockets had better run apart: fast-forward looks at all actors together, and has found little."""
         image = launched.image
-        if self.threads or self.values is not None or image.apart is not None or self.cores == 1:
+        if self.values is not None or image.apart is not None:
             return False
-        return image.mapped.netlist.sockets > 1 and launched.repeats_little()
+        side_by_side = image.mapped.netlist.sockets > 1 and self.cores > 1
+        return (side_by_side or image.tables.clock["window"][0] < WINDOW) and launched.repeats_little()
 
     def again(self, change: Callable[[Compiled], Compiled]) -> Execution:
         """The same program at cycle 0 with changed kernels: timing only, but where the cycles depend on values. Its schedule

@@ -28,6 +28,7 @@ from rdflow.interpreter.bundles import bundled
 from rdflow.interpreter.kernel import layout, native
 from rdflow.interpreter.kernel.layout import FAR, Tables, Values
 from rdflow.interpreter.kernel.past import MARKS, Marks
+from rdflow.interpreter.lookahead import WINDOW, Freedom, freedom, lookahead
 from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.rows import Store
 from rdflow.interpreter.sockets import is_link
@@ -86,6 +87,7 @@ def take_apart(mapped: Mapped, tables: Tables, rank: Index, store: Store | None,
     queues = _queues(tables.queues, links, socket, place, starts)
     ports, fan = _ports(netlist, tables, rank, links)
     actors, due = _actors(tables, place, starts)
+    _let_stray(actors, due, place[rank], freedom(mapped, lookahead(mapped, WINDOW)))
     found = bundled(mapped, tables)
     queues["bundle"][: len(found.leads)] = found.leads
     shared = tables._replace(
@@ -159,10 +161,16 @@ def _actors(tables: Tables, place: Index, starts: Index) -> tuple[Table, Index]:
     return actors, due
 
 
+def _let_stray(actors: Table, due: Index, of: Index, free: Freedom) -> None:
+    """Actors may stray from windows; `of`: the rows of the netlist's."""
+    actors["lag"][of], actors["ahead"][of] = free.lag, free.ahead
+    due[due < FAR] += actors["lag"][due < FAR]
+
+
 def _part(tables: Tables, start: int, end: int, room: Table) -> Tables:
     """The tables of one socket: its own clock, calendar and room to work in, and `room` for its requests."""
     clock = tables.clock.copy()
-    clock["running"], clock["pause"] = end - start - 1, FAR
+    clock["running"], clock["pause"], clock["strays"] = end - start - 1, FAR, 1
     return tables._replace(
         clock=clock,
         actors=tables.actors[start:end],
@@ -260,8 +268,13 @@ def _take(window: Window) -> list[int]:
 def _next(apart: Apart) -> int:
     """The first cycle in which anything can happen, as far as it is known: 0 where something is under way to a server."""
     under_way = any(part.clock["requests"][0] for part in apart.parts)
-    first = FAR if under_way else int(apart.due.min())
+    first = FAR if under_way else int(_cycles(apart).min())
     return 0 if first == FAR else first
+
+
+def _cycles(apart: Apart) -> Index:
+    """By actor the cycle of its next firing as far as known, else FAR."""
+    return np.where(apart.due < FAR, apart.due - apart.actors["lag"], FAR)
 
 
 def exchange(apart: Apart) -> bool:
@@ -288,7 +301,7 @@ def _wake(apart: Apart, actors: Index, queues: Index, known: Index | int) -> Non
     woken = actors[waiting]
     apart.actors["waiting"][woken] = layout.READY
     cycles = known[waiting] if isinstance(known, np.ndarray) else known
-    apart.due[woken] = np.maximum(apart.actors["next"][woken], cycles)
+    apart.due[woken] = np.maximum(apart.actors["next"][woken], cycles) + apart.actors["lag"][woken]
 
 
 def _words(apart: Apart, link: int, first: int, end: int) -> None:
@@ -310,7 +323,7 @@ def put_together(apart: Apart, tables: Tables) -> None:
     tables.actors[:] = apart.actors[apart.place]
     at_link = tables.actors["waiting"] >= own
     tables.actors["waiting"][at_link] = apart.links[tables.actors["waiting"][at_link] - own]
-    tables.due[:] = apart.due[apart.place]
+    tables.due[:] = _cycles(apart)[apart.place]
     for field in ("pushed", "available", "popped"):
         tables.queues[field] = apart.queues[field][:own]
     tables.clock["time"] = apart.time

@@ -133,7 +133,7 @@ def pop(port, queue, q, fired, tables):
             tables.free[uintp(queue.ring + (k & queue.mask))] = cycle
             k += 1
     queue.popped = k
-    wake(queue.source, q, tables.actors, tables.pending)
+    wake(queue.source, q, tables.scratch[uintp(ROW_FIRED), uintp(port.begin)] + queue.credit, tables)
 
 
 @njit(**HELPER)
@@ -146,7 +146,7 @@ def push(port, queue, q, fired, tables):
         k += 1
     queue.pushed = k
     queue.available = queue.pushed
-    wake(queue.sink, q, tables.actors, tables.pending)
+    wake(queue.sink, q, tables.scratch[uintp(ROW_FIRED), uintp(port.begin)] + queue.latency, tables)
 
 
 @njit(**HELPER)

@@ -9,12 +9,16 @@ from rdflow.interpreter.kernel.options import HELPER
 
 
 @njit(**HELPER)
-def wake(a, q, actors, pending):
-    """Mark actor `a` for a visit if queue `q` is what it waits for."""
-    actor = actors[uintp(a)]
+def wake(a, q, known, tables):
+    """Actor `a` can fire from cycle `known` on if queue `q` is what it waits for: visit it, in this window if it must."""
+    actor = tables.actors[uintp(a)]
     if actor.waiting == q:
         actor.waiting = READY
-        pending[uintp(a >> 6)] |= uint64(1) << uint64(a & 63)
+        due = max(actor.next, known) + actor.lag
+        if due < tables.clock[0].late:
+            tables.pending[uintp(a >> 6)] |= uint64(1) << uint64(a & 63)
+        else:
+            tables.due[uintp(a)] = due
 
 
 @njit(**HELPER)

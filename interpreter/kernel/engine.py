@@ -1,7 +1,8 @@
 """The engine: windows of cycles in which actors run ahead, then the servers, then the next window.
 
 Tokens and slots carry the cycles at which they can be used, so the order of visits does not change the result. A window
-is no longer than the shortest way through a server, so what is decided at its end cannot reach into it.
+is no longer than the shortest way through a server, so what is decided at its end cannot reach into it. Actors that are
+far from servers may stray from it (see `lookahead`); at the end of a run none does.
 """
 
 from numba import njit
@@ -27,6 +28,22 @@ def summon(due, pending, end):
             count += 1
         else:
             others = min(others, due[uintp(a)])
+    return count, others
+
+
+@njit(**HELPER)
+def summon_all(actors, due, pending, end):
+    """The same where none may be behind the end."""
+    count = 0
+    others = FAR
+    for a in range(due.size):
+        cycle = due[uintp(a)]
+        if cycle < FAR and cycle - actors[uintp(a)].lag < end:
+            due[uintp(a)] = FAR
+            pending[uintp(a >> 6)] |= uint64(1) << uint64(a & 63)
+            count += 1
+        else:
+            others = min(others, cycle)
     return count, others
 
 
@@ -65,8 +82,9 @@ def engine(visit, horizon, look):
     """The loop over windows, for one way to visit an actor and to look between windows."""
 
     @njit(**SPLICE)
-    def visit_all(tables, values, parts, end):
-        """Visit the marked actors, in rank order and round again, until nobody can fire before `end`."""
+    def visit_all(tables, values, parts, end, last):
+        """Visit the marked actors, in rank order and round again, until nobody can fire before `end`; none fires from
+        `last` on. Actors may stray from `end` as far as their rows say."""
         pending = tables.pending
         found = True
         while found:
@@ -80,7 +98,8 @@ def engine(visit, horizon, look):
                     position += uint64(trailing_zeros(later))
                     pending[uintp(w)] &= ~(uint64(1) << position)
                     found = True
-                    visit(w * 64 + int(position), end, tables, values, parts)
+                    a = w * 64 + int(position)
+                    visit(a, min(end + tables.actors[uintp(a)].ahead, last), tables, values, parts)
                     position += uint64(1)
 
     @njit(**SPLICE)
@@ -91,7 +110,11 @@ def engine(visit, horizon, look):
             if clock.time >= clock.pause:
                 return RUNNING
             end = horizon(tables, marks, min(clock.time + clock.window, until))
-            count, others = summon(tables.due, tables.pending, end)
+            clock.late = end if clock.strays and end < until else FAR
+            if clock.strays and end == until:
+                count, others = summon_all(tables.actors, tables.due, tables.pending, end)
+            else:
+                count, others = summon(tables.due, tables.pending, end)
             if count == 0 and clock.requests == 0 and others == FAR:
                 return FINISHED if clock.running == 0 else DEADLOCK
             if clock.running == 0:
@@ -100,9 +123,9 @@ def engine(visit, horizon, look):
             if clock.time >= until:
                 return RUNNING
             if count == 0 and clock.requests == 0:
-                clock.time = horizon(tables, marks, min(others, until))
+                clock.time = horizon(tables, marks, min(others, max(end, until - clock.window)))
             else:
-                visit_all(tables, values, parts, end)
+                visit_all(tables, values, parts, end, until if clock.strays else end)
                 clock.served = max(clock.served, clock.time + clock.reach)
                 serve(tables, end + clock.reach)
                 clock.time = end

@@ -38,6 +38,8 @@ CLOCK = record(
     "unused fresh "  # the first of the requests that are done with (-1: none); from here on none was ever used
     "running "  # actors that are not done
     "pause "  # a cycle to return at, or at the first window end after it
+    "strays "  # actors may stray from the ends of windows
+    "late "  # a firing that is due from here on can wait for the next window
 )
 ACTOR = record(
     "first "
@@ -51,6 +53,7 @@ ACTOR = record(
     "even "  # no port takes several tokens at once
     "linked "  # some token comes over a link that flows share
     "waiting tile_level "
+    "lag ahead "  # cycles that its firings may be behind the end of a window, and beyond it
     "burst channel channels "  # affine of the byte address from `base` on; first server and number of channels
     "first_gather last_gather first_row last_row "
     "ragged "  # a port says how often a loop runs
@@ -157,7 +160,7 @@ class Tables(NamedTuple):
         np.ndarray
     )  # by token place: cycle at which it can be popped; -1 - number of its request, where that is not known
     free: np.ndarray  # by token place: cycle at which the pop of that place frees its slot
-    due: np.ndarray  # by actor: cycle of its next firing as far as known, else FAR
+    due: np.ndarray  # by actor: cycle of its next firing as far as known, with its lag, else FAR
     pending: np.ndarray  # bit map of the actors to visit
     calendar: np.ndarray  # by arrival cycle, round and round: first of the requests that arrive then
     delay: np.ndarray  # by token place: cycles that it queued at links

@@ -123,7 +123,7 @@ def settle(tables, q, place, ready, delay):
     if queue.available > before and sink.waiting == q:
         sink.waiting = READY
         known = tables.ready[uintp(queue.ring + (before & queue.mask))]
-        tables.due[uintp(queue.sink)] = max(sink.next, known)
+        tables.due[uintp(queue.sink)] = max(sink.next, known) + sink.lag
 
 
 @njit(**HELPER)

@@ -114,15 +114,17 @@ def visit_simple(a, end, tables):
                 first = tables.free[uintp(source.ring + (source.popped & source.mask))] - source.credit
             count_firings(actor, fired, actor.interval, first, actor.next - actor.interval)
             if pops:
+                known = tables.free[uintp(source.ring + (source.popped & source.mask))]
                 source.popped += fired
-                wake(source.source, get, tables.actors, tables.pending)
+                wake(source.source, get, known, tables)
             if pushes:
+                known = tables.ready[uintp(sink.ring + (sink.pushed & sink.mask))]
                 sink.pushed += fired
                 sink.available = sink.pushed
-                wake(sink.sink, put, tables.actors, tables.pending)
+                wake(sink.sink, put, known, tables)
             go_on(actor, fired, tables)
         if fired < n:
-            tables.due[uintp(a)] = following
+            tables.due[uintp(a)] = following + actor.lag
             return
         if limit >= 0:
             actor.waiting = limit

@@ -83,12 +83,12 @@ def move(actor, n, first, interval, tables):
             if p < actor.last_in:
                 fill(tables.free, queue, queue.popped, count, start + queue.credit, interval)
                 queue.popped += count
-                wake(queue.source, q, tables.actors, tables.pending)
+                wake(queue.source, q, start + queue.credit, tables)
             elif queue.stages == UNSERVED:
                 fill(tables.ready, queue, queue.pushed, count, start + queue.latency, interval)
                 queue.pushed += count
                 queue.available = queue.pushed
-                wake(queue.sink, q, tables.actors, tables.pending)
+                wake(queue.sink, q, start + queue.latency, tables)
             else:
                 request_steadily(actor, port, queue, n, first, interval, tables)
 

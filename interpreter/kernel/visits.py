@@ -36,7 +36,7 @@ def visit_general(a, end, tables):
 def pauses(a, actor, n, fired, following, limit, tables):
     """Whether the visit ends: at the end of the window, or at the queue that is known to have limited it."""
     if fired < n:
-        tables.due[uintp(a)] = following
+        tables.due[uintp(a)] = following + actor.lag
         return True
     if limit < 0 or actor.waiting == DONE:
         return False
