@@ -95,12 +95,14 @@ def check(
     settings: Mapping[str, Value] | None = None,
     library: Resolve | None = None,
     stages: int = STAGES,
+    most: int | None = None,
 ) -> Checked:
-    """Parse and check a text, for units of so many stages. Never raises for the user's mistakes: they are in `diagnostics`."""
+    """Parse and check a text, for units of so many stages. Never raises for the user's mistakes: they are in `diagnostics`.
+    `most`: of its schedule so many steps are followed (None: all)."""
     module, found = parse(source)
     report = Reporter(list(found), silent=set(lost_names(source, found)), unread=tuple(d.labels[0].span for d in found))
     program = declare(module, settings or {}, report, library, stages)
-    followed = follow(program, report)
+    followed = follow(program, report, most)
     unread = program.schedule is not None and report.failed
     walked, specs, kernels = check_kernels(program, followed.steps, report)
     if unread:
@@ -116,9 +118,10 @@ def checked(
     settings: Mapping[str, Value] | None = None,
     library: Resolve | None = None,
     stages: int = STAGES,
+    most: int | None = None,
 ) -> Checked:
     """`check`, raising CompileError if there is a mistake."""
-    result = check(source, settings, library, stages)
+    result = check(source, settings, library, stages, most)
     if result.errors:
         raise CompileError(result.diagnostics, source)
     return result

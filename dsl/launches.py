@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
 
 from rdflow.dsl.program import Program
 from rdflow.dsl.records import dataclass
@@ -57,11 +58,11 @@ def steps(program: Program, report: Reporter) -> list[Step]:
     return follow(program, report).steps
 
 
-def follow(program: Program, report: Reporter) -> Walked:
-    """The steps, with what is not known about them."""
+def follow(program: Program, report: Reporter, most: int | None = None) -> Walked:
+    """The steps, with what is not known about them. `most`: the first of them, who asks knows what the others do."""
     found: list[Step] = []
     walk = Walk(program, lambda _: UNKNOWN, report)
-    for step in walk.steps():
+    for step in islice(walk.steps(), most):
         found.append(step)
         if len(found) > UNROLLED:
             too_long(step.span, report)

@@ -18,7 +18,8 @@ def refuse_too_many(tensors: Iterable[Tensor]) -> None:
     if memory is not None and 4 * COPIES * numbers > memory:
         message = f"a run with values needs {4 * COPIES * numbers / 1e9:,.0f} GB for {numbers / 1e9:,.1f} G numbers"
         note = f"this computer has {memory / 1e9:,.0f} GB; every number is a word of 4 bytes, in the tensors and in the engine"
-        help = "profile the program, which takes no values: `rdflow profile`; or set smaller params with `--set`"
+        help = "profile the program, which takes no values: `rdflow profile`, or `rdflow check --memory` for where everything is; or "
+        help += "set smaller params with `--set`"
         raise CompileError([Diagnostic("RDF320", message, (), (note,), help)])
 
 

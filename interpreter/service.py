@@ -9,95 +9,29 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
-from functools import cached_property, partial
-from itertools import accumulate
+from functools import cached_property
+from itertools import accumulate, islice
 
 from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.check import Checked
-from rdflow.dsl.diagnostics import CompileError, Diagnostic
+from rdflow.dsl.diagnostics import CompileError
 from rdflow.dsl.pools import Kind, Pool
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
-from rdflow.dsl.schedule import Walk
-from rdflow.dsl.steps import Activation, CopyCall, LaunchCall, LaunchSpec, Pause, Read, Step
-from rdflow.interpreter.alike import Alike
+from rdflow.dsl.schedule import UNROLLED, Walk
+from rdflow.dsl.steps import Activation, CopyCall, LaunchCall, Pause, Read, Step
 from rdflow.interpreter.costs import Cost, Stretch, missing, mixed, points
 from rdflow.interpreter.execution import Execution
-from rdflow.interpreter.image import advance, blank
-from rdflow.interpreter.launched import Compiled
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.requests import Requests
-from rdflow.interpreter.restart import Restart
+from rdflow.interpreter.sized import Say, Sized, refused
 from rdflow.interpreter.transfer import Transfers
 
-CODE = "RDF331"
 BATCH, PROMPT, ANSWER, BATCHES = "B", "T", "M", "Q"  # params of a program that serves
-Resize = Callable[[dict[str, Value]], Checked]
-"""the program with other params"""
-Say = Callable[[str], None]
-"""what is told what is being done"""
-
-
-@dataclass
-class Sized:
-    """A program at one length of prompts. `own`: the launches for a batch; `experts`: by kind, those for a prompt."""
-
-    execution: Execution
-    own: list[LaunchCall]
-    experts: dict[str, list[LaunchCall]]
-    reads: bool
-    say: Say
-    _known: dict[object, Cost] = field(default_factory=dict, repr=False)
-    _tables: dict[LaunchSpec, tuple[Restart, Alike]] = field(default_factory=dict, repr=False)
-
-    def cost(self, call: LaunchCall) -> Cost:
-        """A launch, simulated once with all that are alike."""
-        call = self.execution.checked.settled(call)
-        restart, alike = self._ready(call.spec)
-        key = (call.spec, alike.key(call.numbers))
-        if key not in self._known:
-            self._known[key] = self._simulated(call, restart)
-        return self._known[key]
-
-    def _ready(self, spec: LaunchSpec) -> tuple[Restart, Alike]:
-        """The tables of a kernel. Raises CompileError where values decide its cycles."""
-        if spec not in self._tables:
-            compiled, checked = self.execution.compile(spec), self.execution.checked
-            if compiled.kernel.bounding:
-                why = f"the cycles of `{spec.kernel}` depend on values"
-                raise CompileError([_refused(checked, why)], checked.program.source)
-            restart = Restart.of(blank(compiled.mapped, False))
-            self._tables[spec] = restart, Alike.of(restart.image)
-        return self._tables[spec]
-
-    def _simulated(self, call: LaunchCall, restart: Restart) -> Cost:
-        compiled = self.execution.compile(call.spec)
-        self.say(f"simulating {call.spec.kernel}{_numbers(call)}")
-        image = restart.begin(call.numbers)
-        advance(image)
-        home = f"{call.expert.pool}." if call.expert else ""
-        what = f"launch {home}{call.spec.kernel}"
-        return Cost(
-            what,
-            call.by,
-            compiled.configured,
-            image.cycles,
-            _reaches(compiled, "ddr"),
-            partial(self.execution.slowed, call),
-        )
-
-
-def _numbers(call: LaunchCall) -> str:
-    """The numbers of a launch, by name."""
-    found = ", ".join(f"{name} = {value}" for name, value in call.scalars)
-    return f" ({found})" if found else ""
-
-
-def _reaches(compiled: Compiled, tier: str) -> bool:
-    """Whether a kernel loads from a tier, or stores to it."""
-    netlist = compiled.netlist
-    used = {netlist.tensors[a.burst.tensor].name for a in netlist.actors if a.burst is not None}
-    return any(tensor.tier == tier and tensor.name in used for tensor in compiled.kernel.tensors.values())
+SHORT = UNROLLED // 20  # tokens of a batch whose schedule is not too long to follow, whatever it does for each
+PROMPTS = 3  # about, that are followed of a schedule too long: what each needs is needed in between, as by all
+Resize = Callable[[dict[str, Value], int | None], Checked]
+"""the program with other params, its schedule followed for so many steps (None: to its end)"""
 
 
 @dataclass
@@ -228,16 +162,29 @@ class Service:
     def _walked(self, length: int, answer: int) -> Sized:
         """The program for prompts and answers of these lengths, its schedule walked for an expert of each kind."""
         self.say(f"reading the schedule: prompts of {length:,} tokens, answers of {answer:,}")
-        settings: dict[str, Value] = {PROMPT: length, ANSWER: answer, BATCH: self.batch}
+        settings: dict[str, Value] = {PROMPT: length, ANSWER: answer}
         if BATCHES in self.checked.program.params:
             settings[BATCHES] = 1
-        checked = self.resize(settings)
+        alone = self._alone(settings, answer)
+        most = None if alone is None else PROMPTS * len(alone.steps.steps)
+        checked = self.resize({**settings, BATCH: self.batch}, most)
         execution = Execution(checked, self.machine, None, choices=lambda _: 0)
         pool = next(iter(checked.program.pools.values()))
-        walks = {kind.label: _walk(execution, kind.first) for kind in pool.kinds}
+        walks = {kind.label: _walk(checked, kind.first, most) for kind in pool.kinds}
         own, reads = self._own(next(iter(walks.values())), checked)
-        experts = {label: self._of_a_prompt(steps, checked) for label, steps in walks.items()}
+        if alone is None:
+            experts = {label: self._of_a_prompt(steps, checked) for label, steps in walks.items()}
+        else:
+            each = {kind.label: len(_of_experts(_walk(alone, kind.first, None))) for kind in pool.kinds}
+            experts = {label: _of_experts(steps)[: each[label]] for label, steps in walks.items()}
         return Sized(execution, own, experts, reads, self.say)
+
+    def _alone(self, settings: dict[str, Value], answer: int) -> Checked | None:
+        """The program for a batch of one prompt, where the schedule of the whole batch is too long to follow."""
+        if self.batch <= PROMPTS or answer * self.batch <= SHORT:
+            return None
+        alone = self.resize({**settings, BATCH: 1}, None)
+        return alone if len(alone.steps.steps) * self.batch > UNROLLED else None
 
     def _own(self, steps: Sequence[Step], checked: Checked) -> tuple[list[LaunchCall], bool]:
         """The launches of the program's own kernels, and whether the host reads what these computed."""
@@ -246,22 +193,27 @@ class Service:
         others = [step for step in steps if isinstance(step, CopyCall | Pause)]
         if others or any(isinstance(step, LaunchCall) and step.expert is None for step in steps[first:]):
             why = "its schedule does more than launch for a batch and then for each prompt"
-            raise CompileError([_refused(checked, why)], checked.program.source)
+            raise CompileError([refused(checked, why)], checked.program.source)
         tensors = checked.program.tensors
         return own, any(isinstance(s, Read) and not tensors[s.element.tensor].given for s in steps)
 
     def _of_a_prompt(self, steps: Iterable[Step], checked: Checked) -> list[LaunchCall]:
         """The launches of an expert for the first prompt; as many follow for each of the others."""
-        calls = [step for step in steps if isinstance(step, LaunchCall) and step.expert is not None]
+        calls = _of_experts(steps)
         if not calls or len(calls) % self.batch:
             why = f"its schedule launches {len(calls)} kernels of experts for {self.batch} prompts"
-            raise CompileError([_refused(checked, why)], checked.program.source)
+            raise CompileError([refused(checked, why)], checked.program.source)
         return calls[: len(calls) // self.batch]
 
 
-def _walk(execution: Execution, expert: int) -> list[Step]:
-    """The steps of a schedule in which each choice is this expert."""
-    steps = Walk(execution.checked.program, lambda _: expert, Reporter(), running=True).steps()
+def _of_experts(steps: Iterable[Step]) -> list[LaunchCall]:
+    """The launches of experts."""
+    return [step for step in steps if isinstance(step, LaunchCall) and step.expert is not None]
+
+
+def _walk(checked: Checked, expert: int, most: int | None) -> list[Step]:
+    """The steps of a schedule in which each choice is this expert: so many, or all."""
+    steps = islice(Walk(checked.program, lambda _: expert, Reporter(), running=True).steps(), most)
     return [step for step in steps if not isinstance(step, Activation) or not step.overlaps]
 
 
@@ -272,10 +224,4 @@ def serves(checked: Checked) -> None:
     if len(program.pools) != 1:
         found.append(f"it has {len(program.pools) or 'no'} pool{'s' if len(program.pools) > 1 else ''} of experts")
     if found:
-        raise CompileError([_refused(checked, why) for why in found], program.source)
-
-
-def _refused(checked: Checked, why: str) -> Diagnostic:
-    name = checked.program.source.name
-    help = "`samba_coe` is a program that serves; `rdflow explain RDF331` says what one has"
-    return Diagnostic(CODE, f"`{name}` does not serve requests: {why}", (), (), help)
+        raise CompileError([refused(checked, why) for why in found], program.source)

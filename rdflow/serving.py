@@ -17,8 +17,9 @@ from rdflow.dsl.records import dataclass
 from rdflow.interpreter.request_files import read_requests
 from rdflow.interpreter.requests import Draw, Request, Requests, drawn
 from rdflow.interpreter.served import Served, Way
-from rdflow.interpreter.service import ANSWER, BATCH, PROMPT, Say, Service, serves
+from rdflow.interpreter.service import ANSWER, BATCH, PROMPT, Service, serves
 from rdflow.interpreter.serving import serve
+from rdflow.interpreter.sized import Say
 
 __all__ = ["Draw", "Requests", "Served", "Serving", "Way", "drawn", "read_requests", "serving"]
 
@@ -61,9 +62,9 @@ def serving(
     _within(found, topics)
     size = batch if batch is not None else int(program.checked.program.params[BATCH])
 
-    def sized(settings: dict[str, Value]) -> Checked:
+    def sized(settings: dict[str, Value], most: int | None) -> Checked:
         own = {**program.settings, **settings}
-        return check(program.checked.program.source, own, library, program.machine.pcu.stages)
+        return check(program.checked.program.source, own, library, program.machine.pcu.stages, most)
 
     return Serving(program, found, Service.of(program.checked, program.machine, sized, size, found, say))
 

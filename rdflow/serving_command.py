@@ -13,7 +13,7 @@ from rdflow.meter import Meter
 
 if TYPE_CHECKING:
     from rdflow.api import Program
-    from rdflow.interpreter.service import Say
+    from rdflow.interpreter.sized import Say
     from rdflow.serving import Draw, Served, Serving
 
 

@@ -15,7 +15,7 @@ from serving_program import EXPERT, SERVER, program
 import rdflow
 from rdflow.api import Program
 from rdflow.dsl.diagnostics import CompileError
-from rdflow.interpreter import costs, service
+from rdflow.interpreter import costs, service, sized
 from rdflow.interpreter.costs import POINTS, points
 from rdflow.interpreter.requests import Draw, Request, Requests
 from rdflow.interpreter.served import Served, Way, percentile
@@ -209,7 +209,7 @@ def test_what_is_interpolated_says_so_and_lies_between(subject: Program, monkeyp
 
 def test_equal_lengths_are_simulated_once(subject: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     built = []
-    monkeypatch.setattr(service, "advance", lambda image: built.append(image) or rdflow_advance(image))
+    monkeypatch.setattr(sized, "advance", lambda image: built.append(image) or rdflow_advance(image))
     found = serving(subject, at(*((n, 8, 3, n % 12) for n in range(40))))
     for policy in POLICIES:
         found.under(policy)
@@ -217,7 +217,34 @@ def test_equal_lengths_are_simulated_once(subject: Program, monkeypatch: pytest.
     assert 3 <= len(built) <= 7
 
 
-rdflow_advance = service.advance
+rdflow_advance = sized.advance
+
+AHEAD = SERVER.replace(
+    "activate expert[e]", "activate expert[e]\n if i + 1 < B { async activate expert[C(q = k, b = i + 1)] }"
+)
+
+
+@pytest.mark.parametrize("server", [SERVER, AHEAD])
+def test_a_schedule_too_long_to_follow_is_read_for_some_prompts(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same launches, memory and times as from all of it, which is not read."""
+    subject = program(tmp_path, server=server)
+    requests = at(*((n, 8, 1 + n % 9, n % 5) for n in range(12)))
+    wanted, done = [], []
+    for most in (service.UNROLLED, 40):
+        monkeypatch.setattr(service, "SHORT", 0)
+        monkeypatch.setattr(service, "UNROLLED", most)
+        found = serving(subject, requests, batch=6)
+        done.append(found.under("lru", overlap=True).done)
+        wanted.append(found.service.largest.execution)
+    assert done[0] == done[1]
+    assert [len(one.checked.steps.steps) for one in wanted] == [1 + 6 * 11 + 5 * (server is AHEAD) * 2, 3 * 12]
+    plans = [one.plan for one in wanted]
+    assert [(p.symbol.name, p.tier, p.address) for p in plans[0].placed] == [
+        (p.symbol.name, p.tier, p.address) for p in plans[1].placed
+    ]
+    assert plans[0].regions == plans[1].regions
 
 
 def test_the_same_seed_gives_the_same_bits(subject: Program) -> None:
