@@ -172,8 +172,10 @@ def _pools(
         stored[pool.tier] = stored.get(pool.tier, 0) + size * kind.count
         if pool.cache is not None:
             reserved[pool.cache] = max(reserved.get(pool.cache, 0), size)
-            if size > machine.tiers[pool.cache].capacity:
-                mistakes.append(_too_large(checked, machine, pool, kind, size))
+    for pool, kind in homes(checked.program.pools):
+        size = footprints[kind.label].size
+        if pool.cache is not None and stored.get(pool.cache, 0) + size > machine.tiers[pool.cache].capacity:
+            mistakes.append(_too_large(checked, machine, pool, kind, footprints))
     for name, size in stored.items():
         if size > machine.tiers[name].capacity:
             mistakes.append(_too_many(checked, machine, name, footprints))
@@ -194,11 +196,19 @@ def _regions(checked: Checked, machine: Machine, placed: Iterable[Placed], store
 # -- mistakes ----------------------------------------------------------------------------------------------------------
 
 
-def _too_large(checked: Checked, machine: Machine, pool: Pool, kind: Kind, size: int) -> Diagnostic:
+def _too_large(
+    checked: Checked, machine: Machine, pool: Pool, kind: Kind, footprints: dict[str, Footprint]
+) -> Diagnostic:
+    """Of an expert that the cache has no room for, beside those that are kept in the same tier."""
     assert pool.cache is not None
-    holds = size_text(machine.tiers[pool.cache].capacity)
+    holds, size = size_text(machine.tiers[pool.cache].capacity), size_text(footprints[kind.label].size)
     tensors = sorted(kind.program.tensors.values(), key=lambda t: -_elements(t.shape))[:1]
-    labels = [Label(pool.span, f"an expert has {size_text(size)} for each socket, {pool.cache} holds {holds}")]
+    labels = [Label(pool.span, f"an expert has {size} for each socket, {pool.cache} holds {holds}")]
+    labels += [
+        Label(other.span, f"{size_text(one.count * footprints[one.label].size)} are kept there for these")
+        for other, one in homes(checked.program.pools)
+        if other.tier == pool.cache
+    ]
     labels += [Label(t.span, f"`{t.name}` is the largest", kind.program.source) for t in tensors]
     help = "shard its tensors over more sockets (`@socket`), or make it smaller"
     notes = ("an expert is in the cache as a whole before one of its kernels is launched",)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import rdflow
+from rdflow.dsl.diagnostics import CompileError
 from rdflow.dsl.numerics import bf16
 from rdflow.interpreter.memory import plan
 from rdflow.interpreter.timetable import overlapping
@@ -155,3 +156,10 @@ def test_a_prompt_of_the_papers_length_has_room_for_its_answer() -> None:
     assert program.checked.program.params["U"] == 4296
     found = plan(program.checked, program.machine)
     assert not found.spilled and found.regions["hbm"].size // found.footprints["expert"].size >= 30
+
+
+def test_a_router_in_hbm_may_leave_no_room_for_an_expert(full: rdflow.api.Program) -> None:
+    with pytest.raises(CompileError) as caught:
+        plan(full.checked, full.machine.replace(hbm_capacity="3GiB"))
+    (found,) = caught.value.diagnostics
+    assert found.code == "RDF211" and "1.784 GiB are kept there for these" in [label.text for label in found.labels]
