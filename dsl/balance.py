@@ -12,7 +12,9 @@ from rdflow.dsl.balance_memory import memory_wait
 from rdflow.dsl.checked import Compute, Hold, Kernel, Line, Load, Route, Store, Stream, sources_of, space_of
 from rdflow.dsl.depths import Shallow, deepen
 from rdflow.dsl.flow import FAR, Channel, Flow, Wait
-from rdflow.dsl.flow_build import FIFO, build, neighbours
+from rdflow.dsl.flow_build import build
+from rdflow.dsl.flow_builder import FIFO
+from rdflow.dsl.flow_ends import neighbours
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.sockets import Space
