@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rdflow.dsl.axes import size
+from rdflow.dsl.balance_paths import cure
 from rdflow.dsl.checked import Load, Store
+from rdflow.dsl.deadlock import Deadlock
 from rdflow.dsl.nests import Nests
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.waits import loops_of, wait_level
-
-if TYPE_CHECKING:
-    from rdflow.dsl.balance import Deadlock
 
 
 def memory_wait(deadlock: Deadlock, place: int, report: Reporter) -> None:
@@ -38,5 +35,5 @@ def _cure(deadlock: Deadlock, place: int, level: int, tensor: str) -> str:
     if full is None:
         return f"keep what is stored in a tensor of its own beside `{tensor}`"
     stream = deadlock.kernel.stream(deadlock.channel(full).stream)
-    held = deadlock.cure(stream, deadlock.line(full + 1), level, size(stream.order.time[level:]))
+    held = cure(deadlock, stream, deadlock.line(full + 1), level, size(stream.order.time[level:]))
     return f"{held}; or load and store in the same loops: then each token waits for its own only"

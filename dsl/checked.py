@@ -267,6 +267,16 @@ class Kernel:
         return lcm(1, *parts)
 
 
+def name_of(line: Line) -> str:
+    """How a line is called in a message."""
+    return f"store {line.source.name}" if isinstance(line, Store) else line.stream.name
+
+
+def span_of(line: Line) -> Span:
+    """Where a line is marked in the text."""
+    return line.span if isinstance(line, Store) else line.stream.span
+
+
 def streams_of(line: Line) -> tuple[Stream, ...]:
     """The streams that a line defines."""
     match line:

@@ -55,7 +55,7 @@ LATER = {
     "rdflow.running",
     "rdflow.session",
     "rdflow.dsl.evaluate",
-    "rdflow.dsl.codes_language",
+    "rdflow.dsl.codes_orders",
     "rdflow.interpreter.image",
     "rdflow.interpreter.place",
     "rdflow.interpreter.kernel",
