@@ -35,10 +35,11 @@ SOCKETS: list[dict[str, int]] = [
     {"T": 7, "C": 48, "F": 64, "G": 8, "K": 1, "W": 4},
 ]
 MOMENTS = {"C1": 1 - 0.9**STEP, "C2": 1 - 0.999**STEP}
-PROGRAMS = {"llama_train": SIZES, "llama_train_unfused": SIZES, "llama_train_layer": SOCKETS}
+COPIES = {"XT": 2, "XP": 2, "PM": 2, "PN": 4, "PH": 3, "PB": 4, "PS": 4, "PA": 2, "UG": 2, "UE": 2, "GN": 2, "GK": 2}
+PROGRAMS = {"llama_train": SIZES, "llama_train_unfused": [*SIZES, SIZES[0] | COPIES], "llama_train_layer": SOCKETS}
 EXECUTED = [
     *(("llama_train", sizes) for sizes in SIZES),
-    ("llama_train_unfused", SIZES[-1]),
+    ("llama_train_unfused", SIZES[-1] | COPIES),
     *(("llama_train_layer", sizes) for sizes in SOCKETS),
 ]
 needs_torch = pytest.mark.skipif(
