@@ -164,7 +164,11 @@ def launches(timeline: Timeline) -> str:
         box = {"x": start, "y": 2, "width": end - start, "height": 22, "rx": 3}
         parts.append(element("rect", element("title", told), class_=look, **box))
         if end - start > 7.5 * len(stretch.name):
-            parts.append(label((start + end) / 2, 17, stretch.name, text_anchor="middle", style="fill: var(--card)"))
+            parts.append(
+                label(
+                    (start + end) / 2, 17, stretch.name, text_anchor="middle", style="fill: var(--card); stroke: none"
+                )
+            )
     return framed([*parts, *_ticks(0, timeline.cycles, 0.0, 24.0, timeline.clock)], 62, "launches over time")
 
 

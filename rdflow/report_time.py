@@ -44,7 +44,7 @@ def schedule(program: Program, profile: Profile) -> Iterator[str]:
     if len(shown) < len(table_.entries):
         yield tag("p", f"The first {DRAWN:,} of {len(table_.entries):,} entries are drawn.", class_="note")
     yield card(table(f"{time_text(table_.end / clock)} in all", ("<part", "cycles", "time", "of all"), rows))
-    executed = "simulated, or estimated where it says so" if profile.modelled else "simulated"
+    executed = "simulated, or estimated where they are pale" if profile.modelled else "simulated"
     yield tag("p", f"Executed cycles are {executed}; program and argument loads and what the host takes are fits and "
               "assumptions of the machine file.", class_="note")  # fmt: skip
 
