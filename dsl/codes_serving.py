@@ -27,8 +27,9 @@ ENTRIES: tuple[str, ...] = (
 
     `rdflow serve` takes a program's launches from simulation, for prompts and answers of any length: so its params say
     how many prompts come in a batch (`B`), the tokens of a prompt (`T`) and of an answer (`M`), and the batches that its
-    schedule has (`Q`, if it has one). The schedule launches its own kernels for a batch, and then, for one prompt after
-    the other, activates an expert of the one pool and launches its kernels. `samba_coe` is such a program.
+    schedule has (`Q`, if it has one). The schedule launches its own kernels for a batch (those of a pool without a cache
+    count as its own: a router), and then, for one prompt after the other, activates an expert of the one pool with a
+    cache and launches its kernels. `samba_coe` is such a program, and `samba_coe_7b`.
 
     wrong:
         rdflow serve attention --poisson 100

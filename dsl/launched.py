@@ -135,7 +135,12 @@ class Judge:
             message = f"an expression over arguments of `{kernel.name}` has no value: {error}"
             return [Diagnostic("RDF013", message, (label,))]
         found = _too_far(kernel, launched_kernel(kernel, call.numbers))
-        return [replace(d, labels=(*d.labels, Label(call.span, "launched here"))) for d in found]
+        return [replace(d, labels=(*self._there(d, call), Label(call.span, "launched here"))) for d in found]
+
+    def _there(self, found: Diagnostic, call: LaunchCall) -> Iterator[Label]:
+        """What is said of the kernel, in the text that it is in: an expert's is another one."""
+        source = self.kernel.program.source if call.spec.home else None
+        return (replace(label, source=label.source or source) for label in found.labels)
 
     def _beyond(self, root: str, bound: Linear, scalars: Scalars) -> bool:
         """Whether a bound reaches beyond its axis, which is a mistake inside of a tile."""

@@ -57,18 +57,24 @@ class Sized:
     def _simulated(self, call: LaunchCall, restart: Restart) -> Cost:
         compiled = self.execution.compile(call.spec)
         self.say(f"simulating {call.spec.kernel}{_numbers(call)}")
-        image = restart.begin(call.numbers)
-        advance(image)
         home = f"{call.expert.pool}." if call.expert else ""
         what = f"launch {home}{call.spec.kernel}"
         return Cost(
             what,
             call.by,
             compiled.configured,
-            image.cycles,
+            self._cycles(call, restart),
             _reaches(compiled, "ddr"),
             partial(self.execution.slowed, call),
         )
+
+    def _cycles(self, call: LaunchCall, restart: Restart) -> int:
+        """Of a launch, simulated or estimated."""
+        if self.execution.estimates is not None:
+            return self.execution.estimates.launched(call, 0, None).counted.cycles
+        image = restart.begin(call.numbers)
+        advance(image)
+        return image.cycles
 
 
 def _numbers(call: LaunchCall) -> str:

@@ -53,3 +53,20 @@ Input = Annotated[
     typer.Option("--input", metavar="NAME=FILE.npy|random[:SEED]", help="Values of a tensor. Default: random."),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of inputs that are random.")]
+Points = Annotated[
+    int | None,
+    typer.Option(
+        "--points",
+        metavar="N",
+        min=2,
+        help="Of a kernel's launches that differ in one number simulate N; the others lie between: a model.",
+    ),
+]
+Extrapolate = Annotated[
+    str | None,
+    typer.Option(
+        "--extrapolate",
+        metavar="NL=2,4",
+        help="Simulate kernels that carry over an axis with these lengths, by a param, and go on from there: a model.",
+    ),
+]

@@ -10,11 +10,13 @@ import typer
 from rdflow import profiling
 from rdflow.arguments import (
     Collective,
+    Extrapolate,
     Input,
     Json,
     MachineName,
     MachineSet,
     Memory,
+    Points,
     Policy,
     ProgramName,
     Quiet,
@@ -38,23 +40,6 @@ Trace = Annotated[
 Slices = Annotated[
     int,
     typer.Option("--trace-slices", metavar="N", min=1, help="Into how many slices of time traces and reports are cut."),
-]
-Points = Annotated[
-    int | None,
-    typer.Option(
-        "--points",
-        metavar="N",
-        min=2,
-        help="Of a kernel's launches that differ in one number simulate N; the others lie between: a model.",
-    ),
-]
-Extrapolate = Annotated[
-    str | None,
-    typer.Option(
-        "--extrapolate",
-        metavar="NL=2,4",
-        help="Simulate kernels that carry over an axis with these lengths, by a param, and go on from there: a model.",
-    ),
 ]
 NoCache = Annotated[
     bool, typer.Option("--no-cache", help="Simulate again what an earlier profile found out, and keep it anew.")

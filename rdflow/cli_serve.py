@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rdflow import serving_command
-from rdflow.arguments import Json, MachineName, MachineSet, ProgramName, Quiet, Report, Seed, Set
+from rdflow.arguments import Extrapolate, Json, MachineName, MachineSet, Points, ProgramName, Quiet, Report, Seed, Set
 from rdflow.console import Told
 
 app = typer.Typer()
@@ -80,6 +80,8 @@ def serve(
     batch: Batch = None,
     group: Group = False,
     overlap: Overlap = False,
+    points: Points = None,
+    extrapolate: Extrapolate = None,
     set_: Set = None,
     machine: MachineName = None,
     machine_set: MachineSet = None,
@@ -94,6 +96,6 @@ def serve(
     program or the trace, 2 for wrong usage.
     """
     asked = serving_command.Asked(
-        trace, poisson, burst, requests, prompt, answer, skew, batch, group, overlap, report, seed
+        trace, poisson, burst, requests, prompt, answer, skew, batch, group, overlap, report, seed, points, extrapolate
     )
     serving_command.serve(file, Told(as_json, quiet), asked, policy, set_, machine, machine_set)

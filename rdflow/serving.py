@@ -17,7 +17,7 @@ from rdflow.dsl.records import dataclass
 from rdflow.interpreter.request_files import read_requests
 from rdflow.interpreter.requests import Draw, Request, Requests, drawn
 from rdflow.interpreter.served import Served, Way
-from rdflow.interpreter.service import ANSWER, BATCH, PROMPT, Service, serves
+from rdflow.interpreter.service import ANSWER, BATCH, PROMPT, Service, answering, serves
 from rdflow.interpreter.serving import serve
 from rdflow.interpreter.sized import Say
 
@@ -66,12 +66,14 @@ def serving(
         own = {**program.settings, **settings}
         return check(program.checked.program.source, own, library, program.machine.pcu.stages, most)
 
-    return Serving(program, found, Service.of(program.checked, program.machine, sized, size, found, say))
+    return Serving(
+        program, found, Service.of(program.checked, program.machine, sized, size, found, say, program.estimate)
+    )
 
 
 def experts(program: Program) -> int:
     """How many experts a program that serves has."""
-    (pool,) = program.checked.program.pools.values()
+    (pool,) = answering(program.checked.program)
     return pool.count
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,8 @@ class Asked:
     overlap: bool = False
     report: Path | None = None
     seed: int = 0
+    points: int | None = None
+    extrapolate: str | None = None
 
 
 def serve(
@@ -53,7 +56,8 @@ def serve(
         chosen = _policies(policies)
         if asked.report is not None:
             options.target(asked.report)
-        program = load(file, set_, machine, changes, told)
+        estimate = options.estimate(asked.points, asked.extrapolate)
+        program = replace(load(file, set_, machine, changes, told), estimate=estimate)
         announce_compilation(False, told)
         with Meter(told) as meter:
             found = _serving(program, asked, meter.say)

@@ -167,3 +167,12 @@ def test_a_router_in_hbm_may_leave_no_room_for_an_expert(full: rdflow.api.Progra
         plan(full.checked, full.machine.replace(hbm_capacity="3GiB"))
     (found,) = caught.value.diagnostics
     assert found.code == "RDF211" and "1.784 GiB are kept there for these" in [label.text for label in found.labels]
+
+
+def test_a_cache_without_room_for_the_answer_is_told_where_it_is_declared() -> None:
+    with pytest.raises(CompileError) as caught:
+        rdflow.load("samba_coe_7b", **LONG | {"T": 300, "U": 41})
+    found = caught.value.diagnostics[0]
+    (axis, launched) = found.labels
+    assert found.code == "RDF024" and axis.source is not None and axis.source.name.endswith("llama_expert.rdf")
+    assert axis.source.text[axis.span.start : axis.span.end] == "u" and launched.source is None

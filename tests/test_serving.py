@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -288,3 +289,90 @@ def test_programs_that_do_not_serve(tmp_path: Path) -> None:
 
 def test_ways_are_compared_by_what_they_are() -> None:
     assert Way("prefetch").ahead and Way("lru", overlap=True).ahead and not Way("belady", group=True).ahead
+
+
+# -- compositions with a router among the pools, and models of many layers ---------------------------------------------
+
+LAYERED = """param T = 8, M = 4, NL = 9
+axis t = T, n = 1024, l = NL
+tensor X: f32[t], W: f32[l, n], I: f32[n] in hbm input
+tensor Y: f32[t], Z: f32[n] in hbm output
+
+kernel prefill {
+    x = load X as [t/L | t%L]
+    y = pcu x * 2
+    store y -> Y
+}
+
+kernel decode(pos: int32) {
+    a = load I          as [n/H | n%H]
+    x = carry y from a over l as [l, n/H | n%H]
+    w = load W          as [l, n/H | n%H]
+    y = pcu x * w + pos as f32 [l, n/H | n%H]
+    z = pcu last(l) y   as f32 [n/H | n%H]
+    store z -> Z
+}
+"""
+ROUTED = """param B = 2, T = 8, M = 4, Q = 1, N = 12, NL = 9, LONG = 100
+axis b = B, t = T, q = Q
+tensor X: f32[t] in hbm input
+tensor Y: f32[t] in hbm output
+tensor C: int32[q, b] in hbm
+
+pool router: small(T = T, M = M, NL = NL)[1] in hbm
+pool expert: small(T = T, M = M, NL = NL)[N] in ddr cached in hbm evict lru
+
+kernel settle(y: f32[t], choice: int32[b]) {
+    a = load y(t = b)             as [b]
+    c = pcu where(a > 0, 1, 0) as int32 [b]
+    store c -> choice
+}
+
+schedule {
+    for k in 0..Q {
+        launch router[0].prefill(X = X, Y = Y)
+        for s in 1..3 { launch router[0].decode(s) }
+        launch settle(Y, C(q = k))
+        for i in 0..B {
+            let e = C(q = k, b = i)
+            activate expert[e]
+            launch expert[e].prefill(X = X, Y = Y) by hardware
+            if T >= LONG { launch expert[e].prefill(X = Y, Y = X) by hardware }
+            for s in 1..M { launch expert[e].decode(T + s - 1) by hardware }
+        }
+    }
+}
+"""
+
+
+def test_a_router_may_be_a_pool_of_its_own(tmp_path: Path) -> None:
+    """A batch of the program's lengths ends when the program does, before and after its prompts take another kernel."""
+    for length in (8, 128):
+        subject = program(tmp_path, expert=LAYERED, server=ROUTED)
+        schedule = rdflow.load(tmp_path / "server.rdf", N=12, T=length).on(subject.machine)
+        agenda = schedule.timed({"C": np.array([[3, 5]])})
+        agenda.advance()
+        served = subject.serve(at((0, length, 4, 3), (0, length, 4, 5)))
+        assert max(one.end for one in served.done) == agenda.agenda().timetable.end
+
+
+def test_lengths_lie_between_those_that_launch_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(costs, "POINTS", 2)
+    subject = program(tmp_path, expert=LAYERED, server=ROUTED)
+    found = serving(subject, at(*((n, length, 2, 0) for n, length in enumerate((32, 64, 96, 128, 160, 192)))))
+    kind = found.service.pool.kinds[0]
+    assert found.service.points == (32, 96, 128, 192)
+    assert [len(found.service.first(kind, length)) for length in (32, 64, 96, 128, 160, 192)] == [1, 1, 1, 2, 2, 2]
+    assert "the 2 others are interpolated" in found.service.interpolated[0]
+
+
+def test_models_of_many_layers_are_estimated_from_few(tmp_path: Path) -> None:
+    subject = program(tmp_path, expert=LAYERED, server=ROUTED)
+    requests = at(*((900 * n, 8, 2 + n % 9, n % 5) for n in range(12)))
+    exact, found = serving(subject, requests), serving(subject.estimated(points=3, NL=(3, 6)), requests)
+    assert "decode: 3 and 6 steps of its carry are simulated, its 9 are extrapolated" not in exact.service.interpolated
+    for one, other in zip(found.under("lru").done, exact.under("lru").done, strict=True):
+        assert one.end == pytest.approx(other.end, rel=0.01) and one.hit == other.hit
+    assert found.service.steps == (1, 3, 9) and found.service.interpolated[1:] == (
+        "decode: 3 and 6 steps of its carry are simulated, its 9 are extrapolated",
+    )
