@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import product
 from math import prod
 
-from rdflow.dsl.axes import Digit, Linear, size, without
+from rdflow.dsl.axes import Digit, size, without
 from rdflow.dsl.checked import Compute, Kernel, Load, Result, Store, TensorView, bounds_of
 from rdflow.dsl.compute_pcus import flops
+from rdflow.dsl.inside import visited
 from rdflow.dsl.orders import BYTES, Order
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.sockets import chips, count
@@ -77,7 +77,7 @@ def _traffic(kernel: Kernel, unit: str, view: TensorView, order: Order) -> Traff
     again = without(order.digits, indexing)
     repeated = (*factors(kernel, again), *_everywhere(kernel, order.sockets))
     formula = Formula(((each, (*factors(kernel, without(order.digits, again)), *repeated)),))
-    inside = visited(order, kernel.lengths) * each * prod(n for _, n in _everywhere(kernel, order.sockets))
+    inside = visited(kernel, order) * each * prod(n for _, n in _everywhere(kernel, order.sockets))
     again_too, token = Formula(((1, repeated),)), order.width * each
     return Traffic(unit, view.tensor.name, formula, again_too, inside, token, bool(order.scalars))
 
@@ -112,20 +112,20 @@ def _work(kernel: Kernel, line: Compute) -> Work:
     return Work(line.stream.name, formula, inside, tuple(outside), bool(bounds_of(line)))
 
 
-def flops_of(kernel: Kernel) -> dict[str, int]:
-    """Floating-point operations of a whole run, by line, on all sockets."""
+def flops_of(kernel: Kernel, routed: bool = True) -> dict[str, int]:
+    """Floating-point operations of a whole run, by line, on all sockets. Not `routed`: with places that stay empty."""
     total = count(kernel)
     lines = (line for line in kernel.lines if isinstance(line, Compute))
-    return {l.stream.name: line_flops(kernel, l) * (1 if chips(l) else total) for l in lines}
+    return {l.stream.name: line_flops(kernel, l, routed) * (1 if chips(l) else total) for l in lines}
 
 
-def line_flops(kernel: Kernel, line: Compute) -> int:
+def line_flops(kernel: Kernel, line: Compute, routed: bool = True) -> int:
     """Elements of the nest times operations inside, results times those outside, where a line stands once."""
     nest = replace(line.order, lanes=(*line.lanes, *line.stages))
     total = 0
     for result in line.results:
         inside, outside = operations(result)
-        total += inside * visited(nest, kernel.lengths) + outside * visited(result.stream.order, kernel.lengths)
+        total += inside * visited(kernel, nest, routed) + outside * visited(kernel, result.stream.order, routed)
     return total
 
 
@@ -146,28 +146,3 @@ def factors(kernel: Kernel, digits: Iterable[Digit]) -> tuple[Factor, ...]:
         own = tuple(sorted((d for d in given if d.root == root), key=lambda d: -d.stride))
         found.append((" x ".join(kernel.writer.digits(own)), min(size(own), kernel.lengths[root])))
     return tuple(found)
-
-
-# -- elements ----------------------------------------------------------------------------------------------------------
-
-
-def visited(order: Order, lengths: dict[str, int]) -> int:
-    """Elements that an order visits, those beyond an axis's end or bound left out; a stream, or a bound that a launch
-    gives, leaves out nothing here."""
-    total = 1
-    for root in dict.fromkeys(d.root for d in order.digits):
-        total *= min(size(d for d in order.digits if d.root == root), lengths[root])
-    for root, bound in order.bounds:
-        if isinstance(bound, Linear) and not bound.arguments:
-            total = _bounded(total, root, bound, lengths)
-    return total
-
-
-def _bounded(total: int, root: str, bound: Linear, lengths: dict[str, int]) -> int:
-    """Scale a count by the mean share of an axis that a bound leaves, exact over the bound's own counters."""
-    length = lengths[root]
-    values = []
-    for counters in product(*(range(d.extent) for d, _ in bound.terms)):
-        limit = bound.const + sum(c * i for (_, c), i in zip(bound.terms, counters, strict=True))
-        values.append(max(0, min(length, limit)))
-    return total * sum(values) // (len(values) * length)

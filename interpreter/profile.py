@@ -238,7 +238,7 @@ def _kernel(name: str, group: list[Launched], machine: Machine) -> KernelProfile
     cycles = sum(l.counted.cycles for l in group)
     spent = sum((kind.states for kind in kinds[1:]), kinds[0].states)
     kernels = [launched_kernel(compiled.kernel, kind.one.call.numbers) for kind in kinds]
-    work = [flops_of(kernel) for kernel in kernels]
+    work = [(flops_of(kernel), flops_of(kernel, routed=False)) for kernel in kernels]
     units = tuple(_units(netlist, kinds, spent, work))
     seconds = cycles / float(machine.socket.clock)
     flops = sum(u.flops for u in units)
@@ -280,9 +280,10 @@ def peak(machine: Machine) -> float:
 
 
 def _units(
-    netlist: Netlist, kinds: Sequence[Weighed], spent: Cycles, work: Sequence[dict[str, int]]
+    netlist: Netlist, kinds: Sequence[Weighed], spent: Cycles, work: Sequence[tuple[dict[str, int], dict[str, int]]]
 ) -> Iterable[UnitProfile]:
-    """`spent`: actors x STATES, over all launches; `work`: by kind of launch, what its lines are to do."""
+    """`spent`: actors x STATES, over all launches; `work`: by kind of launch, what its lines are to do, and would do with all
+    places of experts taken."""
     launches = tuple(zip(kinds, work, strict=True))
     ragged = netlist.ragged
     for number, info in enumerate(netlist.units):
@@ -296,19 +297,25 @@ def _units(
             sum(int(kind.counters.firings[actors].sum()) for kind in kinds),
             **dict(zip(STATES, spent[actors].sum(axis=0).tolist(), strict=True)),
             flops=sum(
-                kind.times * (_flops(netlist, number, kind.one, w.get(info.name, 0)) if ragged else w.get(info.name, 0))
-                for kind, w in launches
+                kind.times
+                * (
+                    _flops(netlist, number, kind.one, inside.get(info.name, 0), most.get(info.name, 0))
+                    if ragged
+                    else inside.get(info.name, 0)
+                )
+                for kind, (inside, most) in launches
             ),
         )
 
 
-def _flops(netlist: Netlist, unit: int, launched: Launched, flops: int) -> int:
-    """FLOPs of a launch. Where streams bound loops: of the iterations that ran, whole tiles of them."""
+def _flops(netlist: Netlist, unit: int, launched: Launched, inside: int, most: int) -> int:
+    """FLOPs of a launch. Where streams bound loops: of the iterations that ran, whole tiles of them, but no more than tokens
+    that are routed have."""
     actors = [(i, a) for i, a in netlist.actors_of(unit) if a.kind in MAIN]
     if not any(loop.port >= 0 for _, a in actors for loop in a.loops):
-        return flops
+        return inside
     ran = sum(int(launched.counted.counters.firings[i]) for i, _ in actors)
-    return flops * ran // max(1, sum(firings(with_numbers(a, launched.call.numbers)) for _, a in actors))
+    return min(inside, most * ran // max(1, sum(firings(with_numbers(a, launched.call.numbers)) for _, a in actors)))
 
 
 def _tiers(netlist: Netlist, counted: list[Counters], machine: Machine, seconds: float) -> dict[str, TierProfile]:

@@ -16,6 +16,7 @@ from rdflow.interpreter.machine import BURST
 BOUND = "left out by a bound"
 ROUND = "past the end of an axis or bound, in tiles and rounds of copies that run whole"
 MASKED = "computed and dropped, past the end of an axis or bound"
+ROUTED = "places of experts that no token is brought to"
 RAGGED = "left out by a stream's bound, in whole tiles"
 BURSTS = "the rest of 64-byte bursts"
 SHARED = "elements that share a burst"
@@ -46,8 +47,11 @@ def compared(
     """
     run = _Run(netlist, counted, times)
     moved = (run.moved(lines) for lines in zip(*map(traffic, kernels), strict=True))
-    inside = [flops_of(kernel) for kernel in kernels]
-    computed = (run.computed(l, run.summed(f[l.unit] for f in inside)) for l in work(kernels[0]))
+    most, inside = ([flops_of(kernel, routed) for kernel in kernels] for routed in (False, True))
+    computed = (
+        run.computed(l, *(run.summed(flops[l.unit] for flops in each) for each in (most, inside)))
+        for l in work(kernels[0])
+    )
     return (*moved, *computed)
 
 
@@ -74,21 +78,25 @@ class _Run:
         measured = BURST * self.bursts(line.unit)
         steps = (
             (BOUND, bounded - formula),
-            (RAGGED if line.ragged else ROUND, ran - bounded),
+            (RAGGED if line.ragged and ran < bounded else ROUND, ran - bounded),
             (BURSTS, measured - ran),
         )
         causes = tuple((SHARED if cause is BURSTS and size < 0 else cause, size) for cause, size in steps if size)
         again = (line.again.text, line.again.value)
         return Compared(line.unit, line.tensor, f"{line.formula.text} B", again, formula, measured, causes)
 
-    def computed(self, line: Work, inside: int) -> Compared:
-        """`inside`: FLOPs inside of all bounds."""
+    def computed(self, line: Work, most: int, inside: int) -> Compared:
+        """FLOPs inside of all bounds: `most` with all places of experts taken, `inside` with those that tokens are brought to."""
         number = self.units[line.unit]
         body = [i for i, a in self.netlist.actors_of(number) if a.name.partition("[")[0] == line.unit]
         measured = int(self.firings[body].sum()) * line.inside
         measured += sum(self.results(number, stream) * each for stream, each in line.outside)
         formula = line.formula.value * self.launches
-        steps = ((BOUND, inside - formula), (RAGGED if line.ragged else MASKED, measured - inside))
+        steps = (
+            (BOUND, most - formula),
+            (ROUTED, inside - most),
+            (RAGGED if line.ragged and measured < inside else MASKED, measured - inside),
+        )
         return Compared(
             line.unit, None, line.formula.text, ("1", 1), formula, measured, tuple((c, n) for c, n in steps if n)
         )

@@ -108,6 +108,26 @@ def test_launches_of_one_kernel_with_several_sizes(dtype: str) -> None:
     assert np.isfinite(execution.values["Y"]).all() and execution.values["Y"].any()
 
 
+GROUPED = {"NL": 1, "B": 1, "C": 24, "F": 40, "V": 34, "G": 2, "R": 2, "W": 4, "D": 2, "T": 33, "U": 40, "M": 2}
+WITHOUT = {"bloom": ("R", "W")}
+OWN = {"bloom": {"E1": 8}, "llava": {"I": 4, "J": 2}, "mistral": {"S": 9}, "mixtral": {"X": 3}}
+TWICE = [
+    (name, dtype)
+    for name in sorted(FAMILIES | {"llama"})
+    for dtype in ("bf16", "f32")
+    if dtype == "bf16" or name == "mixtral"
+]
+
+
+@pytest.mark.parametrize(("name", "dtype"), TWICE)
+def test_a_kernel_or_two_a_layer_give_the_bits_of_the_evaluator(name: str, dtype: str) -> None:
+    """Of a prompt beyond a tile of tokens and a step, over two sockets: `rdflow run NAME_layers --verify`."""
+    sizes = {param: n for param, n in GROUPED.items() if param not in WITHOUT.get(name, ())} | OWN.get(name, {})
+    found = rdflow.load(f"{name}_layers", **sizes, E=dtype).run(verify=True)
+    assert found.verification is not None and found.verification.passed
+    assert np.isfinite(found.outputs["LOGITS"]).all() and found.outputs["LOGITS"].any()
+
+
 # -- the oracle --------------------------------------------------------------------------------------------------------
 
 TINY = {
@@ -152,7 +172,7 @@ SMALL: dict[str, list[Sizes]] = {
     "falcon": [TINY],
     "bloom": [{name: n for name, n in TINY.items() if name not in "RW"} | {"E1": 4}],
     "llava": [TINY | {"T": 4, "I": 2, "J": 1}],
-    "llama_operators": [TINY | {"NL": 1}],
+    "llama_operators": [TINY | {"NL": 1, "R": 1}],  # whose heads are repeated where there are groups, as Falcon's
     "mixtral_operators": [TINY | {"NL": 1, "X": 3}],
     "falcon_operators": [TINY | {"NL": 1}],
     "bloom_operators": [{name: n for name, n in TINY.items() if name not in "RW"} | {"NL": 1, "E1": 4}],

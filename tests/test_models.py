@@ -387,6 +387,8 @@ def test_a_prompt_through_llama_2_7b_is_740_launches() -> None:
 
 ROPED = {"C": 64, "F": 96, "V": 96, "G": 8, "R": 2, "W": 4, "D": 8, "T": 40, "U": 48}
 OPERATORS = [
+    ("llama", ROPED | {"R": 1}, 23, 8),
+    ("llama", ROPED, 24, 8),  # with heads that are repeated
     ("mistral", ROPED, 24, 8),
     ("mixtral", ROPED | {"X": 4}, 27, 8),
     ("falcon", ROPED, 21, 8),

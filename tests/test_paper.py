@@ -126,6 +126,24 @@ def test_repeated_heads_are_what_a_step_of_mistral_moves_more_by_hand(lab: Lab) 
     assert 8 * cache < unfused.bytes - fused.bytes < 8 * cache * 31 / 30
 
 
+def test_a_prompt_of_mixtral_computes_two_experts_a_token_by_hand(lab: Lab) -> None:
+    """Beyond Mistral, which has its attention and the experts' sizes: one more MLP a token, and on each socket scores of eight experts."""
+    tokens, width, wide = 8 * 4096, 4096, 14336
+    more = 2 * 3 * tokens * width * wide + 8 * 2 * tokens * width * 8
+    for form in FORMS:
+        mixtral, mistral = (fusion.layer(lab, MODELS[name], form, "prefill") for name in ("mixtral", "mistral"))
+        assert mixtral.flops - mistral.flops == pytest.approx(more, rel=0.002)
+
+
+def test_heads_are_repeated_in_the_unfused_70b_by_hand(lab: Lab) -> None:
+    """A kernel more a layer, and in a step what copies of keys and values for 8 queries move: as they are, and twice as copies."""
+    prefill, decode = (fusion.layer(lab, MODELS["70b"], "unfused", phase) for phase in ("prefill", "decode"))
+    fused = fusion.layer(lab, MODELS["70b"], "fused", "decode")
+    cache = 2 * 2 * 4097 * 8 * 128
+    assert prefill.launches == decode.launches == 24
+    assert 16 * cache < decode.bytes - fused.bytes < 16.5 * cache
+
+
 HEADS = {"llama": {"R": 1, "W": 32}, "mistral": {"R": 2, "W": 32}, "bloom": {"E1": 32}}
 SAME = [("7b", "unfused"), ("7b", "fused"), ("mistral", "unfused"), ("bloom", "unfused")]
 

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from rdflow import api
 from rdflow.dsl.check import Checked, check
 from rdflow.dsl.checked import Load, Store
+from rdflow.dsl.coalesce import coalesce
+from rdflow.dsl.elaborate import elaborate
 from rdflow.dsl.evaluate import evaluate
 from rdflow.dsl.format import format_module
 from rdflow.dsl.numerics import bf16
@@ -27,6 +29,7 @@ from rdflow.dsl.orders import BYTES
 from rdflow.dsl.parse import parse
 from rdflow.dsl.source import Source
 from rdflow.dsl.views import digits_of
+from rdflow.interpreter.allocate import unit_table
 
 TOLERANCE = {"f32": 1e-5, "bf16": 2e-2}
 Arrays = dict[str, NDArray[np.float64]]
@@ -415,6 +418,15 @@ def test_the_bytes_of_the_monarch_fft_are_the_papers(name: str, transfers: int) 
     assert moved == transfers * 2**18
     flops = 2 * (2 * 1024 * 1024 * 128) + 1024 * 1024
     assert flops / moved == pytest.approx({12: 171.0, 28: 73.3, 60: 34.2}[transfers], rel=1e-3)
+
+
+def test_a_prompt_of_mixtral_fits_a_socket_at_real_size() -> None:
+    """4,096 ids of Mixtral 8x7B through all layers in one kernel: what goes around the experts waits in memory."""
+    program = api.load("mixtral", T=4096, U=4224, M=1)
+    (kernel,) = program.checked.kernels.values()
+    rows = unit_table(coalesce(elaborate(kernel)), program.machine)
+    assert program.checked.diagnostics == []
+    assert sum(row.pmus * row.copies for row in rows) < program.machine.pmus
 
 
 def test_heads_of_a_step_may_be_on_two_sockets_each() -> None:

@@ -9,11 +9,12 @@ import pytest
 
 import rdflow
 from rdflow.dsl.launched import launched_kernel
+from rdflow.interpreter.execution import Execution
 from rdflow.paper import kept
 from rdflow.paper.measures import Lab, NotRun
 from rdflow.paper.prompting import Kind, Prompt, exchanges, prompted
 
-PROGRAM = "mistral_operators"  # llama_operators has all of its kernels but `repeat`
+PROGRAM = "mistral_operators"
 SIZES = {"NL": 1, "C": 64, "F": 96, "V": 64, "G": 2, "R": 2, "W": 8, "D": 2, "T": 70, "U": 80, "B": 1}
 COPIES = {"XT": 2, "XP": 2, "PM": 2, "PN": 4, "PH": 3, "PO": 4, "PS": 4}
 
@@ -31,6 +32,32 @@ def test_a_prompt_is_kept_and_waits_for_full(lab: Lab) -> None:
         prompted(Lab(), PROGRAM, **SIZES, **COPIES)
     found = prompted(lab, PROGRAM, **SIZES, **COPIES)
     assert prompted(Lab(), PROGRAM, **SIZES, **COPIES) == found
+
+
+def test_a_kind_is_kept_and_shared_by_programs_with_the_same_operators(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Llama with groups launches is what Mistral does, but for the window's number: nothing else is simulated again."""
+    found, simulated = prompted(lab, PROGRAM, **SIZES, **COPIES), []
+    simulate = Execution.simulate
+    monkeypatch.setattr(
+        Execution,
+        "simulate",
+        lambda self, call, progress=None: simulated.append(call.spec.kernel) or simulate(self, call, progress),
+    )
+    same = prompted(lab, "llama_operators", **SIZES, **COPIES)
+    assert simulated == ["hide"] and [kind.kernel for kind in same.kinds] == [kind.kernel for kind in found.kinds]
+    others = {kind for kind in found.kinds if kind.kernel != "hide"}
+    assert others <= set(same.kinds)
+
+
+def test_a_kind_is_not_another_one_of_the_same_name(lab: Lab) -> None:
+    """Of other lengths, other copies, and a gather from a longer table, which meets memory elsewhere."""
+    found = {kind.kernel: kind.cycles for kind in prompted(lab, PROGRAM, **SIZES, **COPIES).kinds}
+    longer = {kind.kernel: kind.cycles for kind in prompted(lab, PROGRAM, **SIZES | {"T": 72}, **COPIES).kinds}
+    alone = {kind.kernel: kind.cycles for kind in prompted(lab, PROGRAM, **SIZES, **COPIES | {"PD": 1, "PE": 2}).kinds}
+    assert longer["add"] > found["add"]
+    assert {name for name in found if found[name] != alone[name]} == {"project_down"}
 
 
 def test_a_prompt_of_launches_is_the_prompt_of_a_run(lab: Lab) -> None:

@@ -28,7 +28,7 @@ class Model:
 LLAMA_2_7B = LLAMA | {"NL": 32, "D": 8, "T": 4096, "U": 8192}
 MODELS = {
     "7b": Model("llama", 32, LLAMA),
-    "70b": Model("llama", 80, LLAMA | {"C": 8192, "F": 28672, "G": 8, "R": 8}),
+    "70b": Model("llama", 80, LLAMA | {"C": 8192, "F": 28672, "G": 8, "R": 8}, heads={"R": 2, "W": 4}),
     "mistral": Model("mistral", 32, LLAMA | {"F": 14336, "G": 8, "R": 4, "S": 4096}),
     "mixtral": Model("mixtral", 32, LLAMA | {"F": 14336, "G": 8, "R": 4, "X": 8}),
     "falcon": Model("falcon", 60, {"C": 8192, "F": 32768, "V": 65024, "G": 8, "R": 16, "W": 32}, prompt=2048),

@@ -1,22 +1,27 @@
 """A prompt through a kernel an operator: each kind of its launches is simulated once, alone.
 
 Sockets that exchange nothing are alike, so their kernel runs on one of them, as the program of an eighth of the heads, of the wide
-half and of the vocabulary; a kernel whose sockets exchange something runs on all.
+half and of the vocabulary; a kernel whose sockets exchange something runs on all. Each kind is kept by itself, by what its units
+do: a run that is interrupted goes on where it was, and models whose operators are the same share them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 from rdflow import api
 from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.checked import Compute, Hold, Kernel, Line
+from rdflow.dsl.coalesce import coalesce
+from rdflow.dsl.elaborate import elaborate
 from rdflow.dsl.formulas import flops_of, traffic
 from rdflow.dsl.launched import launched_kernel
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.sockets import count
 from rdflow.dsl.steps import LaunchCall
+from rdflow.interpreter.collectives import chosen
 from rdflow.interpreter.execution import Execution
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.profile import peak
@@ -25,6 +30,7 @@ from rdflow.paper.measures import Lab, NotRun
 from rdflow.paper.stepping import Stepped, on_timetables
 
 SPLIT = ("G", "F", "V")  # params of what sockets share out
+PLACE = re.compile(r"Span\(start=\d+, end=\d+\)")  # of a line in its text
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +92,28 @@ def _simulated(lab: Lab, program: str, settings: Mapping[str, Value]) -> Iterato
             lab.teller.doing = f"{program}, {call.spec.kernel}: "
         kernel = whole.checked.kernel(call.spec)
         execution, launch = (whole, call) if exchanges(kernel) else (one, own)
-        ran = execution.alone({}).simulate(launch, lab.teller)
+        cycles, configured = _ran(lab, execution, launch)
         at_best = least(launched_kernel(kernel, call.numbers), lab.machine)
-        yield Kind(call.spec.kernel, len(calls), ran.counted.cycles, ran.compiled.configured, at_best)
+        yield Kind(call.spec.kernel, len(calls), cycles, configured, at_best)
+
+
+def _ran(lab: Lab, execution: Execution, launch: LaunchCall) -> tuple[int, int]:
+    """Cycles of a launch, and units that it configures: kept, or simulated."""
+    name = kept.key("a launch", _content(execution, launch), repr(lab.machine))
+    found = kept.read(name)
+    if found is None:
+        ran = execution.alone({}).simulate(launch, lab.teller)
+        found = {"cycles": ran.counted.cycles, "configured": ran.compiled.configured}
+        kept.write(name, found)
+    return found["cycles"], found["configured"]
+
+
+def _content(execution: Execution, launch: LaunchCall) -> str:
+    """All that its kernel's units do, wherever in a program that is written, and the numbers of the launch."""
+    netlist = coalesce(
+        elaborate(execution.checked.kernel(launch.spec), chosen(execution.machine, execution.collective))
+    )
+    return f"{PLACE.sub('', repr(netlist))} {launch.scalars}"
 
 
 def _execution(lab: Lab, program: str, settings: Mapping[str, Value]) -> Execution:

@@ -2,8 +2,7 @@
 host or by the chip itself.
 
 Operators are simulated at their size on one sequence, and so is a fused layer where `llama_prefill_layer` has it; else it takes its
-FLOPs at the rate of Llama-2-7B's. BLOOM's operators, 36 times the work each, are likened to Llama-2-7B's. A launch of a batch takes as
-much longer as it has sequences, in both forms.
+FLOPs at the rate of Llama-2-7B's. A launch of a batch takes as much longer as it has sequences, in both forms.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from fractions import Fraction
 from rdflow.dsl.records import dataclass
 from rdflow.paper.composition import PROMPT_7B
 from rdflow.paper.fusion import BATCH, layer
-from rdflow.paper.likened import modelled
 from rdflow.paper.measures import Lab, Measured
 from rdflow.paper.models import MODELS, Model
 from rdflow.paper.prompting import Prompt, prompted
@@ -26,16 +24,22 @@ LAYER = "llama_prefill_layer"
 ROOM = 64  # for new tokens in the caches
 SEQUENCES = BATCH["prefill"]
 STREAMS = {"XT": 32, "XP": 16, "PS": 16}  # of what HBM feeds, and copies of attention's products
+LLAMA_COPIES = {"PM": 5, "PN": 172, "PO": 4 * 16}
 COPIES: dict[str, dict[str, int]] = {
-    "7b": {"PM": 5, "PN": 172, "PO": 4 * 16},
+    "7b": LLAMA_COPIES,
     "mistral": {"PM": 4, "PN": 224, "PO": 4 * 16},
     "70b": {"PM": 4, "PN": 224, "PO": 8 * 16},
     "falcon": {"PM": 5, "PN": 176, "PO": 16 * 8},
-}  # of the products; PO are the heads of a socket times the tiles of outputs that each has
-LIKENED = "7b"  # whose operators those of other models are likened to
-BARS = (*COPIES, "bloom")
+    "bloom": {"PM": 2, "PN": 448, "PO": 14 * 16, "PH": 4, "PD": 2, "PE": 448},
+    "llava": LLAMA_COPIES,
+}  # of the products; PO are the heads of a socket times the tiles of outputs that each has. BLOOM's MLP has room for two
+BARS = tuple(COPIES)
 FULL = Fraction(4, 5)  # of a socket: where products to and from heads leave room
-TUNED: dict[str, dict[str, int]] = {"7b": PROMPT_7B, "mistral": {}}  # params of the fused layer, by default Llama 3 8B
+TUNED: dict[str, dict[str, int]] = {
+    "7b": PROMPT_7B,
+    "llava": PROMPT_7B,
+    "mistral": {},
+}  # params of the fused layer, by default Llama 3 8B
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class Bar:
     unfused: Stepped
     fused: Stepped
     simulated: bool
+    cycles: int
+    """of the unfused one, a layer and sequence"""
 
     @property
     def gain(self) -> float:
@@ -60,7 +66,7 @@ class Bar:
         many, few = self.unfused, self.fused
         source = "simulated layer" if self.simulated else "layer by its FLOPs"
         return (
-            f"{many.launches:,} launches in {many.software:.3f} s ({many.executed:.3f} of execution) over {few.launches:,} in "
+            f"{many.launches:,} launches in {many.software:.3f} s ({many.executed:.3f} of execution, {self.cycles:,} cycles a layer and sequence) over {few.launches:,} in "
             f"{few.software:.3f} ({few.hardware:.3f} by hardware; {source}), {SEQUENCES} sequences"
         )
 
@@ -84,21 +90,19 @@ def extreme(gains: Mapping[str, float], name: str) -> Ours:
 def bar(lab: Lab, name: str) -> Bar:
     """Raises NotRun."""
     model = MODELS[name]
-    few = fused(lab, name, model)
-    return Bar(unfused(lab, name, model).stepped(lab.machine, SEQUENCES), few, name in TUNED)
+    few, many = fused(lab, name, model), unfused(lab, name, model)
+    return Bar(many.stepped(lab.machine, SEQUENCES), few, name in TUNED, many.cycles // model.layers)
 
 
 def unfused(lab: Lab, name: str, model: Model) -> Prompt:
-    """One sequence; where it would take hours to simulate, each operator reaches what those of Llama-2-7B reach."""
-    if name in COPIES:
-        return prompted(lab, model.program("unfused"), **sizes(model), **copies(lab, name))
-    return modelled(lab, unfused(lab, LIKENED, MODELS[LIKENED]), model.program("unfused"), **sizes(model), M=1)
+    """One sequence."""
+    return prompted(lab, model.program("unfused"), **sizes(model), **copies(lab, name))
 
 
 def copies(lab: Lab, name: str) -> dict[str, int]:
     """Params of its operators."""
     found = STREAMS | COPIES[name]
-    return found | {"PH": int(FULL * lab.machine.pcus) // found["PO"]}
+    return {"PH": int(FULL * lab.machine.pcus) // found["PO"]} | found
 
 
 def sizes(model: Model) -> dict[str, int]:
