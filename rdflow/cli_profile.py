@@ -26,6 +26,7 @@ from rdflow.arguments import (
     Threads,
 )
 from rdflow.console import Told
+from rdflow.typed import Typed
 
 app = typer.Typer()
 
@@ -76,18 +77,6 @@ def profile(
 
     Where a stream bounds loops the cycles depend on values: then values are computed, from --input and --seed.
     """
+    typed = Typed(file, set_, machine, machine_set, input_, seed, collective, threads, policy)
     asked = profiling.Asked(what_if, trace, slices, report, ports, memory, points, extrapolate)
-    profiling.profile(
-        file,
-        Told(as_json, quiet),
-        set_,
-        machine,
-        machine_set,
-        input_,
-        seed,
-        asked,
-        collective,
-        threads,
-        policy,
-        not no_cache,
-    )
+    profiling.profile(typed, Told(as_json, quiet), asked, cache=not no_cache)

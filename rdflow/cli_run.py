@@ -22,9 +22,30 @@ from rdflow.arguments import (
     Set,
     Threads,
 )
-from rdflow.console import Told, ending
+from rdflow.console import Told
+from rdflow.typed import Typed
 
 app = typer.Typer()
+
+Output = Annotated[
+    Path | None, typer.Option("--output", metavar="DIR", help="Write each output as NAME.npy, bf16 as float32.")
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option("--weights", metavar="DIR", help="Take weights and params from a Hugging Face folder."),
+]
+Prompts = Annotated[
+    list[str] | None,
+    typer.Option("--prompt", metavar="TEXT|IDS", help="What to go on from; several are a batch. Needs --weights."),
+]
+Steps = Annotated[
+    int | None, typer.Option("--steps", min=1, metavar="N", help="Tokens that follow the prompt. Default: 16.")
+]
+Table = Annotated[
+    Path | None,
+    typer.Option("--table", metavar="FILE.toml", help="Which weights the tensors are, if not beside the program."),
+]
+Verify = Annotated[bool, typer.Option("--verify", help="Compare the outputs with the NumPy evaluator.")]
 
 
 @app.command(
@@ -36,29 +57,16 @@ def run(
     file: ProgramName,
     set_: Set = None,
     input_: Input = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", metavar="DIR", help="Write each output as NAME.npy, bf16 as float32.")
-    ] = None,
+    output: Output = None,
     machine: MachineName = None,
     machine_set: MachineSet = None,
     collective: Collective = None,
     threads: Threads = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option("--weights", metavar="DIR", help="Take weights and params from a Hugging Face folder."),
-    ] = None,
-    prompt: Annotated[
-        list[str] | None,
-        typer.Option("--prompt", metavar="TEXT|IDS", help="What to go on from; several are a batch. Needs --weights."),
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option("--steps", min=1, metavar="N", help="Tokens that follow the prompt. Default: 16.")
-    ] = None,
-    table: Annotated[
-        Path | None,
-        typer.Option("--table", metavar="FILE.toml", help="Which weights the tensors are, if not beside the program."),
-    ] = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Compare the outputs with the NumPy evaluator.")] = False,
+    weights: Weights = None,
+    prompt: Prompts = None,
+    steps: Steps = None,
+    table: Table = None,
+    verify: Verify = False,
     memory: Memory = False,
     policy: Policy = None,
     seed: Seed = 0,
@@ -66,30 +74,14 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Execute a program with values, cycle by cycle, and print outputs, cycles and what limited them."""
-    told = Told(as_json, quiet)
+    typed = Typed(file, set_, machine, machine_set, input_, seed, collective, threads, policy)
+    told, wanted = Told(as_json, quiet), running.Wanted(output, verify, memory)
     if weights is not None:
         from rdflow import generating
 
-        asked = generating.Checkpoint(weights, table, tuple(prompt or ()), steps)
-        with ending(told):
-            program = running.unchecked(file, set_, machine, machine_set, collective, threads, policy)
-        generating.run(program, told, asked, input_, output, verify, seed, memory)
+        generating.run(typed, told, generating.Checkpoint(weights, table, tuple(prompt or ()), steps), wanted)
         return
     for option, given in (("--prompt", prompt), ("--steps", steps), ("--table", table)):
         if given is not None:
             raise typer.BadParameter("it needs the weights of a model: `--weights DIR`", param_hint=option)
-    running.run(
-        file,
-        told,
-        set_,
-        machine,
-        machine_set,
-        input_,
-        output,
-        verify,
-        seed,
-        collective,
-        threads,
-        memory,
-        policy,
-    )
+    running.run(typed, told, wanted)

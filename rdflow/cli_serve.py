@@ -10,6 +10,7 @@ import typer
 from rdflow import serving_command
 from rdflow.arguments import Extrapolate, Json, MachineName, MachineSet, Points, ProgramName, Quiet, Report, Seed, Set
 from rdflow.console import Told
+from rdflow.typed import Typed
 
 app = typer.Typer()
 
@@ -98,4 +99,4 @@ def serve(
     asked = serving_command.Asked(
         trace, poisson, burst, requests, prompt, answer, skew, batch, group, overlap, report, seed, points, extrapolate
     )
-    serving_command.serve(file, Told(as_json, quiet), asked, policy, set_, machine, machine_set)
+    serving_command.serve(Typed(file, set_, machine, machine_set), Told(as_json, quiet), asked, policy)

@@ -11,7 +11,7 @@ import typer
 from rdflow.arguments import Json, MachineName, MachineSet, ProgramName, Quiet, Set
 from rdflow.console import WRONG, Told, colored, ending, print_json, print_rich, show_diagnostics, write_whole
 from rdflow.dsl.diagnostics import CompileError, Severity
-from rdflow.running import load
+from rdflow.typed import Typed, load
 
 app = typer.Typer()
 
@@ -114,7 +114,7 @@ def graph(
     with ending(told):
         from rdflow.graph import draw
 
-        program = load(file, set_, machine, machine_set, told)
+        program = load(Typed(file, set_, machine, machine_set), told)
         target = output or Path(f"{program.name}.svg")
         picture = draw(program)
         if str(target) == "-":

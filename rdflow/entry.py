@@ -35,15 +35,18 @@ def plain(words: list[str]) -> Callable[[], None] | None:
         from rdflow.checking import check_files
 
         return lambda: check_files(files, told)
-    if words[0] == "run" and len(files) == 1:
+    if len(files) > 1 or words[0] not in ("run", "profile"):
+        return None
+    from rdflow.typed import Typed
+
+    typed = Typed(files[0])
+    if words[0] == "run":
         from rdflow import running
 
-        return lambda: running.run(files[0], told)
-    if words[0] == "profile" and len(files) == 1:
-        from rdflow import profiling
+        return lambda: running.run(typed, told)
+    from rdflow import profiling
 
-        return lambda: profiling.profile(files[0], told)
-    return None
+    return lambda: profiling.profile(typed, told)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,12 @@ from rdflow import running
 from rdflow.console import Told, ending, show_diagnostics
 from rdflow.dsl.records import dataclass
 from rdflow.meter import Meter
+from rdflow.typed import Typed, unchecked
 
 if TYPE_CHECKING:
     from rdflow.api import Program
     from rdflow.generation import Model
     from rdflow.interpreter.execution import Execution
-    from rdflow.unchecked import Unchecked
 
 
 @dataclass(frozen=True)
@@ -29,37 +29,29 @@ class Checkpoint:
     steps: int | None = None
 
 
-def run(
-    unchecked: Unchecked,
-    told: Told,
-    asked: Checkpoint,
-    input_: list[str] | None = None,
-    output: Path | None = None,
-    verify: bool = False,
-    seed: int = 0,
-    memory: bool = False,
-) -> None:
+def run(typed: Typed, told: Told, asked: Checkpoint, wanted: running.Wanted) -> None:
     """Execute a program with the weights of a checkpoint, and print what it says to the prompts. Leaves where it cannot."""
     with ending(told):
         from rdflow import options
         from rdflow.generation import open_model
 
         meter = TokenMeter(told)
+        own = unchecked(typed)
         with meter:
-            model = open_model(unchecked, asked.folder, asked.table, meter.say)
+            model = open_model(own, asked.folder, asked.table, meter.say)
         program, prompt = model.prompted(asked.prompts, asked.steps) if asked.prompts else (model.program, {})
         if not (told.quiet or told.as_json):
             show_diagnostics((*model.warnings, *program.warnings), program.checked.program.source)
         running.fits(program)
-        ready, given = model.ready(program), options.inputs(input_, program.checked.program, seed) | prompt
-        values = program.inputs(given, seed, ready)
-        folder = options.folder(output) if output else None
+        ready, given = model.ready(program), options.inputs(typed.inputs, program.checked.program, typed.seed) | prompt
+        values = program.inputs(given, typed.seed, ready)
+        folder = options.folder(wanted.output) if wanted.output else None
         began = perf_counter()
         with meter.of(model, program) if prompt else meter:
-            result = running.execute(program, values, told, verify, meter)
-        random = options.random_inputs(program.checked.program, {**ready, **given}, seed)
+            result = running.execute(program, values, told, wanted.verify, meter)
+        random = options.random_inputs(program.checked.program, {**ready, **given}, typed.seed)
         said = model.finished(result, perf_counter() - began) if prompt else None
-        running.tell(program, result, told, folder, random, memory, said)
+        running.tell(program, result, told, folder, random, wanted.memory, said)
 
 
 class TokenMeter(Meter):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rdflow.console import Told, note, print_json, print_rich
 from rdflow.dsl.diagnostics import CompileError, Diagnostic
 from rdflow.rivals import on_rival
+from rdflow.typed import Typed
 
 if TYPE_CHECKING:
     from rdflow.api import Program
@@ -15,21 +16,14 @@ if TYPE_CHECKING:
     from rdflow.interpreter.roofline import Cost, Modelled
 
 
-def profile(
-    program: Program,
-    rival: Rival,
-    told: Told,
-    input_: list[str] | None,
-    seed: int,
-    executing: list[str],
-    policy: str | None,
-) -> None:
+def profile(program: Program, rival: Rival, told: Told, typed: Typed, executing: list[str]) -> None:
     """Print where the time of a program goes by the model. `executing`: options that need an execution. Raises CompileError
     (RDF307) for what a model cannot say."""
     from rdflow import options
 
     _refuse(rival, executing)
-    found = on_rival(program, rival, options.inputs(input_, program.checked.program, seed), seed, policy)
+    given = options.inputs(typed.inputs, program.checked.program, typed.seed)
+    found = on_rival(program, rival, given, typed.seed, typed.policy)
     note(f"{rival.name} is a roofline model: times follow from bytes and FLOPs of formulas, nothing is executed", told)
     if told.as_json:
         print_json(document(program, found))

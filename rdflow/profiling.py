@@ -1,4 +1,4 @@
-"""What `rdflow profile` does, without the command line's library. Options are texts, as they were typed."""
+"""What `rdflow profile` does, without the command line's library."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rdflow.console import Told, ending, note, print_json, print_rich, write_whole
 from rdflow.dsl.records import dataclass
 from rdflow.meter import Meter
-from rdflow.running import announce_compilation, decisions, load, tell_warnings
+from rdflow.running import announce_compilation, decisions, tell_warnings
+from rdflow.typed import Typed, load
 
 if TYPE_CHECKING:
     from rdflow.api import Program
@@ -49,59 +50,48 @@ class Asked:
         return self.what_if or bool(self.paths)
 
 
-def profile(
-    file: str,
-    told: Told,
-    set_: list[str] | None = None,
-    machine: str | None = None,
-    machine_set: list[str] | None = None,
-    input_: list[str] | None = None,
-    seed: int = 0,
-    asked: Asked | None = None,
-    collective: str | None = None,
-    threads: int | None = None,
-    policy: str | None = None,
-    cache: bool = True,
-) -> None:
+ITSELF = Asked()
+"""nothing beside"""
+
+
+def profile(typed: Typed, told: Told, asked: Asked = ITSELF, cache: bool = True) -> None:
     """Execute a program without values (with them, where they decide the cycles), and print where the cycles went. Leaves
     where it cannot. `cache`: what is known from an earlier profile is not executed again."""
     with ending(told):
         from rdflow import options
 
-        asked = asked or Asked()
-        rival = options.rival(machine, machine_set)
+        rival = options.rival(typed.machine, typed.changes)
         if rival is not None:
             from rdflow import modelling
 
-            program = load(file, set_, None, None, told, policy=policy)
-            modelling.profile(program, rival, told, input_, seed, asked.executing, policy)
+            own = replace(typed, machine=None, changes=None, collective=None, threads=None)
+            modelling.profile(load(own, told), rival, told, typed, asked.executing)
             return
         _writable(asked)
         estimate = options.estimate(asked.points, asked.extrapolate)
-        program = load(file, set_, machine, machine_set, told, collective, threads, policy)
-        _simulated(replace(program, estimate=estimate), told, input_, seed, asked, cache)
+        _simulated(replace(load(typed, told), estimate=estimate), told, typed, asked, cache)
 
 
-def _simulated(program: Program, told: Told, input_: list[str] | None, seed: int, asked: Asked, cache: bool) -> None:
+def _simulated(program: Program, told: Told, typed: Typed, asked: Asked, cache: bool) -> None:
     """Profile a program on a machine that is simulated, or take what is known of it, and print it."""
     from rdflow import options, profiles
 
-    given = options.inputs(input_, program.checked.program, seed)
+    given = options.inputs(typed.inputs, program.checked.program, typed.seed)
     if given and not program.bounding and not program.reading:
         note("the cycles of this program do not depend on values: --input changes nothing", told)
-    found = profiles.read(program, given, seed) if cache and not asked.run else None
+    found = profiles.read(program, given, typed.seed) if cache and not asked.run else None
     doubled = None
     if found is None:
-        execution = program.timed(given, seed)
+        execution = program.timed(given, typed.seed)
         found, doubled = _profiled(program, execution, asked, told)
-        profiles.write(program, found, given, seed)
+        profiles.write(program, found, given, typed.seed)
     tell_warnings(program, found, told)
     if told.as_json:
         from rdflow.document import document
 
         print_json(document(program, found, doubled=doubled))
     elif not told.quiet:
-        print_rich(*_shown(program, found, asked, given, seed), *_doublings(doubled))
+        print_rich(*_shown(program, found, asked, given, typed.seed), *_doublings(doubled))
 
 
 def _shown(program: Program, found: Profile, asked: Asked, given: dict[str, Any], seed: int) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What `rdflow run` does, and what `rdflow profile` does alike, without the command line's library. Options are texts, as they were typed."""
+"""What `rdflow run` does, and what `rdflow profile` does alike, without the command line's library."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rdflow.console import Told, ending, note, print_json, print_rich, show_diagnostics, write_whole
+from rdflow.dsl.records import dataclass
 from rdflow.meter import Meter
+from rdflow.typed import Typed, load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,46 +18,20 @@ if TYPE_CHECKING:
     from rdflow.api import Program, Result
     from rdflow.generation import Generated
     from rdflow.interpreter.profile import Profile
-    from rdflow.unchecked import Unchecked
 
 
-def unchecked(
-    file: str,
-    set_: list[str] | None,
-    machine: str | None,
-    changes: list[str] | None,
-    collective: str | None = None,
-    threads: int | None = None,
-    policy: str | None = None,
-) -> Unchecked:
-    """The text of a program, and all that is asked of it. Raises CompileError."""
-    from rdflow import options
-    from rdflow.api import find
-    from rdflow.unchecked import Unchecked
+@dataclass(frozen=True)
+class Wanted:
+    """What a run is asked for beside itself. `output`: a folder for its outputs; `verify`: held against the NumPy evaluator;
+    `memory`: the decisions of the memory manager."""
 
-    values, source = options.settings(set_), find(file)
-    target = options.machine(machine, changes)
-    found = Unchecked(source, values, target, options.form(collective), threads, options.policy(policy))
-    if policy is not None and not found.caching:
-        options.nothing_cached(source.name)
-    return found
+    output: Path | None = None
+    verify: bool = False
+    memory: bool = False
 
 
-def load(
-    file: str,
-    set_: list[str] | None,
-    machine: str | None,
-    changes: list[str] | None,
-    told: Told,
-    collective: str | None = None,
-    threads: int | None = None,
-    policy: str | None = None,
-) -> Program:
-    """The program on its machine, its warnings told. Raises CompileError."""
-    program = unchecked(file, set_, machine, changes, collective, threads, policy).checked()
-    if not (told.quiet or told.as_json):
-        show_diagnostics(program.warnings, program.checked.program.source)
-    return program
+ITSELF = Wanted()
+"""nothing beside"""
 
 
 def announce_compilation(with_values: bool, told: Told) -> None:
@@ -78,34 +54,20 @@ def fits(program: Program) -> None:
     plan(program.checked, program.machine)
 
 
-def run(
-    file: str,
-    told: Told,
-    set_: list[str] | None = None,
-    machine: str | None = None,
-    machine_set: list[str] | None = None,
-    input_: list[str] | None = None,
-    output: Path | None = None,
-    verify: bool = False,
-    seed: int = 0,
-    collective: str | None = None,
-    threads: int | None = None,
-    memory: bool = False,
-    policy: str | None = None,
-) -> None:
+def run(typed: Typed, told: Told, wanted: Wanted = ITSELF) -> None:
     """Execute a program with values, and print outputs, cycles and what limited them. Leaves where it cannot."""
     with ending(told):
         from rdflow import options
 
-        program = load(file, set_, machine, machine_set, told, collective, threads, policy)
+        program = load(typed, told)
         fits(program)
-        given = options.inputs(input_, program.checked.program, seed)
-        values = program.inputs(given, seed)
-        folder = options.folder(output) if output else None
+        given = options.inputs(typed.inputs, program.checked.program, typed.seed)
+        values = program.inputs(given, typed.seed)
+        folder = options.folder(wanted.output) if wanted.output else None
         with Meter(told) as meter:
-            result = execute(program, values, told, verify, meter)
-        random = options.random_inputs(program.checked.program, given, seed)
-        tell(program, result, told, folder, random, memory)
+            result = execute(program, values, told, wanted.verify, meter)
+        random = options.random_inputs(program.checked.program, given, typed.seed)
+        tell(program, result, told, folder, random, wanted.memory)
 
 
 def execute(program: Program, values: Mapping[str, NDArray[Any]], told: Told, verify: bool, meter: Meter) -> Result:

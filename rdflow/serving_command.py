@@ -1,4 +1,4 @@
-"""What `rdflow serve` does, without the command line's library. Options are texts, as they were typed."""
+"""What `rdflow serve` does, without the command line's library."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rdflow.console import Told, ending, print_json, print_rich, write_whole
 from rdflow.dsl.records import dataclass
 from rdflow.meter import Meter
+from rdflow.typed import Typed, load
 
 if TYPE_CHECKING:
     from rdflow.api import Program
@@ -38,26 +39,18 @@ class Asked:
     extrapolate: str | None = None
 
 
-def serve(
-    file: str,
-    told: Told,
-    asked: Asked,
-    policies: list[str] | None = None,
-    set_: list[str] | None = None,
-    machine: str | None = None,
-    changes: list[str] | None = None,
-) -> None:
+def serve(typed: Typed, told: Told, asked: Asked, policies: list[str] | None = None) -> None:
     """Serve the requests under each policy, and print how they compare. Leaves where it cannot."""
     with ending(told):
         from rdflow import options
-        from rdflow.running import announce_compilation, load
+        from rdflow.running import announce_compilation
 
         _usable(asked)
         chosen = _policies(policies)
         if asked.report is not None:
             options.target(asked.report)
         estimate = options.estimate(asked.points, asked.extrapolate)
-        program = replace(load(file, set_, machine, changes, told), estimate=estimate)
+        program = replace(load(typed, told), estimate=estimate)
         announce_compilation(False, told)
         with Meter(told) as meter:
             found = _serving(program, asked, meter.say)

@@ -14,7 +14,7 @@ import rdflow
 from rdflow.checkpoints import made
 from rdflow.checkpoints.settings import formulas_of
 from rdflow.generation import Model, open_model
-from rdflow.running import unchecked
+from rdflow.typed import Typed, unchecked
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -39,7 +39,7 @@ def saved(folder: Path, dtype: Any, **changes: Any) -> None:
 
 
 def opened(folder: Path, *settings: str) -> Model:
-    return open_model(unchecked("llama", list(settings), None, None), folder)
+    return open_model(unchecked(Typed("llama", list(settings))), folder)
 
 
 def generated(folder: Path, steps: int, dtype: Any) -> list[int]:
@@ -77,7 +77,7 @@ def test_tables_and_reshapes_by_hand_agree(name: str, tmp_path: Path) -> None:
     case = test_models.MODELS[name]
     given = [name for name in ("J", *test_models.COPIES) if name in case.sizes]
     room = [f"U={test_models.ROOM}", *(f"{name}={case.sizes[name]}" for name in given)]
-    model = open_model(unchecked(case.program, room, None, None), tmp_path)
+    model = open_model(unchecked(Typed(case.program, room)), tmp_path)
     declared = model.unchecked.declared()
     sizes = {key: value for key, value in {**test_models.SIZES, **case.sizes}.items() if key not in ("B", "T", "U")}
     assert {key: declared.params[key] for key in sizes} == sizes and declared.params["E"] == "f32"

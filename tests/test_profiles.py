@@ -12,6 +12,7 @@ import rdflow
 from rdflow import profiles, profiling
 from rdflow.console import Told
 from rdflow.document import document
+from rdflow.typed import Typed
 
 TEXT = """
 param N = 256
@@ -168,7 +169,7 @@ def test_the_command_says_where_a_profile_comes_from(tmp_path, capsys):
     path.write_text(TEXT)
     printed = []
     for cache in (True, True, False):
-        profiling.profile(str(path), Told(False, False), cache=cache)
+        profiling.profile(Typed(str(path)), Told(False, False), cache=cache)
         printed.append(" ".join(capsys.readouterr().out.split()))
     assert ["from the cache, simulated on 20" in text for text in printed] == [False, True, False]
     assert (
@@ -177,9 +178,10 @@ def test_the_command_says_where_a_profile_comes_from(tmp_path, capsys):
 
 
 def test_the_command_says_what_was_drawn_of_a_kept_profile_too(capsys):
+    typed = Typed("samba_coe", ["N=4", "Q=1", "B=2", "T=4", "M=2"], seed=3)
     printed = []
     for _ in range(2):
-        profiling.profile("samba_coe", Told(False, False), set_=["N=4", "Q=1", "B=2", "T=4", "M=2"], seed=3)
+        profiling.profile(typed, Told(False, False))
         printed.append(" ".join(capsys.readouterr().out.split()))
     assert "from the cache" not in printed[0] and "from the cache" in printed[1]
     assert all("CHOICE (below 4) drawn at random, seed 3" in text for text in printed)
@@ -188,7 +190,7 @@ def test_the_command_says_what_was_drawn_of_a_kept_profile_too(capsys):
 def test_what_needs_a_run_runs(tmp_path, capsys):
     path = tmp_path / "scale.rdf"
     path.write_text(TEXT)
-    profiling.profile(str(path), Told(False, True))
+    profiling.profile(Typed(str(path)), Told(False, True))
     report = tmp_path / "scale.html"
-    profiling.profile(str(path), Told(False, False), asked=profiling.Asked(report=report))
+    profiling.profile(Typed(str(path)), Told(False, False), asked=profiling.Asked(report=report))
     assert "from the cache" not in capsys.readouterr().out and report.exists()
