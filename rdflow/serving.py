@@ -14,6 +14,7 @@ from rdflow.dsl.check import checked as check
 from rdflow.dsl.diagnostics import CompileError, Diagnostic
 from rdflow.dsl.pools import POLICIES
 from rdflow.dsl.records import dataclass
+from rdflow.dsl.schedule import UNROLLED
 from rdflow.interpreter.request_files import read_requests
 from rdflow.interpreter.requests import Draw, Request, Requests, drawn
 from rdflow.interpreter.served import Served, Way
@@ -106,5 +107,7 @@ def _wrong(request: Request, before: Fraction | int, topics: int) -> Iterator[tu
         )
     if request.prompt < 1 or request.answer < 1:
         yield f"has {request.prompt} and {request.answer} tokens", "a prompt and an answer have at least one"
+    if request.answer > UNROLLED:
+        yield f"has an answer of {request.answer:,} tokens", f"a schedule is followed for {UNROLLED:,} launches at most"
     if not 0 <= request.topic < topics:
         yield f"is for expert {request.topic}", f"experts are numbered from 0 to {topics - 1}"

@@ -272,6 +272,7 @@ def test_requests_that_nobody_serves(subject: Program) -> None:
         "request 1 comes at 3.33333e-09 s, before 4.16667e-09 s",
         "request 1 has 8 and 0 tokens",
     ]
+    assert refused(subject, at((0, 8, 100_001, 0))) == ["request 0 has an answer of 100,001 tokens"]
 
 
 def test_programs_that_do_not_serve(tmp_path: Path) -> None:
