@@ -141,8 +141,15 @@ def blank(mapped: Mapped, with_values: bool, threads: int | None = None) -> Imag
         image = Image(mapped, tables, store.values, builder.rank, builder.nests, store, None)
     image.registers = builder.affine.registers
     if threads and mapped.netlist.sockets > 1:
-        image.apart = take_apart(mapped, tables, builder.rank, image.store, threads)
+        take_sockets_apart(image, threads)
     return image
+
+
+def take_sockets_apart(image: Image, threads: int) -> None:
+    """Let the sockets of an image that stands at its first cycle run apart, in so many threads. No state is compared then,
+    so a place of a queue has one cycle: at which its token is ready, and when that is taken, at which it is free."""
+    image.tables = image.tables._replace(free=image.tables.ready)
+    image.apart = take_apart(image.mapped, image.tables, image.rank, image.store, threads)
 
 
 # -- running -----------------------------------------------------------------------------------------------------------

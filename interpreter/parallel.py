@@ -93,6 +93,7 @@ def take_apart(mapped: Mapped, tables: Tables, rank: Index, store: Store | None,
     shared = tables._replace(
         actors=actors, due=due, queues=queues, ports=ports, fan=fan, bundles=found.bundles, parts=found.parts
     )
+    assert tables.free is tables.ready, "a place has one cycle where sockets run apart"
     from_socket = socket[tables.queues["source"]]
     rooms = [layout.room(tables.queues[from_socket == k]) for k in range(netlist.sockets)]
     parts = [_part(shared, int(a), int(b), room) for (a, b), room in zip(pairwise(starts), rooms, strict=True)]
@@ -128,7 +129,7 @@ def take_apart(mapped: Mapped, tables: Tables, rank: Index, store: Store | None,
 
 def _queues(queues: Table, links: Index, socket: Index, place: Index, starts: Index) -> Table:
     """Rows with actors by their number on the socket; a row more for the sink's end of each link."""
-    found = np.concatenate([queues, queues[links]])
+    found = layout.placed(np.concatenate([queues, queues[links]]))
     ghost = starts[1:] - 1 - starts[:-1]
     for field in ("source", "sink"):
         ends = queues[field]
@@ -143,7 +144,7 @@ def _queues(queues: Table, links: Index, socket: Index, place: Index, starts: In
 def _ports(netlist: Netlist, tables: Tables, rank: Index, links: Index) -> tuple[Table, Index]:
     """Inputs that take from links take from the sink's ends."""
     other = {int(q): len(tables.queues) + i for i, q in enumerate(links)}
-    ports, fan = tables.ports.copy(), tables.fan.copy()
+    ports, fan = layout.placed(tables.ports), tables.fan.copy()
     for actor, row in zip(netlist.actors, tables.actors[rank], strict=True):
         for number, port in enumerate(actor.inputs, int(row["first_in"])):
             if any(q in other for q in port.queues):
@@ -155,7 +156,7 @@ def _ports(netlist: Netlist, tables: Tables, rank: Index, links: Index) -> tuple
 
 
 def _actors(tables: Tables, place: Index, starts: Index) -> tuple[Table, Index]:
-    actors = np.zeros(int(starts[-1]), layout.ACTOR)
+    actors = layout.zeros(int(starts[-1]), layout.ACTOR)
     actors["waiting"], due = layout.DONE, np.full(len(actors), FAR)
     actors[place], due[place] = tables.actors, tables.due
     return actors, due

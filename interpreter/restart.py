@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rdflow.dsl.arguments import Scalars
 from rdflow.dsl.records import dataclass
 from rdflow.interpreter import parallel
-from rdflow.interpreter.image import Image, Status, start, words_of
+from rdflow.interpreter.image import Image, Status, start, take_sockets_apart, words_of
 
 Table = NDArray[Any]
 STATIC = ("fan", "stages", "gathers", "requests")
@@ -48,7 +48,7 @@ class Restart:
         """The same image with its sockets apart, in so many threads, from its next launch on."""
         self._put_back()
         image = self.image
-        image.apart = parallel.take_apart(image.mapped, image.tables, image.rank, image.store, threads)
+        take_sockets_apart(image, threads)
         return Restart.of(image)
 
     def _put_back(self) -> None:

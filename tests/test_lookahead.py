@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 import rdflow
 from rdflow.dsl.elaborate import elaborate
 from rdflow.dsl.netlist import Queue
-from rdflow.interpreter.image import Image, advance, blank, counters
+from rdflow.interpreter.image import Image, advance, blank, counters, take_sockets_apart
 from rdflow.interpreter.lookahead import AHEAD, WINDOW, freedom, lookahead
 from rdflow.interpreter.machine import load_machine
 from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.mapping import map_netlist
-from rdflow.interpreter.parallel import take_apart
 from rdflow.interpreter.waiting import tokens
 
 NODE = load_machine("sn40l")
@@ -78,7 +77,7 @@ def state(image: Image) -> list[object]:
 
 def taken_apart(mapped: Mapped) -> Image:
     image = blank(mapped, False)
-    image.apart = take_apart(mapped, image.tables, image.rank, None, 1)
+    take_sockets_apart(image, 1)
     return image
 
 

@@ -22,11 +22,22 @@ OVER = 8  # places behind the last ring, which are read and not used
 VECTOR = 32  # words from one temporary of a firing to that of the next
 
 
-def record(fields: str, small: str = "") -> np.dtype:
-    """Fields of eight bytes, then `small` ones of four, for what is no time and counts nothing that runs: a visit reads
-    rows of tens of actors and queues, and small rows are fewer lines of the cache."""
-    wide = [(name, np.int64) for name in fields.split()]
-    return np.dtype(wide + [(name, np.int32) for name in small.split()])
+LINE = 64  # bytes of a line of the cache
+
+
+def record(*groups: str) -> np.dtype:
+    """Fields of eight bytes, then such of four, for what is no time and counts nothing that runs; then again, if need be.
+
+    A visit reads rows of tens of actors, ports and queues, which are not near. Where there are several groups, every two of
+    them fill a line of the cache, and what a visit without values needs comes first.
+    """
+    fields = []
+    for number, group in enumerate(groups):
+        fields += [(name, np.int32 if number % 2 else np.int64) for name in group.split()]
+    size = np.dtype(fields).itemsize
+    if len(groups) > 2:
+        fields += [(f"pad{i}", np.int32) for i in range(-size % LINE // 4)]
+    return np.dtype(fields)
 
 
 CLOCK = record(
@@ -42,40 +53,49 @@ CLOCK = record(
     "late "  # a firing that is due from here on can wait for the next window
 )
 ACTOR = record(
-    "first "
-    "turned turn "  # the outermost loop that a carry has stepped since this was FAR, and the cycle of the firing before
-    "tiles base "
-    "memory link blocked starved busy firings last "
-    "next interval",  # next: the interval of the last firing is over
-    "depth loop inner shape first_in last_in first_out last_out "  # ports: inputs, then outputs
+    "next "  # the interval of the last firing is over
+    "firings busy",
+    "waiting shape inner depth first_in last_in last_out "  # ports: inputs, then outputs
     "at_first at_last "  # bit l: loop l is at counter 0, at its last iteration
-    "split_first split_last "  # the ports or rows of the innermost loop's first (last) iteration differ
+    "split_first",  # the ports or rows of the innermost loop's first iteration differ
+    "last starved blocked memory tiles",
+    "split_last "  # the same of its last one
+    "interval "
     "even "  # no port takes several tokens at once
-    "linked "  # some token comes over a link that flows share
-    "waiting tile_level "
     "lag ahead "  # cycles that its firings may be behind the end of a window, and beyond it
-    "burst channel channels "  # affine of the byte address from `base` on; first server and number of channels
-    "first_gather last_gather first_row last_row "
+    "first_out",
+    "link first "
+    "turned turn "  # the outermost loop that a carry has stepped since this was FAR, and the cycle of the firing before
+    "base",
+    "linked "  # some token comes over a link that flows share
+    "tile_level loop first_gather last_gather "
+    "burst",  # affine of the byte address from `base` on
+    "",
+    "channel channels "  # its first server and number of servers
+    "first_row last_row "
     "ragged "  # a port says how often a loop runs
     "single",  # no batches: a row needs what the firing before stored
 )
 LOOP = record("counter iterations size bound")
 BOUND = record("stride granule limit base port token")  # port: its token ends the loop too (-1: none, and FAR)
 PORT = record(
-    "word step",  # where the token of the batch's first firing is, or goes; words to that of the next
+    "",
     "plain first last not_first not_last "  # the gate; plain: there is none
-    "counts packets choices queue fan select varies "  # varies: queue or count differ from firing to firing
+    "packets counts choices queue select varies "  # varies: queue or count differ from firing to firing
     "taken current begin stop "  # of the batch under way: tokens a firing, queue; from which firing to before which
-    "counted "  # tokens by the counter of this loop (counts -1: always one)
-    "held width holds",
+    "counted",  # tokens by the counter of this loop (counts -1: always one)
+    "word step",  # where the token of the batch's first firing is, or goes; words to that of the next
+    "fan held width holds",
 )
 QUEUE = record(
-    "word pushed available popped "  # tokens since the start; available: with a known cycle, without a gap
-    "latency credit first "  # first: cycles from the push to the first of its stages
-    "push_pace pop_pace",  # cycles from one ready time to the next, from one free time to the next, at least; 0: unknown
-    "ring mask capacity source sink "
+    "pushed available popped",  # tokens since the start; available: with a known cycle, without a gap
+    "ring mask capacity source sink latency credit "
+    "push_pace pop_pace "  # cycles from one ready time to the next, from one free time to the next, at least; 0: unknown
+    "memory",  # whether it passes a memory channel
+    "word",
     "stages "  # the first of them, UNSERVED
-    "memory linked flow "  # whether it passes a memory channel, a link that flows share; its turn at a server
+    "first "  # cycles from the push to the first of its stages
+    "linked flow "  # whether it passes a link that flows share; its turn at a server
     "packets width "
     "bundle",  # a multicast: the bundle that this queue leads, FOLLOWS, ALONE
 )
@@ -117,15 +137,30 @@ OPERAND = record(
 FIXED, TOKEN, MEMORY = range(3)  # Operand.kind
 
 
+def zeros(count: int, dtype: type | np.dtype) -> np.ndarray:
+    """An array that begins with a line of the cache."""
+    size = count * np.dtype(dtype).itemsize
+    space = np.zeros(size + LINE, np.uint8)
+    start = -space.ctypes.data % LINE
+    return space[start : start + size].view(dtype)
+
+
+def placed(array: np.ndarray) -> np.ndarray:
+    """A copy that begins with a line of the cache."""
+    found = zeros(array.size, array.dtype)
+    found[...] = array
+    return found
+
+
 def room(queues: np.ndarray) -> np.ndarray:
     """Room for the requests of these queues: all tokens that can be in them."""
     served = queues["stages"] != UNSERVED
-    return np.zeros(max(1, int(queues["capacity"][served].sum())), REQUEST)
+    return zeros(max(1, int(queues["capacity"][served].sum())), REQUEST)
 
 
 def table(dtype: np.dtype, rows: list) -> np.ndarray:
     """Rows (fields by name) as one array; one row of zeros where there are none: no index is out of bounds."""
-    result = np.zeros(max(1, len(rows)), dtype)
+    result = zeros(max(1, len(rows)), dtype)
     alike = {}  # by the fields that they have: rows
     for i, row in enumerate(rows):
         alike.setdefault(tuple(row), []).append(i)
@@ -159,7 +194,9 @@ class Tables(NamedTuple):
     ready: (
         np.ndarray
     )  # by token place: cycle at which it can be popped; -1 - number of its request, where that is not known
-    free: np.ndarray  # by token place: cycle at which the pop of that place frees its slot
+    free: (
+        np.ndarray
+    )  # by token place: cycle at which the pop of that place frees its slot; where sockets run apart, the same array
     due: np.ndarray  # by actor: cycle of its next firing as far as known, with its lag, else FAR
     pending: np.ndarray  # bit map of the actors to visit
     calendar: np.ndarray  # by arrival cycle, round and round: first of the requests that arrive then

@@ -1,7 +1,7 @@
 """Visits of an actor with one queue in, one queue out, or both: nothing is looked up between two firings."""
 
 from numba import njit
-from numpy import uintp
+from numpy import int64, uintp
 
 from rdflow.interpreter.kernel.counting import count_firings, count_starved, go_on, wake
 from rdflow.interpreter.kernel.layout import DONE, MAP, SOURCE
@@ -14,7 +14,7 @@ def run_map(actor, source, sink, n, end, ready, free):
 
     Fields are copied first: the compiler cannot know that the stores leave them alone.
     """
-    t, interval, latency, credit = actor.next, actor.interval, sink.latency, source.credit
+    t, interval, latency, credit = actor.next, int64(actor.interval), int64(sink.latency), int64(source.credit)
     get, gets, get_ring = source.popped, source.mask, source.ring
     put, puts, put_ring, capacity = sink.pushed, sink.mask, sink.ring, sink.capacity
     starved, blocked, fired, following = 0, 0, 0, 0
@@ -41,7 +41,7 @@ def run_map(actor, source, sink, n, end, ready, free):
 @njit(**HELPER)
 def run_source(actor, sink, n, end, ready, free):
     """The same without an input."""
-    t, interval, latency = actor.next, actor.interval, sink.latency
+    t, interval, latency = actor.next, int64(actor.interval), int64(sink.latency)
     put, puts, put_ring, capacity = sink.pushed, sink.mask, sink.ring, sink.capacity
     blocked, fired, following = 0, 0, 0
     while fired < n:
@@ -61,7 +61,7 @@ def run_source(actor, sink, n, end, ready, free):
 @njit(**HELPER)
 def run_sink(actor, source, n, end, ready, free):
     """The same without an output."""
-    t, interval, credit = actor.next, actor.interval, source.credit
+    t, interval, credit = actor.next, int64(actor.interval), int64(source.credit)
     get, gets, get_ring = source.popped, source.mask, source.ring
     starved, fired, following = 0, 0, 0
     while fired < n:
