@@ -71,27 +71,32 @@ class Prompt:
 
 def prompted(lab: Lab, program: str, **settings: Value) -> Prompt:
     """The prompt of an unfused model, one sequence. Raises NotRun, unless it was kept or is wanted."""
-    name = kept.key("a prompt", program, sorted(settings.items()), repr(lab.machine))
+    return launched(lab, program, settings | {"M": 1}, _split(settings) | {"M": 1})
+
+
+def launched(lab: Lab, program: str, settings: Mapping[str, Value], own: Mapping[str, Value]) -> Prompt:
+    """All launches of a schedule; `own`: params of what one of its sockets has. Raises NotRun, unless it was kept or is wanted."""
+    name = kept.key("launches", program, sorted(settings.items()), sorted(own.items()), repr(lab.machine))
     found = kept.read(name)
     if found is None:
         if not lab.full:
             raise NotRun
-        found = {"kinds": [asdict(kind) for kind in _simulated(lab, program, settings)]}
+        found = {"kinds": [asdict(kind) for kind in _simulated(lab, program, settings, own)]}
         kept.write(name, found)
     return Prompt(tuple(Kind(**kind) for kind in found["kinds"]))
 
 
-def _simulated(lab: Lab, program: str, settings: Mapping[str, Value]) -> Iterator[Kind]:
-    whole, one = _execution(lab, program, settings), _execution(lab, program, _split(settings))
+def _simulated(lab: Lab, program: str, settings: Mapping[str, Value], own: Mapping[str, Value]) -> Iterator[Kind]:
+    whole, one = _execution(lab, program, settings), _execution(lab, program, own)
     alike: dict[object, list[tuple[LaunchCall, LaunchCall]]] = {}
-    for call, own in zip(_calls(whole), _calls(one), strict=True):
-        alike.setdefault((call.spec, call.scalars), []).append((call, own))
+    for call, same in zip(_calls(whole), _calls(one), strict=True):
+        alike.setdefault((call.spec, call.scalars), []).append((call, same))
     for calls in alike.values():
-        call, own = calls[0]
+        call, same = calls[0]
         if lab.teller is not None:
             lab.teller.doing = f"{program}, {call.spec.kernel}: "
         kernel = whole.checked.kernel(call.spec)
-        execution, launch = (whole, call) if exchanges(kernel) else (one, own)
+        execution, launch = (whole, call) if exchanges(kernel) else (one, same)
         cycles, configured = _ran(lab, execution, launch)
         at_best = least(launched_kernel(kernel, call.numbers), lab.machine)
         yield Kind(call.spec.kernel, len(calls), cycles, configured, at_best)
@@ -117,7 +122,7 @@ def _content(execution: Execution, launch: LaunchCall) -> str:
 
 
 def _execution(lab: Lab, program: str, settings: Mapping[str, Value]) -> Execution:
-    return api.load(program, **settings, M=1).on(lab.machine).timed()
+    return api.load(program, **settings).on(lab.machine).timed()
 
 
 def _calls(execution: Execution) -> Iterator[LaunchCall]:

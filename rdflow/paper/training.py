@@ -1,34 +1,35 @@
-"""The row of figure 10 for training: a step of Llama-2-7B's blocks, a kernel an operator, over one whose blocks are two kernels each.
+"""The row of figure 10 for training: a step of Llama-2-7B's blocks, a kernel an operator, over one whose blocks are six kernels each.
 
-Nothing of it is simulated: kernels of `llama_train_unfused` have no copies, and `llama_train` keeps gradients on the chip, for which
-a socket is too small at this size. Operators reach what those of the simulated prompt reach; the fused step takes three times the
-FLOPs of a layer of a prompt, at the rate of the simulated one.
+Kernels of both forms are simulated at their size on one sequence: operators as an eighth of a block on one socket, with the all-reduces
+of a prompt beside them; fused kernels that exchange something on all sockets. A batch takes as much longer as it has sequences, but
+for the optimizer of the unfused form, whose kernels are launched once; the fused form counts its own for each sequence.
 """
 
 from __future__ import annotations
 
-from rdflow.paper.likened import modelled
+from collections.abc import Iterable
+
+from rdflow.dsl.arithmetic import Value
 from rdflow.paper.measures import Lab
 from rdflow.paper.models import LLAMA, MODELS
-from rdflow.paper.prompting import Prompt, prompted
-from rdflow.paper.prompts import TUNED, copies, measured, sizes
+from rdflow.paper.prompting import Kind, Prompt, launched, prompted
+from rdflow.paper.prompts import STREAMS, copies, sizes
 from rdflow.paper.rows import Ours
-from rdflow.paper.stepping import Stepped, from_hardware, on_timetables
+from rdflow.paper.stepping import Stepped, on_timetables
 
-UNFUSED = "llama_train_unfused"
+UNFUSED, FUSED = "llama_train_unfused", "llama_train_layer"
 SEQUENCES = 4  # as many as HBM has room for, with the scores of each layer kept
 ONCE = "adamw"  # kernels of the optimizer: once for the batch
 REDUCES = 4  # all-reduces of a block: after two products, and before two others on the way back
-BACK = 2  # times the FLOPs of the way there: a product for the input of each, and one for its weights
-KERNELS = 2  # of a fused block
 MODEL = "7b"
+SOCKETS = 8
+COPIES = STREAMS | {"PM": 5, "PN": 172, "PH": 13, "PB": 64, "PA": 4, "UG": 4, "UE": 2, "GN": 8, "GK": 64}
 
 
 def train(lab: Lab) -> Ours:
     """By software over unfused. Raises NotRun."""
-    model = MODELS[MODEL]
-    prompt = prompted(lab, model.program("unfused"), **sizes(model), **copies(lab, MODEL))
-    many, few = unfused(lab, prompt, block(lab, prompt)), fused(lab)
+    few = stepped(lab, ((kind, kind.launches) for kind in fused(lab).kinds))
+    many = stepped(lab, [*((kind, kind.launches) for kind in unfused(lab).kinds), (reduce(lab), REDUCES)])
     gain = few.software / few.hardware
     return Ours(
         many.software / few.software,
@@ -37,32 +38,35 @@ def train(lab: Lab) -> Ours:
     )
 
 
-def block(lab: Lab, prompt: Prompt) -> Prompt:
-    """The launches of a block, one sequence. The program has all heads on one socket: what every socket would have whole counts
-    as shared out too, in favour of operators."""
-    lengths = {name: n for name, n in LLAMA.items() if name in ("C", "G", "R", "W")} | {"V": LLAMA["F"]}
-    return modelled(lab, prompt, UNFUSED, lab.machine.node.sockets, **lengths, T=MODELS[MODEL].prompt)
-
-
-def unfused(lab: Lab, prompt: Prompt, one: Prompt) -> Stepped:
-    """All blocks, with their all-reduces, as a prompt has them."""
+def stepped(lab: Lab, block: Iterable[tuple[Kind, int]]) -> Stepped:
+    """All blocks, of kinds that a block launches so many times."""
     layers = MODELS[MODEL].layers
-    reduces = next(kind for kind in prompt.kinds if kind.kernel == "reduce")
-    kinds = [(kind, kind.launches) for kind in one.kinds] + [(reduces, REDUCES)]
     return on_timetables(
         lab.machine,
         (
             (kind.kernel, kind.configured, kind.cycles * (1 if kind.kernel.startswith(ONCE) else SEQUENCES))
-            for kind, launches in kinds
+            for kind, launches in block
             for _ in range(layers * launches)
         ),
     )
 
 
-def fused(lab: Lab) -> Stepped:
-    """Two kernels a block; the optimizer's bytes pass beside its products."""
-    layers, one = MODELS[MODEL].layers, measured(lab, TUNED[MODEL])
-    seconds = (1 + BACK) * SEQUENCES * one.seconds
-    launches = KERNELS * layers
-    hardware = layers * seconds + launches * (one.total - one.seconds)
-    return from_hardware(lab.machine, launches, layers * seconds, hardware)
+def unfused(lab: Lab) -> Prompt:
+    """The operators of a block, one sequence, of what one socket has. Raises NotRun."""
+    lengths: dict[str, Value] = {name: LLAMA[name] for name in ("C", "R", "W")}
+    own = lengths | {"T": MODELS[MODEL].prompt, "G": LLAMA["G"] // SOCKETS, "V": LLAMA["F"] // SOCKETS} | COPIES
+    return launched(lab, UNFUSED, own, own)
+
+
+def reduce(lab: Lab) -> Kind:
+    """The all-reduce of a prompt. Raises NotRun."""
+    model = MODELS[MODEL]
+    prompt = prompted(lab, model.program("unfused"), **sizes(model), **copies(lab, MODEL))
+    return next(kind for kind in prompt.kinds if kind.kernel == "reduce")
+
+
+def fused(lab: Lab) -> Prompt:
+    """The kernels of a block, one sequence. Raises NotRun."""
+    lengths: dict[str, Value] = {name: LLAMA[name] for name in ("C", "F", "R", "W")}
+    whole = lengths | {"T": MODELS[MODEL].prompt, "G": SOCKETS, "K": LLAMA["G"] // SOCKETS}
+    return launched(lab, FUSED, whole, whole | {"G": 1, "F": LLAMA["F"] // SOCKETS})
