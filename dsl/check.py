@@ -21,7 +21,7 @@ from rdflow.dsl.check_sockets import check_sockets
 from rdflow.dsl.check_unused import unlaunched, unused
 from rdflow.dsl.checked import Carry, Kernel, Stream, streams_of
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label, Severity
-from rdflow.dsl.launched import Judge
+from rdflow.dsl.launched import Judges
 from rdflow.dsl.launches import LaunchCall, LaunchSpec, Step, Walked, follow, respecified, signatures
 from rdflow.dsl.layers import moved
 from rdflow.dsl.parse import parse
@@ -46,7 +46,7 @@ class Checked:
     launches: list[LaunchSpec]
     diagnostics: list[Diagnostic] = field(default_factory=list)
     walked: Walked | None = None
-    judges: dict[LaunchSpec, Judge] = field(default_factory=dict, repr=False, compare=False)
+    judges: Judges = field(default_factory=Judges, repr=False, compare=False)
 
     @property
     def steps(self) -> Walked:
@@ -74,9 +74,7 @@ class Checked:
             except Needed as needed:
                 decide(self.program, call.spec, needed)
                 continue
-            if call.spec not in self.judges:
-                self.judges[call.spec] = Judge(kernel)
-            found = self.judges[call.spec].mistakes(call)
+            found = self.judges.mistakes(kernel, call)
             if found:
                 raise CompileError(found, self.program.source)
             return call
@@ -104,13 +102,14 @@ def check(
     program = declare(module, settings or {}, report, library, stages)
     followed = follow(program, report, most)
     unread = program.schedule is not None and report.failed
-    walked, specs, kernels = check_kernels(program, followed.steps, report)
+    judges = Judges()
+    walked, specs, kernels = check_kernels(program, followed.steps, report, judges)
     if unread:
         check_declared(program, specs, report)
     if not report.failed:
         unused(program, kernels, walked, report)
         unlaunched(program, walked, report)
-    return Checked(program, kernels, specs, report.found, followed)
+    return Checked(program, kernels, specs, report.found, followed, judges)
 
 
 def checked(
@@ -128,7 +127,7 @@ def checked(
 
 
 def check_kernels(
-    program: Program, walked: Sequence[Step], report: Reporter
+    program: Program, walked: Sequence[Step], report: Reporter, judges: Judges
 ) -> tuple[list[Step], list[LaunchSpec], dict[LaunchSpec, Kernel]]:
     """The steps of a schedule, what they launch by signature, and the kernels that are right."""
     tried: dict[LaunchSpec, Kernel | None] = {}
@@ -143,10 +142,10 @@ def check_kernels(
         except Needed as needed:
             decide(program, new, needed)
     launches = {(s.spec, s.scalars): s for s in found if isinstance(s, LaunchCall)}
-    judges = {spec: Judge(kernel) for spec, kernel in tried.items() if kernel is not None}
     for call in launches.values():
-        if call.spec in judges:
-            report.found.extend(d for d in judges[call.spec].mistakes(call) if d not in report.found)
+        kernel = tried.get(call.spec)
+        if kernel is not None:
+            report.found.extend(d for d in judges.mistakes(kernel, call) if d not in report.found)
     return found, specs, {spec: kernel for spec in specs if (kernel := tried[spec]) is not None}
 
 

@@ -14,7 +14,7 @@ from rdflow.dsl.formulas import flops_of
 from rdflow.dsl.nests import Nests, too_far, whole_steps
 from rdflow.dsl.netlist import Affine, Blocks, Gate, Loop, Netlist, Port
 from rdflow.dsl.source import Source, Span
-from rdflow.dsl.steps import LaunchCall
+from rdflow.dsl.steps import LaunchCall, LaunchSpec
 from rdflow.dsl.unknown import Unknown
 
 T = TypeVar("T")
@@ -145,6 +145,19 @@ class Judge:
     def _beyond(self, root: str, bound: Linear, scalars: Scalars) -> bool:
         """Whether a bound reaches beyond its axis, which is a mistake inside of a tile."""
         return bound.high + total(bound, scalars) - bound.const > self.kernel.lengths[root]
+
+
+class Judges:
+    """The judges of a program's kernels, by signature: one each, made when the first launch is looked at."""
+
+    def __init__(self) -> None:
+        self._found: dict[LaunchSpec, Judge] = {}
+
+    def mistakes(self, kernel: Kernel, call: LaunchCall) -> list[Diagnostic]:
+        """What is wrong with the numbers of a launch of this kernel."""
+        if call.spec not in self._found:
+            self._found[call.spec] = Judge(kernel)
+        return self._found[call.spec].mistakes(call)
 
 
 def _arguments_in(part: Any) -> Iterator[Argument]:

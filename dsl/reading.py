@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from rdflow.dsl import syntax
 from rdflow.dsl.constants import constant
+from rdflow.dsl.mentioned import names, reads
 from rdflow.dsl.program import Program
-from rdflow.dsl.unknown import reads
 
 Found = Iterator[tuple[str, int | None]]
 
@@ -90,18 +90,4 @@ def _others(expr: syntax.Expr, known: Mapping[str, str]) -> Found:
     for view in reads(expr):
         yield view.name.text, None
         yield from _inner(view, known)
-    yield from ((known[name], None) for name in _names(expr) if name in known)
-
-
-def _names(expr: syntax.Expr) -> Iterator[str]:
-    match expr:
-        case syntax.Ref(name):
-            yield name
-        case syntax.Unary(_, x):
-            yield from _names(x)
-        case syntax.Binary(_, a, b):
-            yield from _names(a)
-            yield from _names(b)
-        case syntax.Call(_, arguments):
-            for argument in arguments:
-                yield from _names(argument)
+    yield from ((known[name], None) for name in names(expr) if name in known)

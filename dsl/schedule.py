@@ -16,13 +16,14 @@ from rdflow.dsl.constants import evaluate
 from rdflow.dsl.diagnostics import CompileError
 from rdflow.dsl.launch_arguments import TensorArgument, element, integer, same_shape, slice_of
 from rdflow.dsl.launch_statement import launch
+from rdflow.dsl.mentioned import reads
 from rdflow.dsl.pools import Expert, Pool
 from rdflow.dsl.program import Program
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Abandon, Reporter, plural
 from rdflow.dsl.source import Span
 from rdflow.dsl.steps import Activation, CopyCall, LaunchCall, LaunchSpec, Pause, Read, Step
-from rdflow.dsl.unknown import UNKNOWN, Unknown, reads, unknown
+from rdflow.dsl.unknown import UNKNOWN, Unknown, unknown
 
 UNROLLED = 100_000  # steps of a schedule that are followed
 STEPS = syntax.Launch | syntax.Copy | syntax.Activate | syntax.Wait

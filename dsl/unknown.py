@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from rdflow.dsl import syntax
 from rdflow.dsl.arithmetic import Value
+from rdflow.dsl.mentioned import names
 
 
 class Unknown(int):
@@ -15,30 +16,6 @@ class Unknown(int):
 UNKNOWN = Unknown(0)
 
 
-def reads(expr: syntax.Expr) -> Iterator[syntax.View]:
-    """The elements of tensors that an expression mentions, from left to right; not those inside of their indices."""
-    match expr:
-        case syntax.View():
-            yield expr
-        case syntax.Unary(_, x):
-            yield from reads(x)
-        case syntax.Binary(_, a, b):
-            yield from reads(a)
-            yield from reads(b)
-        case syntax.Call(_, arguments):
-            for argument in arguments:
-                yield from reads(argument)
-
-
-def unknown(expr: syntax.Expr, names: Mapping[str, Value]) -> bool:
+def unknown(expr: syntax.Expr, values: Mapping[str, Value]) -> bool:
     """Whether an expression mentions a name whose value is not known."""
-    match expr:
-        case syntax.Ref(name):
-            return isinstance(names.get(name), Unknown)
-        case syntax.Unary(_, x):
-            return unknown(x, names)
-        case syntax.Binary(_, a, b):
-            return unknown(a, names) or unknown(b, names)
-        case syntax.Call(_, arguments):
-            return any(unknown(a, names) for a in arguments)
-    return False
+    return any(isinstance(values.get(name), Unknown) for name in names(expr))

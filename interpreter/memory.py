@@ -269,5 +269,5 @@ def respelled(checked: Checked, found: MemoryPlan) -> Checked:
     tensors = {n: replace(t, tier=found.spilled.get(n, t.tier)) for n, t in checked.program.tensors.items()}
     program = replace(checked.program, tensors=tensors)
     moved = Checked(program, {}, [], checked.diagnostics)
-    _, specs, kernels = check_kernels(program, moved.steps.steps, Reporter())
-    return Checked(program, kernels, specs, checked.diagnostics, moved.walked)
+    _, specs, kernels = check_kernels(program, moved.steps.steps, Reporter(), moved.judges)
+    return Checked(program, kernels, specs, checked.diagnostics, moved.walked, moved.judges)

@@ -11,6 +11,7 @@ from rdflow.dsl import syntax
 from rdflow.dsl.check import Checked, check_kernels
 from rdflow.dsl.checked import Kernel
 from rdflow.dsl.diagnostics import Diagnostic
+from rdflow.dsl.launched import Judges
 from rdflow.dsl.launches import LaunchSpec, steps
 from rdflow.dsl.parse import parse_lines
 from rdflow.dsl.program import STAGES, declare
@@ -47,9 +48,10 @@ def examine(state: State) -> Examined:
     walked = steps(program, report)
     specs: list[LaunchSpec] = []
     kernels: dict[LaunchSpec, Kernel] = {}
+    judges = Judges()
     if not report.failed:
-        _, specs, kernels = check_kernels(program, walked, report)
-    return Examined(source, Checked(program, kernels, specs, report.found), parts, current, pending)
+        _, specs, kernels = check_kernels(program, walked, report, judges)
+    return Examined(source, Checked(program, kernels, specs, report.found, judges=judges), parts, current, pending)
 
 
 def _syntax_errors(state: State, parts: tuple[Parsed, ...]) -> Iterator[Diagnostic]:

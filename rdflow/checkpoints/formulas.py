@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import field
 from difflib import get_close_matches
 from typing import Any
@@ -13,6 +13,7 @@ from rdflow.dsl import syntax
 from rdflow.dsl.arithmetic import FUNCTIONS, Value
 from rdflow.dsl.constants import evaluate
 from rdflow.dsl.diagnostics import CompileError, Diagnostic
+from rdflow.dsl.mentioned import names
 from rdflow.dsl.parse import parse
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Abandon, Reporter
@@ -78,10 +79,10 @@ class Formulas:
         if _is_key(formula):
             return self._named(formula)
         expr = _parsed(formula)
-        names = {name: self._named(name) for name in _names(expr)}
+        values = {name: self._named(name) for name in names(expr, _known)}
         report = Reporter()
         try:
-            return evaluate(expr, names, {}, report)
+            return evaluate(expr, values, {}, report)
         except Abandon:
             raise Unknown(f"but {report.found[0].message}") from None
 
@@ -124,14 +125,5 @@ def _parsed(text: str) -> syntax.Expr:
     return module.items[0].value
 
 
-def _names(expr: syntax.Expr) -> Iterator[str]:
-    match expr:
-        case syntax.Ref(name):
-            yield name
-        case syntax.Unary(_, x):
-            yield from _names(x)
-        case syntax.Binary(_, a, b):
-            yield from (*_names(a), *_names(b))
-        case syntax.Call(f, arguments) if f.text in FUNCTIONS:
-            for argument in arguments:
-                yield from _names(argument)
+def _known(call: syntax.Call) -> bool:
+    return call.function.text in FUNCTIONS
