@@ -9,36 +9,31 @@ from dataclasses import field, replace
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.check import Checked
-from rdflow.dsl.coalesce import coalesce
 from rdflow.dsl.collectives import Form
 from rdflow.dsl.diagnostics import CompileError
-from rdflow.dsl.elaborate import elaborate
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.schedule import Walk
-from rdflow.dsl.slices import argument_of, number, place_of, sliced, view_of
+from rdflow.dsl.slices import number
 from rdflow.dsl.steps import Activation, CopyCall, LaunchCall, LaunchSpec, Pause, Read, Step
 from rdflow.interpreter.agenda import Agenda, Logged
-from rdflow.interpreter.allocate import unit_table
-from rdflow.interpreter.collectives import chosen
+from rdflow.interpreter.compiling import compiled
 from rdflow.interpreter.estimates import Estimate, Estimates, Resize
 from rdflow.interpreter.faults import deadlock
-from rdflow.interpreter.image import Status, advance, blank, load, memory_words
+from rdflow.interpreter.image import Status, advance, blank
 from rdflow.interpreter.kernel.layout import FAR
 from rdflow.interpreter.known import Known
 from rdflow.interpreter.lasting import lasting
 from rdflow.interpreter.launched import Compiled, Launched, Tables, Turn
 from rdflow.interpreter.lookahead import WINDOW
 from rdflow.interpreter.machine import Machine
-from rdflow.interpreter.mapping import map_netlist
 from rdflow.interpreter.memory import MemoryPlan, plan, respelled
 from rdflow.interpreter.restart import Restart
-from rdflow.interpreter.sockets import shard
+from rdflow.interpreter.tensors import Tensors
 from rdflow.interpreter.transfer import Transfers, under_copy
 
 Array = NDArray[Any]
@@ -83,8 +78,7 @@ class Execution:
     _first: dict[str, Array] | None = None
     """the values at cycle 0, where the cycles depend on them"""
     _tables: dict[LaunchSpec, Tables] = field(default_factory=dict)
-    _own: dict[str, int] = field(default_factory=dict)
-    """the tensors that were written to, and how often: these are not the arrays that were given any more"""
+    _tensors: Tensors | None = None
 
     def __post_init__(self) -> None:
         if self.values is not None and any(kernel.bounding for kernel in self.checked.kernels.values()):
@@ -92,6 +86,8 @@ class Execution:
         self._transfers = Transfers(self.machine)
         self.plan = plan(self.checked, self.machine)
         self.checked = respelled(self.checked, self.plan)
+        if self.values is not None:
+            self._tensors = Tensors(self.checked.program, self.values)
         self._steps = Walk(self.checked.program, self._value, Reporter(), running=True).steps()
         if self.estimate is not None and self.resize is not None and self.values is None:
             self.estimates = Estimates(self, self.estimate, self.resize, self._coming())
@@ -127,28 +123,33 @@ class Execution:
             known = self._estimated(progress) if self.estimates is not None else self._repeated(until)
             if known is not None:
                 self.launched.append(known)
-                self.log.append(self._logged(known))
-                self._proceed()
+                self._done(known)
                 continue
-            launched = self._running()
-            pause = launched.image.time + piece
-            began = perf_counter()
-            status = advance(launched.image, FAR if until is None else until - launched.start, pause=pause)
-            spent = perf_counter() - began
-            launched.host_seconds += spent
-            wanted = LOOK if launched.image.apart is None else LOOK_APART
-            piece = max(1, min(16 * piece, int(piece * wanted / spent), LAST_SLICE))
-            if status is Status.DEADLOCK:
-                raise CompileError([deadlock(launched.image)], launched.compiled.kernel.program.source)
-            if status is Status.FINISHED:
-                launched.end_here()
-                self._collect(launched)
-                self.log.append(self._logged(launched))
-                self._proceed()
-            elif until is None and self._gains_apart(launched):
-                launched.begin_apart(self.cores)
+            piece = self._simulated(self._running(), until, piece)
             if progress is not None:
                 progress(self)
+
+    def _simulated(self, launched: Launched, until: int | None, piece: int) -> int:
+        """Simulate a launch for a piece of time, in cycles. How long the next one is. Raises CompileError (RDF401)."""
+        image, began = launched.image, perf_counter()
+        wanted = LOOK if image.apart is None else LOOK_APART
+        status = advance(image, FAR if until is None else until - launched.start, pause=image.time + piece)
+        spent = perf_counter() - began
+        launched.host_seconds += spent
+        if status is Status.DEADLOCK:
+            raise CompileError([deadlock(image)], launched.compiled.kernel.program.source)
+        if status is Status.FINISHED:
+            launched.end_here()
+            if self._tensors is not None:
+                self._tensors.collect(launched)
+            self._done(launched)
+        elif until is None and self._gains_apart(launched):
+            launched.begin_apart(self.cores)
+        return max(1, min(16 * piece, int(piece * wanted / spent), LAST_SLICE))
+
+    def _done(self, launched: Launched) -> None:
+        self.log.append(self._logged(launched))
+        self._proceed()
 
     @property
     def cores(self) -> int:
@@ -183,19 +184,8 @@ class Execution:
         """The mapped kernel of a launch, made once for each signature."""
         if spec not in self.compiled:
             with lasting():
-                self.compiled[spec] = self._compile(spec)
+                self.compiled[spec] = compiled(self.checked.kernel(spec), self.machine, self.collective)
         return self.compiled[spec]
-
-    def _compile(self, spec: LaunchSpec) -> Compiled:
-        kernel = self.checked.kernel(spec)
-        netlist = coalesce(elaborate(kernel, chosen(self.machine, self.collective)))
-        try:
-            mapped, floorplan = map_netlist(netlist, self.machine)
-        except CompileError as error:
-            raise CompileError(error.diagnostics, kernel.program.source) from None
-        rows = unit_table(mapped.netlist, self.machine)
-        configured = sum((row.pcus + row.pmus) * row.copies for row in rows)
-        return Compiled(kernel, mapped, floorplan, configured)
 
     def _running(self) -> Launched:
         last = self.current
@@ -261,7 +251,7 @@ class Execution:
             compiled = self.compile(call.spec)
             mapped = under_copy(compiled.mapped, self.machine, self._transfers)
             found = self._beside[call.spec] = self.alone({call.spec: replace(compiled, mapped=mapped)})
-            found.values = None
+            found.values = found._tensors = None
         return self._beside[call.spec].simulate(call).counted.cycles
 
     def kind(self, call: LaunchCall) -> bytes:
@@ -280,10 +270,8 @@ class Execution:
                     return
                 case Read() | Activation() | Pause():
                     pass  # `agenda` makes times of them
-                case CopyCall(source, target) if self.values is not None:
-                    program = self.checked.program
-                    self._written(target.tensor)
-                    sliced(program, target, self.values)[...] = sliced(program, source, self.values)
+                case CopyCall() if self._tensors is not None:
+                    self._tensors.copy(step)
             self.log.append(Logged(step))
 
     def _logged(self, launched: Launched) -> Logged:
@@ -305,21 +293,14 @@ class Execution:
         self._read.append(value)
         return value
 
-    # -- tensors -------------------------------------------------------------------------------------------------------
+    # -- tables --------------------------------------------------------------------------------------------------------
 
     def _enter(self, call: LaunchCall, compiled: Compiled) -> Turn:
-        """Give a launch the tables of its kernel at their first cycle, with its numbers and tensors. What is in its place
-        from the launch before stays there; versions that stores make are always brought anew."""
+        """Give a launch the tables of its kernel at their first cycle, with its numbers and tensors."""
         tables = self._tables_of(call, compiled)
         turn = tables.begin(call.numbers)
-        for at, memory in enumerate(compiled.netlist.memories):
-            if self.values is not None and memory.tensor is not None:
-                name = compiled.netlist.tensors[memory.tensor].name
-                home, part = place_of(self.checked.program, call, name)
-                holds = None if "#" in memory.name else (home, part, self._own.get(home, 0))
-                if holds is None or tables.holds.get(at) != holds:
-                    load(tables.restart.image, at, self._slice(call, name))
-                    tables.holds[at] = holds
+        if self._tensors is not None:
+            self._tensors.enter(call, compiled.netlist, tables)
         return turn
 
     def _tables_of(self, call: LaunchCall, compiled: Compiled) -> Tables:
@@ -330,42 +311,3 @@ class Execution:
                 image = blank(compiled.mapped, self.values is not None, threads)
                 self._tables[call.spec] = Tables(Restart.of(image))
         return self._tables[call.spec]
-
-    def _written(self, name: str) -> None:
-        """A tensor is about to change: from now on its array belongs to this execution."""
-        assert self.values is not None
-        if name not in self._own:
-            self.values[name] = self.values[name].copy()
-        self._own[name] = self._own.get(name, 0) + 1
-
-    def _slice(self, call: LaunchCall, name: str) -> Array:
-        """What a kernel's tensor is in the program: itself, an expert's, or the part of what is given for it that its
-        view leaves free."""
-        assert self.values is not None
-        return view_of(self.checked.program, call, name, self.values)
-
-    def stored(self, launched: Launched) -> set[str]:
-        """The tensors of the program that a launch stores to."""
-        netlist, call = launched.compiled.netlist, launched.call
-        numbers = {m.tensor for m in netlist.memories if m.tensor is not None and "#" in m.name}
-        names = [netlist.tensors[number].name for number in numbers]
-        given = [argument_of(self.checked.program, call, name) for name in names]
-        return {name if argument is None else argument.tensor for name, argument in zip(names, given, strict=True)}
-
-    def _collect(self, launched: Launched) -> None:
-        """Bring what the kernel stored back to the program's tensors: the last version of each, from the socket that has
-        it; from the first one where all have."""
-        if self.values is None:
-            return
-        netlist = launched.compiled.netlist
-        for i, memory in enumerate(netlist.memories):
-            if memory.tensor is None or "#" not in memory.name:
-                continue
-            use = netlist.tensors[memory.tensor]
-            if use.sharded is None and memory.socket:
-                continue
-            self._written(place_of(self.checked.program, launched.call, use.name)[0])
-            words = memory_words(launched.image, i)
-            array = words if use.dtype in ("bf16", "f32") else words.view(np.int32)
-            target = shard(use, self._slice(launched.call, use.name), memory.socket)
-            target[...] = array[: max(1, target.size)].reshape(target.shape)

@@ -72,7 +72,10 @@ class TokenMeter(Meter):
     def where(self, execution: Execution) -> str:
         if not self.steps:
             return super().where(execution)
-        done = sum(self.tokens in execution.stored(launched) for launched in execution.launched[:-1])
+        from rdflow.interpreter.tensors import stored
+
+        program = execution.checked.program
+        done = sum(self.tokens in stored(program, launched) for launched in execution.launched[:-1])
         rate = f"  {done / (self.clock() - self.began):.2g} a second" if done else ""
         at = f"token {done + 1} of {self.steps}{_layer(execution, self.layers)}{rate}"
         return f"{at}  {super().where(execution)}"
