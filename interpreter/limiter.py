@@ -10,7 +10,7 @@ from rdflow.dsl.records import dataclass
 
 if TYPE_CHECKING:
     from rdflow.interpreter.bandwidth import Carrier
-    from rdflow.interpreter.profile import TierProfile, UnitProfile
+    from rdflow.interpreter.figures import TierProfile, UnitProfile
 
 SATURATED = 0.85  # busier than this, a tier is what limits
 EQUAL = 0.97  # of the busiest: as busy as it

@@ -24,8 +24,8 @@ if TYPE_CHECKING:  # what runs things takes numba along, which takes time to imp
     from rdflow.interpreter.choices import Drawn
     from rdflow.interpreter.estimates import Estimate
     from rdflow.interpreter.execution import Execution
+    from rdflow.interpreter.figures import KernelProfile, Profile
     from rdflow.interpreter.machine import Machine
-    from rdflow.interpreter.profile import KernelProfile, Profile
     from rdflow.interpreter.requests import Draw, Requests
     from rdflow.interpreter.served import Served
     from rdflow.interpreter.what_if import Doubled

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rdflow.generation import Generated
     from rdflow.interpreter.agenda import Agenda, Switch
     from rdflow.interpreter.bandwidth import Carrier
+    from rdflow.interpreter.figures import KernelProfile, Profile, TierProfile, UnitProfile
     from rdflow.interpreter.memory import MemoryPlan
-    from rdflow.interpreter.profile import KernelProfile, Profile, TierProfile, UnitProfile
     from rdflow.interpreter.reconcile import Compared
     from rdflow.interpreter.what_if import Doubled
 

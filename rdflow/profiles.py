@@ -28,9 +28,9 @@ from rdflow.api import Program
 from rdflow.dsl.check import Checked
 from rdflow.dsl.program import Program as Declared
 from rdflow.dsl.source import Source
+from rdflow.interpreter.figures import Profile
 from rdflow.interpreter.kept import cached
 from rdflow.interpreter.machine import Machine
-from rdflow.interpreter.profile import Profile
 
 MOST = 400  # profiles that are kept; the ones longest unused go
 PARTS = ("dsl", "interpreter", "grammar", "stdlib")  # what a profile follows from, beside the program and the machine

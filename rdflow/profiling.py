@@ -15,7 +15,7 @@ from rdflow.typed import Typed, load
 if TYPE_CHECKING:
     from rdflow.api import Program
     from rdflow.interpreter.execution import Execution
-    from rdflow.interpreter.profile import Profile
+    from rdflow.interpreter.figures import Profile
     from rdflow.interpreter.what_if import Doubled
 
 SLICES = 300  # of a timeline, where no other number is asked for

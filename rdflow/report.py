@@ -12,8 +12,9 @@ from rdflow.charts import Mark, Roof, roofline
 from rdflow.floor import floor
 from rdflow.interpreter.allocate import size_text
 from rdflow.interpreter.execution import Execution
+from rdflow.interpreter.figures import KernelProfile, Profile, UnitProfile
 from rdflow.interpreter.machine import BURST, Machine
-from rdflow.interpreter.profile import KernelProfile, Profile, UnitProfile, spec_names
+from rdflow.interpreter.profile import spec_names
 from rdflow.interpreter.states import STATES
 from rdflow.interpreter.timeline import Timeline
 from rdflow.page import Cell, card, page, prose, table, tag

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rdflow import charts
 from rdflow.api import Program
 from rdflow.charts import history, launches
-from rdflow.interpreter.profile import Profile
+from rdflow.interpreter.figures import Profile
 from rdflow.interpreter.states import STATES
 from rdflow.interpreter.timeline import Timeline
 from rdflow.page import Cell, card, prose, table, tag

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rdflow.api import Program, Result
     from rdflow.generation import Generated
-    from rdflow.interpreter.profile import Profile
+    from rdflow.interpreter.figures import Profile
 
 
 @dataclass(frozen=True)

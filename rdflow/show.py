@@ -12,7 +12,7 @@ from rich.text import Text
 from rdflow.api import Program, Verification
 from rdflow.dsl.report import plural
 from rdflow.interpreter.allocate import size_text
-from rdflow.interpreter.profile import KernelProfile, Profile
+from rdflow.interpreter.figures import KernelProfile, Profile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

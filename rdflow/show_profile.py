@@ -13,7 +13,7 @@ from rich.text import Text
 from rdflow.api import Program
 from rdflow.dsl.records import dataclass
 from rdflow.interpreter.allocate import size_text
-from rdflow.interpreter.profile import KernelProfile, Profile, UnitProfile
+from rdflow.interpreter.figures import KernelProfile, Profile, UnitProfile
 from rdflow.show import limit, percent, scaled, table, time_text
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pytest
 
 import rdflow
 from rdflow.interpreter.bandwidth import Carrier
-from rdflow.interpreter.profile import KernelProfile
+from rdflow.interpreter.figures import KernelProfile
 
 
 def kernel(name: str, **params: int) -> KernelProfile:

@@ -359,7 +359,7 @@ def test_threads_change_no_result(tmp_path: Path) -> None:
 
 
 def test_bars_are_full() -> None:
-    from rdflow.interpreter.profile import UnitProfile
+    from rdflow.interpreter.figures import UnitProfile
     from rdflow.show_profile import BAR, bar
 
     for shares in ((1, 1, 1, 1, 1, 1), (0, 0, 0, 0, 0, 7), (997, 1, 1, 0, 0, 1), (333, 333, 334, 0, 0, 0)):

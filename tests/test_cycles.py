@@ -12,10 +12,10 @@ from math import ceil
 import pytest
 
 import rdflow
+from rdflow.interpreter.figures import Profile
 from rdflow.interpreter.launched import Compiled
 from rdflow.interpreter.machine import load_machine
 from rdflow.interpreter.mapping import map_netlist
-from rdflow.interpreter.profile import Profile
 from rdflow.interpreter.route import hops
 
 MACHINE = load_machine("sn40l")

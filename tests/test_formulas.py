@@ -7,7 +7,7 @@ from math import ceil
 import pytest
 
 import rdflow
-from rdflow.interpreter.profile import KernelProfile
+from rdflow.interpreter.figures import KernelProfile
 from rdflow.interpreter.reconcile import BOUND, BURSTS, MASKED, ROUND, Compared
 
 PROGRAMS = ("hello", "attention", "attention_causal", "gemm", "transpose", "online_softmax", "monarch_fft", "rmsnorm",

@@ -8,8 +8,9 @@ import pytest
 
 import rdflow
 from rdflow.interpreter.bandwidth import Carrier
+from rdflow.interpreter.figures import KernelProfile
 from rdflow.interpreter.limiter import limit
-from rdflow.interpreter.profile import KernelProfile, profile
+from rdflow.interpreter.profile import profile
 
 HEAD = """\
 param N = 4096

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import rdflow
+from rdflow.interpreter.figures import Profile
 from rdflow.interpreter.machine import Machine, load_machine
-from rdflow.interpreter.profile import Profile
 
 MOVE = """
 param P = 4

@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 import rdflow
 from rdflow.charts import Log, Mark, Roof, roofline, steps
 from rdflow.cli import app
-from rdflow.interpreter.profile import Profile, profile
+from rdflow.interpreter.figures import Profile
+from rdflow.interpreter.profile import profile
 from rdflow.interpreter.timeline import timeline
 from rdflow.page import page, prose, table, tag
 from rdflow.report import COLD, HOT, heat, report

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 import rdflow
 from rdflow.cli import app
-from rdflow.interpreter.profile import Profile, profile
+from rdflow.interpreter.figures import Profile
+from rdflow.interpreter.profile import profile
 from rdflow.interpreter.states import STATES
 from rdflow.interpreter.timeline import timeline
 from rdflow.perfetto import Trace, message, varint

@@ -23,8 +23,8 @@ from rdflow.dsl.sockets import count
 from rdflow.dsl.steps import LaunchCall
 from rdflow.interpreter.collectives import chosen
 from rdflow.interpreter.execution import Execution
+from rdflow.interpreter.kernel_profile import peak
 from rdflow.interpreter.machine import Machine
-from rdflow.interpreter.profile import peak
 from rdflow.paper import kept
 from rdflow.paper.measures import Lab, NotRun
 from rdflow.paper.stepping import Stepped, on_timetables
