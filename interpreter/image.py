@@ -19,10 +19,11 @@ from rdflow.interpreter.forward import Skipped, enable, marks
 from rdflow.interpreter.kernel import layout, native
 from rdflow.interpreter.kernel.layout import FAR, Tables, Values
 from rdflow.interpreter.kernel.past import Marks
+from rdflow.interpreter.lowering import Store
 from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.parallel import Apart, put_together, take_apart
 from rdflow.interpreter.registers import Registers
-from rdflow.interpreter.rows import Store, lower
+from rdflow.interpreter.rows import lower
 from rdflow.interpreter.sockets import shard
 
 ROOM = 3 * layout.VALUE_BATCH  # so that few batches of values end because a ring does

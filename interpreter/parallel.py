@@ -29,8 +29,8 @@ from rdflow.interpreter.kernel import layout, native
 from rdflow.interpreter.kernel.layout import FAR, Tables, Values
 from rdflow.interpreter.kernel.past import MARKS, Marks
 from rdflow.interpreter.lookahead import WINDOW, Freedom, freedom, lookahead
+from rdflow.interpreter.lowering import Store
 from rdflow.interpreter.mapped import Mapped
-from rdflow.interpreter.rows import Store
 from rdflow.interpreter.sockets import is_link
 
 Table = NDArray[Any]
