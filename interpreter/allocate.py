@@ -8,6 +8,7 @@ from rdflow.dsl.diagnostics import Diagnostic, Label
 from rdflow.dsl.netlist import Netlist, UnitInfo
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.source import NOWHERE, Span
+from rdflow.interpreter.leaders import Leaders
 from rdflow.interpreter.machine import BURST, Machine
 from rdflow.interpreter.machine_parts import Tier
 from rdflow.interpreter.sockets import received
@@ -81,21 +82,13 @@ def unit_copies(netlist: Netlist, machine: Machine) -> list[UnitCopy]:
 
 def _groups(netlist: Netlist) -> list[tuple[int, ...]]:
     """Actors that share a unit copy, by their first actor."""
-    leader = list(range(len(netlist.actors)))
-
-    def find(actor: int) -> int:
-        while leader[actor] != actor:
-            leader[actor] = leader[leader[actor]]
-            actor = leader[actor]
-        return actor
-
+    leaders = Leaders(len(netlist.actors))
     for queue in netlist.queues:
         if within_unit(netlist, queue.source, queue.sink):
-            ends = sorted((find(queue.source), find(queue.sink)))
-            leader[ends[1]] = ends[0]
+            leaders.join(queue.source, queue.sink)
     groups: dict[int, list[int]] = {}
-    for actor in range(len(netlist.actors)):
-        groups.setdefault(find(actor), []).append(actor)
+    for actor, leader in enumerate(leaders.all()):
+        groups.setdefault(leader, []).append(actor)
     return [tuple(actors) for actors in groups.values()]
 
 

@@ -11,6 +11,7 @@ from math import ceil, prod
 from rdflow.dsl.firings import firings, moments
 from rdflow.dsl.netlist import Actor, Netlist, Port
 from rdflow.dsl.records import dataclass
+from rdflow.interpreter.leaders import Leaders
 from rdflow.interpreter.machine import Machine
 
 MEMORY = ("request", "respond", "store", "acknowledge")
@@ -68,18 +69,11 @@ def _dense(netlist: Netlist, packets: Sequence[int], whole: int) -> list[int]:
 
 def _phases(netlist: Netlist) -> list[int]:
     """By actor the number of its phase: those that tokens with data join, and the two ends of what is no hold."""
-    leader = list(range(len(netlist.actors)))
-
-    def find(actor: int) -> int:
-        while leader[actor] != actor:
-            leader[actor] = leader[leader[actor]]
-            actor = leader[actor]
-        return actor
-
+    leaders = Leaders(len(netlist.actors))
     for queue in netlist.queues:
         if queue.width or netlist.actors[queue.source].kind in ("systolic", "drain", *MEMORY):
-            leader[find(queue.source)] = find(queue.sink)
-    return [find(actor) for actor in range(len(netlist.actors))]
+            leaders.join(queue.source, queue.sink)
+    return leaders.all()
 
 
 def _tier_cycles(netlist: Netlist, machine: Machine, packets: Sequence[int]) -> list[int]:

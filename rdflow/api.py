@@ -29,20 +29,11 @@ if TYPE_CHECKING:  # what runs things takes numba along, which takes time to imp
     from rdflow.interpreter.requests import Draw, Requests
     from rdflow.interpreter.served import Served
     from rdflow.interpreter.what_if import Doubled
+    from rdflow.verification import Verification
 
 MACHINE = "sn40l"
 LEFT_OUT = "compare without "
 Progress = Callable[["Execution"], None]
-
-
-@dataclass(frozen=True)
-class Verification:
-    """Outputs held against the NumPy evaluator: bit-equal (NaN equal to NaN), or the largest difference."""
-
-    passed: bool
-    max_abs_error: float
-    tolerance: float
-    tensor: str | None
 
 
 @dataclass(frozen=True)
@@ -272,27 +263,9 @@ class Program:
 
     def verified(self, inputs: Mapping[str, NDArray[Any]], outputs: Mapping[str, NDArray[Any]]) -> Verification:
         """Outputs of a run held against what the NumPy evaluator makes of the same inputs."""
-        import numpy as np
+        from rdflow.verification import verified
 
-        from rdflow.dsl.evaluate import evaluate
-
-        wanted = evaluate(self.checked, inputs)
-        worst, where, passed = 0.0, None, True
-        for name, found in outputs.items():
-            if not equal(found, wanted[name]):
-                passed = False
-                with np.errstate(invalid="ignore"):
-                    error = float(np.nanmax(np.abs(found.astype(np.float64) - wanted[name]), initial=0.0))
-                if where is None or error > worst:
-                    worst, where = error, name
-        return Verification(passed, worst, 0.0, where)
-
-
-def equal(a: NDArray[Any], b: NDArray[Any]) -> bool:
-    """Whether all elements are the same number, NaN counted as one."""
-    import numpy as np
-
-    return a.shape == b.shape and bool(np.all((a == b) | (np.not_equal(a, a) & np.not_equal(b, b))))
+        return verified(self.checked, inputs, outputs)
 
 
 def programs() -> dict[str, str]:

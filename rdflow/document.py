@@ -8,7 +8,8 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rdflow.api import Program, Verification
+from rdflow.api import Program
+from rdflow.verification import Verification
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

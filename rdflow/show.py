@@ -9,10 +9,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from rdflow.api import Program, Verification
+from rdflow.api import Program
 from rdflow.dsl.report import plural
 from rdflow.interpreter.allocate import size_text
 from rdflow.interpreter.figures import KernelProfile, Profile
+from rdflow.verification import Verification
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

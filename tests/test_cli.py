@@ -314,7 +314,8 @@ def test_tensors_that_no_memory_holds(folder: Path) -> None:
 
 
 def test_a_wrong_result_is_a_bug_of_ours(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rdflow.api import Program, Verification
+    from rdflow.api import Program
+    from rdflow.verification import Verification
 
     monkeypatch.setattr(Program, "verified", lambda *_: Verification(False, 0.5, 0.0, "Y"))
     result = call("run", "scale.rdf", "--verify")

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 import rdflow
-from rdflow.api import Program, Verification
+from rdflow.api import Program
 from rdflow.document import document
+from rdflow.verification import Verification
 
 PIPELINE = """\
 param N = 1024
