@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from serving_program import program
 from test_cli import call, codes
+from test_serving import LAYERED, ROUTED
 
 from rdflow.charts_serving import Curve, chart, thinned, ticks
 from rdflow.interpreter.request_files import HEADER
@@ -136,3 +137,24 @@ def test_curves_keep_what_is_seen() -> None:
     assert thinned([(0, 0), (0.1, 0.1), (0.2, 0), (5, 0), (5.1, 0)]) == [(0, 0), (5, 0), (5.1, 0)]
     assert "H" in chart("a", [Curve("x", [(0, 0), (1, 1)], steps=True)], "share")
     assert "L" in chart("a", [Curve("x", [(0, 0), (1, 1)])], "count") and chart("a", [Curve("x", [(0, 0)])], "bytes")
+
+
+def test_what_is_estimated_is_said(folder: Path) -> None:
+    program(folder, expert=LAYERED, server=ROUTED)
+    asked = (
+        "serve",
+        "server.rdf",
+        *SIZES,
+        "--poisson",
+        "20000",
+        "--requests",
+        "6",
+        "--answer",
+        "1..9",
+        "--policy",
+        "lru",
+    )
+    told = call(*asked, "--points", "2", "--extrapolate", "NL=3,6").stdout
+    assert "Steps 1, " in told and "Decode: 3 and 6 steps of its carry are simulated, its 9 are extrapolated." in told
+    assert call(*asked, "--extrapolate", "NL").exit_code == 2
+    assert codes(*asked, "--extrapolate", "T=1,2") == ["RDF309"]
