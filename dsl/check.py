@@ -20,13 +20,15 @@ from rdflow.dsl.check_lines import check_lines
 from rdflow.dsl.check_sockets import check_sockets
 from rdflow.dsl.check_unused import unlaunched, unused
 from rdflow.dsl.checked import Carry, Kernel, Stream, streams_of
+from rdflow.dsl.declare import declare
+from rdflow.dsl.declare_tensors import dtype
 from rdflow.dsl.diagnostics import CompileError, Diagnostic, Label, Severity
 from rdflow.dsl.launched import Judges
 from rdflow.dsl.launches import LaunchCall, LaunchSpec, Step, Walked, follow, respecified, signatures
 from rdflow.dsl.layers import moved
 from rdflow.dsl.parse import parse
 from rdflow.dsl.pools import elsewhere, homes
-from rdflow.dsl.program import STAGES, Program, Resolve, Tensor, declare, dtype
+from rdflow.dsl.program import STAGES, Program, Resolve, Tensor
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.scope import Scope

@@ -10,8 +10,8 @@ from rdflow.dsl.axes import Digit, Interval, size, without
 from rdflow.dsl.bounds import counted_if_outside
 from rdflow.dsl.check_gather import outside
 from rdflow.dsl.checked import Load, Stream, TensorView
+from rdflow.dsl.declare_tensors import dtype
 from rdflow.dsl.orders import Order
-from rdflow.dsl.program import dtype
 from rdflow.dsl.scope import Scope
 from rdflow.dsl.source import Span
 from rdflow.dsl.views import digits_of, gathered, memory_order, tensor_view

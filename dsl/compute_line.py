@@ -8,9 +8,9 @@ from dataclasses import field
 from rdflow.dsl import syntax
 from rdflow.dsl.axes import Digit
 from rdflow.dsl.checked import Result, Stream
+from rdflow.dsl.declare_tensors import dtype
 from rdflow.dsl.expressions import names_in
 from rdflow.dsl.orders import Order
-from rdflow.dsl.program import dtype
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.scope import Scope
 from rdflow.dsl.source import Span

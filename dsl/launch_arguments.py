@@ -8,8 +8,9 @@ from rdflow.dsl import syntax
 from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.axes import Axis
 from rdflow.dsl.constants import evaluate
+from rdflow.dsl.declare_tensors import dtype
 from rdflow.dsl.diagnostics import Label
-from rdflow.dsl.program import Program, Tensor, dtype
+from rdflow.dsl.program import Program, Tensor
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import At, Reporter, plural
 from rdflow.dsl.source import Span

@@ -121,8 +121,8 @@ def _program(
     program: Program, item: syntax.Pool, member: syntax.Member, report: Reporter, library: Resolve | None
 ) -> Program:
     """The program of an expert: a file beside the user's, or one that ships. Its mistakes are told with the pool."""
+    from rdflow.dsl.declare import declare
     from rdflow.dsl.parse import parse
-    from rdflow.dsl.program import declare
 
     name = member.program.text
     source = library(str(Path(program.source.name).parent / f"{name}.rdf")) if library else None

@@ -10,11 +10,12 @@ from rdflow.api import library
 from rdflow.dsl import syntax
 from rdflow.dsl.check import Checked, check_kernels
 from rdflow.dsl.checked import Kernel
+from rdflow.dsl.declare import declare
 from rdflow.dsl.diagnostics import Diagnostic
 from rdflow.dsl.launched import Judges
 from rdflow.dsl.launches import LaunchSpec, steps
 from rdflow.dsl.parse import parse_lines
-from rdflow.dsl.program import STAGES, declare
+from rdflow.dsl.program import STAGES
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.source import NOWHERE, Source, Span

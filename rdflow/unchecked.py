@@ -9,10 +9,10 @@ from rdflow.api import Program, library
 from rdflow.dsl import syntax
 from rdflow.dsl.arithmetic import Value
 from rdflow.dsl.check import checked as check
+from rdflow.dsl.declare import declare
 from rdflow.dsl.diagnostics import CompileError
 from rdflow.dsl.parse import parse
 from rdflow.dsl.program import Program as Declared
-from rdflow.dsl.program import declare
 from rdflow.dsl.records import dataclass
 from rdflow.dsl.report import Reporter
 from rdflow.dsl.source import Source
