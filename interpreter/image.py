@@ -14,6 +14,7 @@ from rdflow.dsl.arguments import Scalars
 from rdflow.dsl.netlist import Actor
 from rdflow.dsl.records import dataclass
 from rdflow.interpreter import parallel
+from rdflow.interpreter.apart import Apart, own_arrays, put_together
 from rdflow.interpreter.builder import Builder
 from rdflow.interpreter.forward import Skipped, enable, marks
 from rdflow.interpreter.kernel import layout, native
@@ -21,10 +22,10 @@ from rdflow.interpreter.kernel.layout import FAR, Tables, Values
 from rdflow.interpreter.kernel.past import Marks
 from rdflow.interpreter.lowering import Store
 from rdflow.interpreter.mapped import Mapped
-from rdflow.interpreter.parallel import Apart, put_together, take_apart
 from rdflow.interpreter.registers import Registers
 from rdflow.interpreter.rows import lower
 from rdflow.interpreter.sockets import shard
+from rdflow.interpreter.take_apart import take_apart
 
 ROOM = 3 * layout.VALUE_BATCH  # so that few batches of values end because a ring does
 Table = NDArray[Any]
@@ -181,7 +182,7 @@ def changing(image: Image) -> Iterator[NDArray[Any]]:
     """All arrays that a run changes: with their copies put back, the image stands where it stood."""
     yield from (*image.tables, *(image.values or ()))
     if image.apart is not None:
-        yield from parallel.arrays(image.apart)
+        yield from own_arrays(image.apart)
 
 
 def words_of(image: Image, socket: int) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rdflow.dsl.arguments import Scalars
 from rdflow.dsl.records import dataclass
-from rdflow.interpreter import parallel
+from rdflow.interpreter.apart import own_arrays
 from rdflow.interpreter.image import Image, Status, start, take_sockets_apart, words_of
 
 Table = NDArray[Any]
@@ -67,7 +67,7 @@ def _changing(image: Image) -> Iterator[Table]:
         yield from (getattr(image.marks, name) for name in PAST)
     if image.apart is not None:
         left = [id(values.words) for values in image.apart.values] + [id(part.requests) for part in image.apart.parts]
-        yield from (array for array in parallel.arrays(image.apart) if id(array) not in left)
+        yield from (array for array in own_arrays(image.apart) if id(array) not in left)
 
 
 def _content(array: Table) -> Table | int:
