@@ -49,22 +49,9 @@ def take_apart(mapped: Mapped, tables: Tables, rank: Index, store: Store | None,
     ways = list(zip(socket[ends[0]].tolist(), socket[ends[1]].tolist(), strict=True))
     source, sink = place[ends[0]], place[ends[1]]
     window = _window(mapped, links)
+    clock = np.zeros(1, np.int64)
     return Apart(
-        parts,
-        marks,
-        words,
-        step,
-        actors,
-        due,
-        place,
-        queues,
-        links,
-        source,
-        sink,
-        ways,
-        window,
-        threads,
-        np.zeros(1, np.int64),
+        parts, marks, words, step, actors, due, place, queues, links, source, sink, ways, window, threads, clock
     )
 
 
