@@ -34,7 +34,7 @@ LAYERED = {f"{name}_layers" for name in FAMILIES}
 UNFUSED = {f"{name}_operators" for name in FAMILIES | {"llama"}}
 # as llama and its other forms: their layers and kernels, or some beside them that have examples of their own
 MODELS = FAMILIES | LAYERED | {"mistral_operators", "llava_operators"}
-TRAINED = {"gpt_train", "llama_train", "llama_train_layer", "llama_train_unfused"}
+TRAINED = {"gpt_train", "gpt_train_unfused", "llama_train", "llama_train_layer", "llama_train_unfused"}
 ELSEWHERE = MODELS | UNFUSED | TRAINED | {"llama", "llama_expert", "llama_layers"}
 MORE: dict[str, list[Sizes]] = {
     "hello": [{"N": 4096, "P": 32}],
@@ -177,6 +177,7 @@ SMALL: dict[str, list[Sizes]] = {
     "falcon_operators": [TINY | {"NL": 1}],
     "bloom_operators": [{name: n for name, n in TINY.items() if name not in "RW"} | {"NL": 1, "E1": 4}],
     "gpt_train": [{"T": 4, "H0": 2, "N": 4, "F": 2, "SPARSE": 2}],
+    "gpt_train_unfused": [{"T": 3, "H0": 2, "N": 4, "F": 2, "SPARSE": 2}],
     "llama_train": [{"T": 4, "C": 8, "V": 5, "G": 1, "R": 1, "W": 2}],
     "llama_train_layer": [{"T": 4, "C": 8, "F": 5, "G": 1, "K": 1, "R": 1, "W": 2}],
     "llama_train_unfused": [{"T": 3, "C": 4, "V": 5, "G": 1, "R": 1, "W": 2}],

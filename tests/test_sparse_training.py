@@ -17,15 +17,23 @@ PRODUCTS = {"Q": "Wq", "K": "Wk", "V": "Wv", "O": "Wo", "U": "Wu", "D": "Wd"}
 VECTORS = {"1": "N1", "2": "N2", "3": "B1", "4": "B2"}
 STEP = 3
 SIZES: list[dict[str, int]] = [{}, {"T": 45, "F": 4, "SPARSE": 4}, {"T": 7, "H0": 2, "N": 8, "SPARSE": 1}]
+COPIES = {"XT": 2, "XP": 2, "PN": 2, "PA": 2, "UG": 2}
+WIDE = {"T": 70, "H0": 2, "N": 64, "F": 2}  # tiles of outputs for copies to share
+PROGRAMS = {"gpt_train": SIZES, "gpt_train_unfused": [*SIZES, WIDE | COPIES]}
+EXECUTED = [
+    *(("gpt_train", sizes) for sizes in SIZES[1:]),
+    *(("gpt_train_unfused", sizes) for sizes in (SIZES[-1], WIDE | COPIES)),
+]
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
 
 
-def program(dtype: str, sizes: dict[str, int]) -> api.Program:
-    return api.load("gpt_train", **sizes, C1=1 - 0.9**STEP, C2=1 - 0.999**STEP, RATE=0.01, E=dtype)
+def program(name: str, dtype: str, sizes: dict[str, int]) -> api.Program:
+    return api.load(name, **sizes, C1=1 - 0.9**STEP, C2=1 - 0.999**STEP, RATE=0.01, E=dtype)
 
 
 def inputs(found: api.Program) -> Arrays:
-    """Random with products of about 1; patterns that are balanced; second moments are positive."""
+    """Random with products of about 1; patterns that are balanced; second moments are positive. A kernel of `gpt_train`
+    makes weights for the products, its unfused form takes them."""
     random = np.random.default_rng(5)
     tensors = found.checked.program.tensors
     values: Arrays = {}
@@ -37,6 +45,8 @@ def inputs(found: api.Program) -> Arrays:
         shape = tensors[name].shape
         drawn = random.standard_normal(shape) / np.sqrt(np.prod(shape[2:]))
         values[name] = bf16((np.abs(drawn) if name[0] == "S" else drawn).astype(np.float32))
+    if found.name == "gpt_train_unfused":
+        values |= {product: values["P" + w] for w, product in (PRODUCTS | VECTORS).items()}
     return values | {n: bf16(random.standard_normal(tensors[n].shape).astype(np.float32)) for n in ("X", "DY")}
 
 
@@ -64,35 +74,38 @@ def reference(found: api.Program, given: Arrays) -> Arrays:
     for w, parameter in p.items():
         first, second = (torch.from_numpy(given[m + w].copy()) for m in "MS")
         optimizer.state[parameter] = {"step": torch.tensor(STEP - 1.0), "exp_avg": first, "exp_avg_sq": second}
-    x = torch.from_numpy(given["X"].copy()).requires_grad_()
+    tensors = found.checked.program.tensors
+    x, dy = (torch.from_numpy(given[name].reshape(len(given[name]), -1).copy()) for name in ("X", "DY"))
+    x.requires_grad_()
     y = forward(x, p, given, int(found.checked.program.params["H0"]))
-    y.backward(torch.from_numpy(given["DY"].copy()))
+    y.backward(dy)
     optimizer.step()
     found_ = {"Y": y, "DX": x.grad}
     for w, parameter in p.items():
         state = optimizer.state[parameter]
         found_ |= {"P" + w: parameter, "M" + w: state["exp_avg"], "S" + w: state["exp_avg_sq"]}
-    return {name: value.detach().numpy() for name, value in found_.items()}
+    return {name: value.detach().numpy().reshape(tensors[name].shape) for name, value in found_.items()}
 
 
 @needs_torch
-@pytest.mark.parametrize("sizes", SIZES, ids=str)
-def test_a_step_is_that_of_autograd_and_adamw(sizes: dict[str, int]) -> None:
-    found = program("f32", sizes)
+@pytest.mark.parametrize(("name", "sizes"), [(name, s) for name, sizes in PROGRAMS.items() for s in sizes], ids=str)
+def test_a_step_is_that_of_autograd_and_adamw(name: str, sizes: dict[str, int]) -> None:
+    found = program(name, "f32", sizes)
     given = inputs(found)
     gradients.compare(found.evaluate(**given), reference(found, given), 5e-5)
 
 
 @needs_torch
-def test_in_bf16_it_is_so_to_the_bits_that_bf16_keeps() -> None:
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_in_bf16_it_is_so_to_the_bits_that_bf16_keeps(name: str) -> None:
     """Values keep 8 bits and are rounded at each of some thirty lines."""
-    found = program("bf16", {})
+    found = program(name, "bf16", {})
     given = inputs(found)
     gradients.compare(found.evaluate(**given), reference(found, given), 6e-2)
 
 
-@pytest.mark.parametrize("sizes", SIZES[1:], ids=str)
-def test_the_engine_trains_as_the_evaluator_says(sizes: dict[str, int]) -> None:
-    found = program("bf16", sizes)
+@pytest.mark.parametrize(("name", "sizes"), EXECUTED, ids=str)
+def test_the_engine_trains_as_the_evaluator_says(name: str, sizes: dict[str, int]) -> None:
+    found = program(name, "bf16", sizes)
     result = found.run(verify=True, **inputs(found))
     assert result.verification is not None and result.verification.passed
