@@ -13,7 +13,7 @@ from rdflow.dsl.arithmetic import Value
 from rdflow.paper.measures import Lab
 from rdflow.paper.models import LLAMA, MODELS
 from rdflow.paper.prompting import Kind, Prompt, launched, prompted
-from rdflow.paper.prompts import STREAMS, copies, sizes
+from rdflow.paper.prompts import FULL, STREAMS, copies, sizes
 from rdflow.paper.rows import Ours
 from rdflow.paper.stepping import Stepped, on_timetables
 
@@ -23,7 +23,7 @@ ONCE = "adamw"  # kernels of the optimizer: once for the batch
 REDUCES = 4  # all-reduces of a block: after two products, and before two others on the way back
 MODEL = "7b"
 SOCKETS = 8
-COPIES = STREAMS | {"PM": 5, "PN": 172, "PH": 13, "PB": 64, "PA": 4, "UG": 4, "UE": 2, "GN": 8, "GK": 64}
+COPIES = STREAMS | {"PM": 5, "PN": 172, "PB": 64, "PA": 4, "UG": 4, "UE": 2, "GN": 8, "GK": 64}
 
 
 def train(lab: Lab) -> Ours:
@@ -55,6 +55,7 @@ def unfused(lab: Lab) -> Prompt:
     """The operators of a block, one sequence, of what one socket has. Raises NotRun."""
     lengths: dict[str, Value] = {name: LLAMA[name] for name in ("C", "R", "W")}
     own = lengths | {"T": MODELS[MODEL].prompt, "G": LLAMA["G"] // SOCKETS, "V": LLAMA["F"] // SOCKETS} | COPIES
+    own["PH"] = int(FULL * lab.machine.pcus) // COPIES["PB"]
     return launched(lab, UNFUSED, own, own)
 
 
