@@ -15,6 +15,7 @@ from rdflow.paper.models import MODELS, Model
 from rdflow.paper.prompts import extreme, prompts
 from rdflow.paper.rates import AROUND, around, one_layer, streamed
 from rdflow.paper.rows import Ours
+from rdflow.paper.sparse_training import train_sparse
 from rdflow.paper.stepping import Stepped, from_hardware, stepped
 from rdflow.paper.training import train
 
@@ -57,12 +58,12 @@ class Bar:
 
 def figure10(lab: Lab, row: str) -> Ours:
     """`decode_MODEL`: by hardware over unfused. `launch_MODEL`: by hardware over by software. `prefill_MODEL`,
-    `orchestrated_MODEL`: of a prompt. `train_7b`: of training. `.._most`, `.._least`: of all."""
+    `orchestrated_MODEL`: of a prompt. `train_7b`, `train_13b`: of training. `.._most`, `.._least`: of all."""
     if row == "fft":
         return convolution(lab)
     what, name = row.split("_")
     if what == "train":
-        return train(lab)
+        return train(lab) if name == "7b" else train_sparse(lab)
     if what in ("prefill", "orchestrated"):
         return prompts(lab, what, name)
     if name in BARS:

@@ -68,6 +68,10 @@ def reduce(lab: Lab) -> Kind:
 
 def fused(lab: Lab) -> Prompt:
     """The kernels of a block, one sequence. Raises NotRun."""
+    return launched(lab, FUSED, whole(), whole() | {"G": 1, "F": LLAMA["F"] // SOCKETS})
+
+
+def whole() -> dict[str, Value]:
+    """Of the fused kernels, what all sockets have."""
     lengths: dict[str, Value] = {name: LLAMA[name] for name in ("C", "F", "R", "W")}
-    whole = lengths | {"T": MODELS[MODEL].prompt, "G": SOCKETS, "K": LLAMA["G"] // SOCKETS}
-    return launched(lab, FUSED, whole, whole | {"G": 1, "F": LLAMA["F"] // SOCKETS})
+    return lengths | {"T": MODELS[MODEL].prompt, "G": SOCKETS, "K": LLAMA["G"] // SOCKETS}
