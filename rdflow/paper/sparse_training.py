@@ -12,12 +12,15 @@ from rdflow import api
 from rdflow.paper import training
 from rdflow.paper.likened import modelled
 from rdflow.paper.measures import Lab
+from rdflow.paper.models import LLAMA
 from rdflow.paper.prompting import Kind, Prompt
 from rdflow.paper.rows import Ours
 
 UNFUSED, FUSED = "gpt_train_unfused", "gpt_train"
-SIZES = {"T": 2048, "H0": 40, "N": 128, "F": 160, "SPARSE": 8}
-BLOCKS = 40
+HIDDEN, HEAD = 5120, 2 * LLAMA["W"]  # of GPT 13B: heads as wide as Llama's, an MLP four times as wide as the hidden state
+HEADS = HIDDEN // HEAD
+BLOCKS = HEADS  # it has as many
+SIZES = {"T": 2048, "H0": HEADS, "N": HEAD, "F": 4 * HEADS, "SPARSE": 8}
 ONCE = {"cast"}  # before the first step
 
 
