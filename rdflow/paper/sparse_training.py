@@ -17,7 +17,7 @@ from rdflow.paper.prompting import Kind, Prompt
 from rdflow.paper.rows import Ours
 
 UNFUSED, FUSED = "gpt_train_unfused", "gpt_train"
-HIDDEN, HEAD = 5120, 2 * LLAMA["W"]  # of GPT 13B: heads as wide as Llama's, an MLP four times as wide as the hidden state
+HIDDEN, HEAD = 5120, 2 * LLAMA["W"]  # of GPT 13B: heads as wide as those of Llama, an MLP four times HIDDEN
 HEADS = HIDDEN // HEAD
 BLOCKS = HEADS  # it has as many
 SIZES = {"T": 2048, "H0": HEADS, "N": HEAD, "F": 4 * HEADS, "SPARSE": 8}
