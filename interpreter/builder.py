@@ -106,7 +106,7 @@ class Builder:
         self.netlist = mapped.netlist
         self.rank = ranks(mapped.netlist)
         self.nests = mapped.netlist.actors if room else nests(mapped.netlist)
-        self.ahead = lookahead(mapped, WINDOW)
+        self.look = lookahead(mapped, WINDOW)
         self.affine, self.fan, self.counts = Pool(), Pool(), Pool()
         linked = {n for n, server in enumerate(mapped.servers) if server.shared}
         self.linked = [any(stage.server in linked for stage in timing.stages) for timing in mapped.queues]
@@ -216,7 +216,7 @@ class Builder:
     def add_stages(self, number: int, timing: QueueTiming) -> dict[str, int]:
         """The servers that the tokens of a queue visit, at times that are moved on by its shift of the lookahead."""
         start = len(self.stages) if timing.stages else layout.UNSERVED
-        shift = self.ahead.shifts[number]
+        shift = self.look.shifts[number]
         flow = timing.flow if timing.flow >= 0 else number
         own = {"flow": flow, "packets": self.netlist.queues[number].packets}
         self.stages += [{"server": stage.server, "after": stage.after} | own for stage in timing.stages]
@@ -258,8 +258,8 @@ class Builder:
             for s in self.mapped.servers
         ]
         places = int((queues["mask"] + 1).sum())
-        clock = {"window": self.ahead.window, "reach": self.ahead.reach, "running": len(self.actors), "unused": -1}
-        calendar = _ring(max(CALENDAR, self.ahead.window + self.ahead.longest + 1)) if self.stages else 1
+        clock = {"window": self.look.window, "reach": self.look.reach, "running": len(self.actors), "unused": -1}
+        calendar = _ring(max(CALENDAR, self.look.window + self.look.longest + 1)) if self.stages else 1
         tables = Tables(
             clock=layout.table(layout.CLOCK, [clock]),
             actors=actors,

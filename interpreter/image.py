@@ -20,6 +20,7 @@ from rdflow.interpreter.forward import Skipped, enable, marks
 from rdflow.interpreter.kernel import layout, native
 from rdflow.interpreter.kernel.layout import FAR, Tables, Values
 from rdflow.interpreter.kernel.past import Marks
+from rdflow.interpreter.lookahead import Lookahead
 from rdflow.interpreter.lowering import Store
 from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.registers import Registers
@@ -50,6 +51,7 @@ class Image:
     nests: list[Actor]  # by actor: with the loops that are in the tables
     store: Store | None
     marks: Marks | None  # None: with values
+    look: Lookahead  # that the times at servers are moved by
     apart: Apart | None = None
     """its sockets, where they run apart"""
     registers: Registers = field(default_factory=Registers)
@@ -135,12 +137,12 @@ def blank(mapped: Mapped, with_values: bool, threads: int | None = None) -> Imag
     builder = Builder(mapped, ROOM if with_values else 0)
     tables = builder.build()
     if not with_values:
-        image = Image(mapped, tables, None, builder.rank, builder.nests, None, None)
+        image = Image(mapped, tables, None, builder.rank, builder.nests, None, None, builder.look)
         image.marks = marks(mapped, tables, builder.rank, builder.nests)
     else:
         store = lower(mapped.netlist, builder.rank, tables, builder.affine)
         tables = tables._replace(affine=builder.affine.array())
-        image = Image(mapped, tables, store.values, builder.rank, builder.nests, store, None)
+        image = Image(mapped, tables, store.values, builder.rank, builder.nests, store, None, builder.look)
     image.registers = builder.affine.registers
     if threads and mapped.netlist.sockets > 1:
         take_sockets_apart(image, threads)
@@ -151,7 +153,7 @@ def take_sockets_apart(image: Image, threads: int) -> None:
     """Let the sockets of an image that stands at its first cycle run apart, in so many threads. No state is compared then,
     so a place of a queue has one cycle: at which its token is ready, and when that is taken, at which it is free."""
     image.tables = image.tables._replace(free=image.tables.ready)
-    image.apart = take_apart(image.mapped, image.tables, image.rank, image.store, threads)
+    image.apart = take_apart(image.mapped, image.tables, image.rank, image.store, image.look, threads)
 
 
 # -- running -----------------------------------------------------------------------------------------------------------

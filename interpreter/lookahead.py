@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rdflow.dsl.records import dataclass
+from rdflow.interpreter.leaders import Leaders
 from rdflow.interpreter.mapped import BY_ADDRESS, Mapped, QueueTiming, Stage
 
 WINDOW = 16384  # cycles that actors run ahead where no server forbids it: fastest of those tried
@@ -64,19 +65,12 @@ def lookahead(mapped: Mapped, most: int) -> Lookahead:
 
 def _groups(mapped: Mapped) -> list[int]:
     """By server its group: the servers that queues join are in one."""
-    leader = list(range(len(mapped.servers)))
-
-    def find(server: int) -> int:
-        while leader[server] != server:
-            leader[server] = leader[leader[server]]
-            server = leader[server]
-        return server
-
+    leaders = Leaders(len(mapped.servers))
     for number, timing in enumerate(mapped.queues):
         joined = [s for stage in timing.stages for s in _servers(mapped, number, stage)]
         for server in joined[1:]:
-            leader[find(server)] = find(joined[0])
-    return [find(server) for server in range(len(leader))]
+            leaders.join(joined[0], server)
+    return leaders.all()
 
 
 def _servers(mapped: Mapped, queue: int, stage: Stage) -> range:

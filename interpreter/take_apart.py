@@ -13,13 +13,15 @@ from rdflow.interpreter.bundles import bundled
 from rdflow.interpreter.kernel import layout, native
 from rdflow.interpreter.kernel.layout import FAR, Tables, Values
 from rdflow.interpreter.kernel.past import MARKS, Marks
-from rdflow.interpreter.lookahead import WINDOW, Freedom, freedom, lookahead
+from rdflow.interpreter.lookahead import Freedom, Lookahead, freedom
 from rdflow.interpreter.lowering import Store
 from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.sockets import is_link
 
 
-def take_apart(mapped: Mapped, tables: Tables, rank: Index, store: Store | None, threads: int) -> Apart:
+def take_apart(
+    mapped: Mapped, tables: Tables, rank: Index, store: Store | None, look: Lookahead, threads: int
+) -> Apart:
     """The sockets of an image that stands at its first cycle."""
     netlist = mapped.netlist
     socket = np.zeros(len(rank), np.int64)
@@ -29,7 +31,7 @@ def take_apart(mapped: Mapped, tables: Tables, rank: Index, store: Store | None,
     queues = _queues(tables.queues, links, socket, place, starts)
     ports, fan = _ports(netlist, tables, rank, links)
     actors, due = _actors(tables, place, starts)
-    _let_stray(actors, due, place[rank], freedom(mapped, lookahead(mapped, WINDOW)))
+    _let_stray(actors, due, place[rank], freedom(mapped, look))
     found = bundled(mapped, tables)
     queues["bundle"][: len(found.leads)] = found.leads
     shared = tables._replace(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,12 +10,12 @@ from hypothesis import strategies as st
 import rdflow
 from rdflow.dsl.elaborate import elaborate
 from rdflow.dsl.netlist import Queue
-from rdflow.interpreter.image import Image, advance, blank, counters, take_sockets_apart
+from rdflow.interpreter.image import Image, advance, blank, take_sockets_apart
 from rdflow.interpreter.lookahead import AHEAD, WINDOW, freedom, lookahead
 from rdflow.interpreter.machine import load_machine
 from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.mapping import map_netlist
-from rdflow.interpreter.waiting import tokens
+from tests.test_bundles import state
 
 NODE = load_machine("sn40l")
 PROGRAMS = {
@@ -67,12 +65,6 @@ def test_many_actors_may_stray(mapped: Mapped) -> None:
     free = freedom(mapped, lookahead(mapped, WINDOW))
     assert np.count_nonzero(free.lag) > len(free.lag) // 4
     assert np.count_nonzero(free.ahead) > len(free.ahead) // 4
-
-
-def state(image: Image) -> list[object]:
-    counted = counters(image)
-    known = [[ready for ready, _ in tokens(image, q)] for q in range(len(image.mapped.netlist.queues))]
-    return [known, *(getattr(counted, field.name).tolist() for field in fields(counted))]
 
 
 def taken_apart(mapped: Mapped) -> Image:
