@@ -6,6 +6,8 @@ from itertools import pairwise
 from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sketch import Sketch, chains
 
 from rdflow.dsl.netlist import Netlist
@@ -43,6 +45,21 @@ def scrambled(count: int, edges: int, seed: int = 7) -> Cells:
     )
 
 
+@st.composite
+def boards(draw: st.DrawFn) -> Cells:
+    """Cells of all kinds with edges of all sorts: loads of none, of little and of much, on two networks."""
+    kinds = draw(st.lists(st.sampled_from([0, 0, 1, 1, 2]), min_size=2, max_size=24))
+    ends = st.lists(st.sampled_from(range(len(kinds))), min_size=2, max_size=2, unique=True)
+    edge = st.builds(
+        lambda ends, *rest: Edge(*ends, *rest),
+        ends,
+        st.integers(0, 9999),
+        st.sampled_from([0, 1, 16, 200]),
+        st.integers(0, 1),
+    )
+    return Cells(kinds, [*range(len(kinds))], draw(st.lists(edge, min_size=1, max_size=60)))
+
+
 def cost(grid: Grid, of: Cells, at: list[int]) -> int:
     """By definition: pull times distance, and twice the product of the loads of any two edges that meet on a link."""
     total, links = 0, {}
@@ -54,7 +71,7 @@ def cost(grid: Grid, of: Cells, at: list[int]) -> int:
         loads: dict[object, int] = {}
         for corners in (across, down):
             for step in pairwise(walk(corners)):
-                loads[step] = loads.get(step, 0) + edge.load
+                loads[edge.network, step] = loads.get((edge.network, step), 0) + edge.load
         for step, load in loads.items():
             links.setdefault(step, []).append(load)
     return total + sum(sum(loads) ** 2 - sum(load**2 for load in loads) for loads in links.values())
@@ -157,6 +174,45 @@ def test_compiled_moves_are_those_of_python(toy: Machine, monkeypatch: pytest.Mo
     monkeypatch.setattr(placing, "STAGES", placing.FEW_STAGES)
     monkeypatch.setattr(placing, "TRIES", placing.FEW_TRIES)
     assert placing._annealed(grid, of, first, 20000, trades) == placing._annealed_fast(grid, of, first, 20000, trades)
+
+
+@settings(max_examples=25, deadline=None, database=None)
+@given(boards(), st.integers(0, 1 << 20), st.booleans())
+def test_on_any_board_moves_cost_what_they_say_compiled_or_not(of: Cells, heat: int, trades: bool) -> None:
+    grid = Grid(load_machine("toy").replace(tile_agcus=24))
+    first = greedy(grid, of)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(placing, "STAGES", placing.FEW_STAGES)
+        patch.setattr(placing, "TRIES", placing.FEW_TRIES)
+        gained, found = placing._annealed_fast(grid, of, first, heat, trades)
+    assert (gained, found) == placing._annealed(grid, of, first, heat, trades)
+    assert gained == cost(grid, of, found) - cost(grid, of, first)
+
+
+@settings(max_examples=50, deadline=None, database=None)
+@given(boards(), st.data())
+def test_no_move_is_turned_down_that_costs_no_more_than_allowed(of: Cells, data: st.DataObject) -> None:
+    """Against moves carried out and costed by definition, one after another on the same board."""
+    grid = Grid(load_machine("toy").replace(tile_agcus=24))
+    rows, columns = mesh(grid.machine)
+    tables = (table.tolist() for table in placing._tables(grid, of, greedy(grid, of)))
+    board = loops.Board(rows, columns, grid.machine.pcus, True, *tables)
+    for number, edge in enumerate(of.edges):
+        loops.lay(board, number, edge.load)
+    for _ in range(20):
+        cell = data.draw(st.integers(0, len(of.kinds) - 1))
+        kind, both = KINDS[of.kinds[cell]], data.draw(st.booleans())
+        target = data.draw(st.sampled_from(range(*grid.of(kind).indices(len(grid.sites)))))
+        home, before = board.at[cell], list(board.at)
+        if target != home:
+            sites = (home, target, *(loops.mate(board, site) for site in (home, target) if both))
+            moved = dict(zip(sites, (target, home, *reversed(sites[2:])), strict=True))
+            after = [moved.get(site, site) for site in before]
+            change = cost(grid, of, after) - cost(grid, of, before)
+            allowed = change + data.draw(st.sampled_from([-(10**5), -1, 0, 1]))
+            assert loops.move(board, home, target, both, allowed, 1 << 40) == (change if change <= allowed else 0)
+            assert board.at == (after if change <= allowed else before)
+            assert [board.owner[site] for site in board.at] == [*range(len(of.kinds))]
 
 
 def test_pairs_trade_places(toy: Machine) -> None:

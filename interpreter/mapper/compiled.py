@@ -27,7 +27,7 @@ def folder() -> Path:
     return Path(root) / "mapper" / digest.hexdigest()[:16]
 
 
-def _compiled(module: Any, entry: str) -> Function:
+def _compiled(module: Any, entry: str, **options: Any) -> Function:
     """A function of a module, and those that it calls: the module itself stays as it is."""
     names = dict(vars(module))
     config: Any = numba.config
@@ -38,12 +38,12 @@ def _compiled(module: Any, entry: str) -> Function:
             if isinstance(function, FunctionType) and function.__module__ == module.__name__:
                 inner = {"no_cpython_wrapper": name != entry, "no_cfunc_wrapper": True}
                 copy = FunctionType(function.__code__, names, name, function.__defaults__)
-                names[name] = numba.njit(copy, **(OPTIONS | inner))
+                names[name] = numba.njit(copy, **(OPTIONS | inner | options))
     finally:
         config.CACHE_DIR = before
     found: Function = names[entry]
     return found
 
 
-fast_anneal = _compiled(anneal, "anneal")
+fast_anneal = _compiled(anneal, "anneal", _nrt=False)
 fast_grow = _compiled(grow, "grow")
