@@ -57,8 +57,9 @@ def routes(
         if shape not in settled:
             settled[shape] = Negotiation(of_mesh, *mesh, rates.cycles, compiled, crowded)
             settled[shape].settle()
-        for queue, way in settled[shape].ways(of_mesh).items():
-            found[queue] = tuple(divmod(switch, mesh[1]) for switch in way)
+        for flow, ways in zip(of_mesh, settled[shape].ways(), strict=True):
+            for sink, way in zip(flow.sinks, ways, strict=True):
+                found[sink.queue] = tuple(divmod(switch, mesh[1]) for switch in way)
     return found, max((negotiation.rounds for negotiation in settled.values()), default=0)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sketch import Sketch
 
 import rdflow
@@ -14,7 +17,7 @@ from rdflow.interpreter.allocate import within_unit
 from rdflow.interpreter.floorplan import floorplan, is_crowded
 from rdflow.interpreter.flows import Wires, flows, wires
 from rdflow.interpreter.machine import Machine, load_machine
-from rdflow.interpreter.negotiate import Flow, Negotiation, Sink, loads
+from rdflow.interpreter.negotiate import Flow, Negotiation, Sink
 from rdflow.interpreter.rates import Rates, rates_of
 from rdflow.interpreter.route import Route, Switch, hops, routes, straight
 
@@ -147,8 +150,8 @@ def test_what_a_negotiation_ends_with_is_what_is_laid() -> None:
     found = Negotiation(of_flow, 8, 8, FULL, crowded=True)
     found.settle()
     load = [0] * len(found.mesh.load)
-    for links, _ in found.trees:
-        for link, packets in links.items():
+    for number in range(len(of_flow)):
+        for link, packets in found.tree(number).items():
             load[link] += packets
     assert found.mesh.load == load and sum(load) > 0
 
@@ -167,16 +170,76 @@ def test_compiled_trees_are_those_of_python(compiled: bool, crowded: bool) -> No
     expected = Negotiation(of_flow, 8, 8, FULL, crowded=crowded)
     found.settle()
     expected.settle()
-    assert found.ways(of_flow) == expected.ways(of_flow) and found.rounds == expected.rounds > 1
+    assert found.ways() == expected.ways() and found.rounds == expected.rounds > 1
 
 
 def test_what_is_dealt_adds_up_and_what_is_cast_does_not() -> None:
-    dealt = [Sink(1, 0, 10, 0, 0), Sink(1, 0, 10, 1, 0)]
-    cast = [Sink(1, 0, 20, 2, 1), Sink(1, 0, 20, 3, 2)]
-    seldom = [Sink(1, 0, 5, 4, 3, Gate(last=1))]
-    assert loads(dealt, [[1, 2], [1, 3]]) == {1: 20, 2: 10, 3: 10}
-    assert loads(cast, [[1, 2], [1, 3]]) == {1: 20, 2: 20, 3: 20}
-    assert loads(dealt + cast + seldom, [[1]] * 5) == {1: 25}
+    """Along a row of four switches: on its three links."""
+    dealt = [Sink(2, 2, 10, 0, 0), Sink(3, 3, 10, 1, 0)]
+    cast = [Sink(2, 2, 20, 2, 1), Sink(3, 3, 20, 3, 2)]
+    seldom = [Sink(1, 1, 5, 4, 3, Gate(last=1))]
+    assert along(dealt) == [20, 20, 10]
+    assert along(cast) == [20, 20, 20]
+    assert along(dealt + cast + seldom) == [25, 20, 20]
+
+
+def along(sinks: list[Sink]) -> list[int]:
+    found = Negotiation([Flow(0, tuple(sorted(sinks)))], 1, 4, FULL)
+    found.settle()
+    return list(found.tree(0).values())
+
+
+def loads(sinks: tuple[Sink, ...], ways: list[tuple[int, ...]]) -> dict[tuple[int, int], int]:
+    """Packets of a flow by step, by definition: sums within a port, the most within a gate, sums over gates."""
+    found: dict[tuple[int, int], int] = {}
+    for step in {step for way in ways for step in pairwise(way)}:
+        sums: Counter[tuple[Gate, int]] = Counter()
+        for sink, way in zip(sinks, ways, strict=True):
+            sums[sink.gate, sink.port] += sink.packets * (step in pairwise(way))
+        gates = {gate for gate, _ in sums}
+        found[step] = sum(max(count for (g, _), count in sums.items() if g == gate) for gate in gates)
+    return found
+
+
+@st.composite
+def many_flows(draw: st.DrawFn) -> list[Flow]:
+    """Flows on a mesh of 6 x 7 with sinks behind several ports and gates, some where they begin."""
+    switch, packets = st.integers(0, 41), st.sampled_from([0, 1, 30, FULL])
+    gate = st.sampled_from([Gate(), Gate(last=1), Gate(first=2)])
+    sink = st.builds(lambda *of: (*of,), switch, packets, st.integers(0, 2), gate)
+    found, queue = [], 0
+    for source, sinks in draw(
+        st.lists(st.tuples(switch, st.lists(sink, min_size=1, max_size=6)), min_size=1, max_size=14)
+    ):
+        far = [abs(source // 7 - at // 7) + abs(source % 7 - at % 7) for at, *_ in sinks]
+        made = [
+            Sink(hops, at, n, queue + i, *of) for i, (hops, (at, n, *of)) in enumerate(zip(far, sinks, strict=True))
+        ]
+        found.append(Flow(source, tuple(sorted(made))))
+        queue += len(made)
+    return found
+
+
+@settings(max_examples=40, deadline=None, database=None)
+@given(many_flows(), st.booleans())
+def test_any_flows_are_settled_alike_compiled_or_not_and_weigh_what_they_should(
+    of_flow: list[Flow], crowded: bool
+) -> None:
+    plain, compiled = (Negotiation(of_flow, 6, 7, FULL, compiled, crowded) for compiled in (False, True))
+    plain.settle()
+    compiled.settle()
+    assert plain.ways() == compiled.ways() and plain.rounds == compiled.rounds
+    users, load = [0] * len(plain.mesh.users), [0] * len(plain.mesh.load)
+    for number, (flow, ways) in enumerate(zip(of_flow, plain.ways(), strict=True)):
+        assert [way[-1] for way in ways] == [sink.switch for sink in flow.sinks]
+        tree = plain.tree(number)
+        assert tree == compiled.tree(number)
+        assert {(link // 4, plain.after[link]): n for link, n in tree.items()} == loads(flow.sinks, ways)
+        for link, n in tree.items():
+            users[link] += 1
+            load[link] += n
+    assert (plain.mesh.users, plain.mesh.load) == (users, load)
+    assert compiled.mesh.users.tolist() == users and compiled.mesh.load.tolist() == load
 
 
 # -- kernels -----------------------------------------------------------------------------------------------------------

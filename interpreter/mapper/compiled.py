@@ -12,10 +12,10 @@ from typing import Any
 import numba
 from platformdirs import user_cache_dir
 
-from rdflow.interpreter.mapper import anneal, grow
+from rdflow.interpreter.mapper import anneal, grow, settle
 
 Function = Callable[..., Any]
-OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
 
 
 def folder() -> Path:
@@ -27,23 +27,28 @@ def folder() -> Path:
     return Path(root) / "mapper" / digest.hexdigest()[:16]
 
 
-def _compiled(module: Any, entry: str, **options: Any) -> Function:
-    """A function of a module, and those that it calls: the module itself stays as it is."""
-    names = dict(vars(module))
+def _compiled(entry: str, *modules: Any) -> Function:
+    """A function of the last module, and those that it calls, of modules before it, too: the modules stay as they are."""
+    done: dict[Any, Any] = {}
     config: Any = numba.config
     before = config.CACHE_DIR
     config.CACHE_DIR = str(folder())
     try:
-        for name, function in vars(module).items():
-            if isinstance(function, FunctionType) and function.__module__ == module.__name__:
-                inner = {"no_cpython_wrapper": name != entry, "no_cfunc_wrapper": True}
-                copy = FunctionType(function.__code__, names, name, function.__defaults__)
-                names[name] = numba.njit(copy, **(OPTIONS | inner | options))
+        for module in modules:
+            names = {
+                name: done.get(value, value) if isinstance(value, FunctionType) else value
+                for name, value in vars(module).items()
+            }
+            for name, function in vars(module).items():
+                if isinstance(function, FunctionType) and function.__module__ == module.__name__:
+                    inner = {"no_cpython_wrapper": name != entry, "no_cfunc_wrapper": True}
+                    copy = FunctionType(function.__code__, names, name, function.__defaults__)
+                    names[name] = done[function] = numba.njit(copy, **(OPTIONS | inner))
     finally:
         config.CACHE_DIR = before
     found: Function = names[entry]
     return found
 
 
-fast_anneal = _compiled(anneal, "anneal", _nrt=False)
-fast_grow = _compiled(grow, "grow")
+fast_anneal = _compiled("anneal", anneal)
+fast_settle = _compiled("settle", grow, settle)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from heapq import heapify, heappop, heappush
 from typing import Any, NamedTuple
 
 HOP = 64  # the cost of a link that nobody else takes, where there is no history
@@ -12,9 +11,10 @@ DEPTH = 32  # the cost of a hop between the source and where a branch leaves the
 class Mesh(NamedTuple):
     """Flat lists (or arrays) of whole numbers. Link 4 x switch + direction leads east, south, west, north."""
 
-    rows: int
-    columns: int
-    margin: int  # switches around source and sink that a search looks at
+    full: int  # what a link carries in a run
+    row: Any  # by switch
+    column: Any  # by switch
+    beside: Any  # by link: the switch that it leads to, -1 where there is none
     users: Any  # by link: flows that take it
     load: Any  # by link: packets in a run
     history: Any  # by link: what it costs more, for it was wanted by too many
@@ -23,110 +23,146 @@ class Mesh(NamedTuple):
     came: Any  # by switch: the link by which it is reached, in the search or the tree
     tree: Any  # by switch: the tree that it is in
     depth: Any  # by switch: hops from the source, in the tree
-    count: Any  # two numbers: searches so far, trees so far
+    members: Any  # switches of the tree, the source first
+    sums: Any  # three numbers by switch of a tree, 0 when it is laid: see `settle`
+    heap: Any  # of a search
+    count: Any  # three numbers: searches so far, trees so far, members
     box: Any  # the first and the last row, the first and the last column, that a search looks at
 
 
-def grow(mesh: Mesh, source: int, sinks: Any, packets: Any, full: int, sharing: int, heavy: int, crowding: int) -> None:
-    """The tree of a flow, left in `came`: the links by which its switches are reached.
+class Costs(NamedTuple):
+    """What a link costs more that others take: `sharing`, up to `heavy` the busier it gets, `crowding` for each packet a
+    cycle above 1. A search looks so far (`margin`) around source and sink."""
 
-    `packets`: what each sink gets in a run; `full`: what a link carries in a run. A link that others take costs
-    `sharing` more, up to `heavy` the busier it gets, and `crowding` for each packet a cycle above 1.
-    """
+    sharing: int
+    heavy: int
+    crowding: int
+    margin: int
+
+
+def plant(mesh: Mesh, source: int) -> None:
+    """A new tree, of its source."""
     mesh.count[1] += 1
+    mesh.count[2] = 1
+    mesh.members[0] = source
     mesh.tree[source] = mesh.count[1]
     mesh.depth[source] = 0
     mesh.came[source] = -1
-    members = [source]
-    for i in range(len(sinks)):
-        if mesh.tree[sinks[i]] != mesh.count[1]:
-            frame(mesh, source, sinks[i])
-            search(mesh, members, sinks[i], packets[i], full, sharing, heavy, crowding)
-            join(mesh, members, sinks[i])
 
 
-def frame(mesh: Mesh, one: int, other: int) -> None:
+def grow(mesh: Mesh, costs: Costs, sink: int, packets: int) -> None:
+    """Let the tree reach a sink, which gets so many packets in a run. It is left in `came`."""
+    if mesh.tree[sink] != mesh.count[1]:
+        frame(mesh, mesh.members[0], sink, costs.margin)
+        search(mesh, costs, sink, packets)
+        join(mesh, sink)
+
+
+def frame(mesh: Mesh, one: int, other: int, margin: int) -> None:
     """Look at switches between these two, and a little around."""
-    rows, columns = (one // mesh.columns, other // mesh.columns), (one % mesh.columns, other % mesh.columns)
-    mesh.box[0], mesh.box[1] = max(0, min(rows) - mesh.margin), min(mesh.rows - 1, max(rows) + mesh.margin)
-    mesh.box[2], mesh.box[3] = max(0, min(columns) - mesh.margin), min(mesh.columns - 1, max(columns) + mesh.margin)
+    last = len(mesh.row) - 1
+    mesh.box[0] = max(0, min(mesh.row[one], mesh.row[other]) - margin)
+    mesh.box[1] = min(mesh.row[last], max(mesh.row[one], mesh.row[other]) + margin)
+    mesh.box[2] = max(0, min(mesh.column[one], mesh.column[other]) - margin)
+    mesh.box[3] = min(mesh.column[last], max(mesh.column[one], mesh.column[other]) + margin)
 
 
-def search(
-    mesh: Mesh, members: Any, sink: int, packets: int, full: int, sharing: int, heavy: int, crowding: int
-) -> None:
+def search(mesh: Mesh, costs: Costs, sink: int, packets: int) -> None:
     """The cheapest way from the members of a tree to a sink (A*: no link costs less than HOP)."""
-    switches = mesh.rows * mesh.columns
     mesh.count[0] += 1
-    heap: list[int] = []
-    for switch in members:
-        mesh.cost[switch] = DEPTH * mesh.depth[switch]
-        mesh.stamp[switch] = mesh.count[0]
-        heap.append((mesh.cost[switch] + HOP * distance(mesh, switch, sink)) * switches + switch)
-    heapify(heap)
+    switches, found, tree = len(mesh.row), mesh.count[0], mesh.count[1]
+    size = start(mesh, sink)
     here = -1
     while here != sink:
-        key = heappop(heap)
+        key = pop(mesh.heap, size)
+        size -= 1
         here = key % switches
         if key // switches > mesh.cost[here] + HOP * distance(mesh, here, sink):
             continue
-        for direction in range(4):
-            there = beside(mesh, here, direction)
-            if there < 0 or mesh.tree[there] == mesh.count[1]:
+        for link in range(4 * here, 4 * here + 4):
+            there = mesh.beside[link]
+            if there < 0 or mesh.tree[there] == tree or not inside(mesh, there):
                 continue
-            link = 4 * here + direction
-            cost = mesh.cost[here] + price(mesh, link, packets, full, sharing, heavy, crowding)
-            if mesh.stamp[there] != mesh.count[0] or cost < mesh.cost[there]:
-                mesh.stamp[there] = mesh.count[0]
+            cost = mesh.cost[here] + price(mesh, costs, link, packets)
+            if mesh.stamp[there] != found or cost < mesh.cost[there]:
+                mesh.stamp[there] = found
                 mesh.cost[there] = cost
                 mesh.came[there] = link
-                heappush(heap, (cost + HOP * distance(mesh, there, sink)) * switches + there)
+                push(mesh.heap, size, (cost + HOP * distance(mesh, there, sink)) * switches + there)
+                size += 1
+
+
+def start(mesh: Mesh, sink: int) -> int:
+    """A heap of the members of the tree. How many they are."""
+    for i in range(mesh.count[2]):
+        switch = mesh.members[i]
+        mesh.cost[switch] = DEPTH * mesh.depth[switch]
+        mesh.stamp[switch] = mesh.count[0]
+        push(mesh.heap, i, (mesh.cost[switch] + HOP * distance(mesh, switch, sink)) * len(mesh.row) + switch)
+    count: int = mesh.count[2]
+    return count
+
+
+def push(heap: Any, size: int, key: int) -> None:
+    """One more number in a heap of so many."""
+    above = (size - 1) >> 1
+    while size > 0 and heap[above] > key:
+        heap[size] = heap[above]
+        size, above = above, (above - 1) >> 1
+    heap[size] = key
+
+
+def pop(heap: Any, size: int) -> int:
+    """The least of a heap of so many, which is left without it."""
+    least: int = heap[0]
+    size -= 1
+    last, at, below = heap[size], 0, 1
+    while below < size:
+        if below + 1 < size and heap[below + 1] < heap[below]:
+            below += 1
+        if heap[below] >= last:
+            break
+        heap[at] = heap[below]
+        at, below = below, 2 * below + 1
+    heap[at] = last
+    return least
 
 
 def distance(mesh: Mesh, one: int, other: int) -> int:
     """Hops between two switches, at least."""
-    rows = one // mesh.columns - other // mesh.columns
-    columns = one % mesh.columns - other % mesh.columns
-    return abs(rows) + abs(columns)
+    hops: int = abs(mesh.row[one] - mesh.row[other]) + abs(mesh.column[one] - mesh.column[other])
+    return hops
 
 
-def beside(mesh: Mesh, switch: int, direction: int) -> int:
-    """The next switch in a direction, -1 at the edge of the box."""
-    row, column = switch // mesh.columns, switch % mesh.columns
-    if direction == 0:
-        column += 1
-    elif direction == 1:
-        row += 1
-    elif direction == 2:
-        column -= 1
-    else:
-        row -= 1
-    inside = mesh.box[0] <= row <= mesh.box[1] and mesh.box[2] <= column <= mesh.box[3]
-    return row * mesh.columns + column if inside else -1
+def inside(mesh: Mesh, switch: int) -> bool:
+    """Whether a search looks at a switch."""
+    row, column, box = mesh.row[switch], mesh.column[switch], mesh.box
+    found: bool = box[0] <= row and row <= box[1] and box[2] <= column and column <= box[3]
+    return found
 
 
-def price(mesh: Mesh, link: int, packets: int, full: int, sharing: int, heavy: int, crowding: int) -> int:
+def price(mesh: Mesh, costs: Costs, link: int, packets: int) -> int:
     """What a link costs a flow that brings so many packets."""
     cost: int = HOP + mesh.history[link]
     if mesh.users[link] > 0:
-        cost += sharing + heavy * min(full, mesh.load[link] + packets) // full
-        over = mesh.load[link] + packets - full
+        cost += costs.sharing + costs.heavy * min(mesh.full, mesh.load[link] + packets) // mesh.full
+        over = mesh.load[link] + packets - mesh.full
         if over > 0:
-            cost += crowding * over // full
+            cost += costs.crowding * over // mesh.full
     return cost
 
 
-def join(mesh: Mesh, members: Any, sink: int) -> None:
-    """Make the way that a search found a part of the tree."""
-    way: list[int] = []
-    switch = sink
+def join(mesh: Mesh, sink: int) -> None:
+    """Make the way that a search found a part of the tree: its switches are members from the tree on."""
+    hops, switch = 0, sink
     while mesh.tree[switch] != mesh.count[1]:
+        hops += 1
+        switch = mesh.came[switch] >> 2
+    mesh.count[2] += hops
+    depth, last = mesh.depth[switch] + hops, mesh.count[2] - 1
+    switch = sink
+    for i in range(hops):
         mesh.tree[switch] = mesh.count[1]
-        way.append(switch)
-        switch = mesh.came[switch] // 4
-    depth = mesh.depth[switch]
-    for i in range(len(way)):
-        switch = way[len(way) - 1 - i]
-        depth += 1
-        mesh.depth[switch] = depth
-        members.append(switch)
+        mesh.depth[switch] = depth - i
+        mesh.members[last - i] = switch
+        switch = mesh.came[switch] >> 2
