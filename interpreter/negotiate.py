@@ -28,6 +28,9 @@ BESIDE = Prices(heavy=32, crowding=256, grudge=64, most_rounds=60, patience=12, 
 """for what trickles beside them, which should rather share with its like; they make room"""
 
 
+Way = tuple[tuple[int, int], ...]  # row and column of one switch after another
+
+
 class Sink(NamedTuple):
     """Where a flow ends: its distance in hops, its switch, the packets that it gets in a run, by which queue and port."""
 
@@ -103,17 +106,19 @@ class Negotiation:
     def tree(self, number: int) -> dict[int, int]:
         """The links of a flow, and its packets on each."""
         room = slice(number * self.rows * self.columns, number * self.rows * self.columns + self.trees.size[number])
-        return dict(zip(map(int, self.trees.links[room]), map(int, self.trees.carried[room]), strict=True))
+        links, carried = np.asarray(self.trees.links[room]), np.asarray(self.trees.carried[room])
+        return dict(zip(links.tolist(), carried.tolist(), strict=True))
 
-    def ways(self) -> list[list[tuple[int, ...]]]:
-        """The switches on the way to each sink of each flow, from its source."""
-        return [self._ways(number, flow) for number, flow in enumerate(self.flows)]
+    def ways(self) -> list[list[Way]]:
+        """The way to each sink of each flow, from its source."""
+        places = [divmod(switch, self.columns) for switch in range(self.rows * self.columns)]
+        return [self._ways(number, flow, places) for number, flow in enumerate(self.flows)]
 
-    def _ways(self, number: int, flow: Flow) -> list[tuple[int, ...]]:
-        to: dict[int, tuple[int, ...]] = {flow.source: (flow.source,)}
+    def _ways(self, number: int, flow: Flow, places: Sequence[tuple[int, int]]) -> list[Way]:
+        to: dict[int, Way] = {flow.source: (places[flow.source],)}
         for link in self.tree(number):
             switch = self.after[link]
-            to[switch] = (*to[link // 4], switch)
+            to[switch] = (*to[link >> 2], places[switch])
         return [to[sink.switch] for sink in flow.sinks]
 
 

@@ -7,6 +7,7 @@ link for room, and routes cannot block one another in a ring.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from rdflow.dsl.netlist import Netlist
 from rdflow.interpreter.flows import Wires, flows, wires
@@ -15,6 +16,8 @@ from rdflow.interpreter.rates import Rates
 
 Switch = tuple[int, int]  # row and column on the socket
 Route = tuple[Switch, ...]
+ALIKE = attrgetter("switch", "packets", "port", "gate")
+"""of a sink: what sockets with the same flows have in common"""
 
 
 def hops(way: Route) -> int:
@@ -50,17 +53,20 @@ def routes(
     have wires of their own, which are as short as they can be. Sockets with the same flows get the same routes, negotiated
     once.
     """
-    found: list[Route] = [straight(*end) if end is not None else () for end in ends]
-    settled: dict[tuple[object, ...], Negotiation] = {}
+    found: list[Route] = [()] * len(ends)
+    settled: dict[tuple[object, ...], list[list[Route]]] = {}
+    rounds = 0
     for of_mesh in _flows(netlist, rates, ends, mesh[1]):
-        shape = tuple((flow.source, tuple(sink._replace(queue=-1) for sink in flow.sinks)) for flow in of_mesh)
+        shape = tuple((flow.source, tuple(map(ALIKE, flow.sinks))) for flow in of_mesh)
         if shape not in settled:
-            settled[shape] = Negotiation(of_mesh, *mesh, rates.cycles, compiled, crowded)
-            settled[shape].settle()
-        for flow, ways in zip(of_mesh, settled[shape].ways(), strict=True):
+            negotiation = Negotiation(of_mesh, *mesh, rates.cycles, compiled, crowded)
+            negotiation.settle()
+            settled[shape], rounds = negotiation.ways(), max(rounds, negotiation.rounds)
+        for flow, ways in zip(of_mesh, settled[shape], strict=True):
             for sink, way in zip(flow.sinks, ways, strict=True):
-                found[sink.queue] = tuple(divmod(switch, mesh[1]) for switch in way)
-    return found, max((negotiation.rounds for negotiation in settled.values()), default=0)
+                found[sink.queue] = way
+    ways_of = zip(found, ends, strict=True)
+    return [way or (straight(*end) if end is not None else ()) for way, end in ways_of], rounds
 
 
 def _flows(

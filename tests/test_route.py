@@ -189,9 +189,9 @@ def along(sinks: list[Sink]) -> list[int]:
     return list(found.tree(0).values())
 
 
-def loads(sinks: tuple[Sink, ...], ways: list[tuple[int, ...]]) -> dict[tuple[int, int], int]:
+def loads(sinks: tuple[Sink, ...], ways: list[Route]) -> dict[tuple[Switch, Switch], int]:
     """Packets of a flow by step, by definition: sums within a port, the most within a gate, sums over gates."""
-    found: dict[tuple[int, int], int] = {}
+    found: dict[tuple[Switch, Switch], int] = {}
     for step in {step for way in ways for step in pairwise(way)}:
         sums: Counter[tuple[Gate, int]] = Counter()
         for sink, way in zip(sinks, ways, strict=True):
@@ -231,10 +231,11 @@ def test_any_flows_are_settled_alike_compiled_or_not_and_weigh_what_they_should(
     assert plain.ways() == compiled.ways() and plain.rounds == compiled.rounds
     users, load = [0] * len(plain.mesh.users), [0] * len(plain.mesh.load)
     for number, (flow, ways) in enumerate(zip(of_flow, plain.ways(), strict=True)):
-        assert [way[-1] for way in ways] == [sink.switch for sink in flow.sinks]
+        assert [way[-1] for way in ways] == [divmod(sink.switch, 7) for sink in flow.sinks]
         tree = plain.tree(number)
         assert tree == compiled.tree(number)
-        assert {(link // 4, plain.after[link]): n for link, n in tree.items()} == loads(flow.sinks, ways)
+        steps = {(divmod(link // 4, 7), divmod(plain.after[link], 7)): n for link, n in tree.items()}
+        assert steps == loads(flow.sinks, ways)
         for link, n in tree.items():
             users[link] += 1
             load[link] += n
