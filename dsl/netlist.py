@@ -254,8 +254,8 @@ class Actor:
     """A loop nest with ports.
 
     kind: "pcu" (a map, a fold, a tree node), "systolic", "drain", "write", "read" (a PMU's two ends), "route", "count"
-    (what a split or a merge has beside them: one takes the selectors, one gives the counts), "request",
-    "respond" (an AGCU load), "store", "acknowledge" (an AGCU store), "carry", "send" (an AGCU that feeds links).
+    (what a split or a merge has beside them: one takes the selectors, one gives the counts), "round" (between the two
+    ends, where an all-reduce waits for complete rounds), "request", "respond" (an AGCU load), "store", "acknowledge" (an AGCU store), "carry", "send" (an AGCU that feeds links).
     `stages`: pipeline stages between a firing and its token, the machine turns them into cycles.
     `copy`: which copy of its unit it is, where a socket does not have all of them; None: the next on its socket.
     """

@@ -18,7 +18,7 @@ MAIN = ("pcu", "systolic", "carry", "read", "respond", "store", "send")
 """kinds of actors whose firings and cycles are those of their unit: one a copy"""
 TOGETHER = frozenset(
     {("write", "read"), ("systolic", "drain"), ("request", "respond"), ("store", "acknowledge")}
-    | {("route", "write"), ("route", "read"), ("route", "count")}
+    | {("route", "write"), ("route", "read"), ("route", "count"), ("write", "round"), ("round", "read")}
 )
 """kinds of actors that are two ends of one unit: a queue between them does not leave it"""
 

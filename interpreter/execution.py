@@ -24,15 +24,17 @@ from rdflow.interpreter.agenda import Agenda, Logged
 from rdflow.interpreter.compiling import compiled
 from rdflow.interpreter.estimates import Estimate, Estimates, Resize
 from rdflow.interpreter.faults import deadlock
-from rdflow.interpreter.image import Status, advance, blank
+from rdflow.interpreter.image import Image, Status, advance, blank, one_for_all
 from rdflow.interpreter.kernel.layout import FAR
 from rdflow.interpreter.known import Known
 from rdflow.interpreter.lasting import lasting
 from rdflow.interpreter.launched import Compiled, Launched, Tables, Turn
 from rdflow.interpreter.lookahead import WINDOW
 from rdflow.interpreter.machine import Machine
+from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.memory import MemoryPlan, plan, respelled
 from rdflow.interpreter.restart import Restart
+from rdflow.interpreter.symmetry import symmetry
 from rdflow.interpreter.tensors import Tensors
 from rdflow.interpreter.transfer import Transfers, under_copy
 
@@ -67,6 +69,8 @@ class Execution:
     plan: MemoryPlan = field(init=False)
     log: list[Logged] = field(default_factory=list)
     """the steps that are done"""
+    one_for_all: bool = False
+    """whether, without values, one socket is executed for all that are alike (`symmetry`): then images have it alone"""
     _steps: Iterator[Step] = field(default_factory=lambda: iter(()))
     _next: LaunchCall | None = None
     """the launch after the current one; None: there is none"""
@@ -137,7 +141,7 @@ class Execution:
         spent = perf_counter() - began
         launched.host_seconds += spent
         if status is Status.DEADLOCK:
-            raise CompileError([deadlock(image)], launched.compiled.kernel.program.source)
+            raise CompileError([deadlock(launched.whole)], launched.compiled.kernel.program.source)
         if status is Status.FINISHED:
             launched.end_here()
             if self._tensors is not None:
@@ -172,6 +176,7 @@ class Execution:
         found = Execution(
             self.checked, self.machine, values, self.collective, compiled=compiled, choices=lambda _: next(read)
         )
+        found.one_for_all = self.one_for_all
         if self.estimates is not None:
             found.estimates = self.estimates.again(found, change)
         return found
@@ -306,8 +311,13 @@ class Execution:
     def _tables_of(self, call: LaunchCall, compiled: Compiled) -> Tables:
         """The tables of a kernel, made once."""
         if call.spec not in self._tables:
-            threads = self.threads if self.values is None else self.cores
             with lasting():
-                image = blank(compiled.mapped, self.values is not None, threads)
-                self._tables[call.spec] = Tables(Restart.of(image))
+                self._tables[call.spec] = Tables(Restart.of(self._blank(compiled.mapped)))
         return self._tables[call.spec]
+
+    def _blank(self, mapped: Mapped) -> Image:
+        """The image of a kernel at its first cycle."""
+        if self.values is not None:
+            return blank(mapped, True, self.cores)
+        alike = symmetry(mapped) if self.one_for_all else None
+        return one_for_all(alike) if alike is not None else blank(mapped, False, self.threads)

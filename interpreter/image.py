@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from enum import IntEnum
 from typing import Any
@@ -26,6 +26,7 @@ from rdflow.interpreter.mapped import Mapped
 from rdflow.interpreter.registers import Registers
 from rdflow.interpreter.rows import lower
 from rdflow.interpreter.sockets import shard
+from rdflow.interpreter.symmetry import Symmetry
 from rdflow.interpreter.take_apart import take_apart
 
 ROOM = 3 * layout.VALUE_BATCH  # so that few batches of values end because a ring does
@@ -54,6 +55,8 @@ class Image:
     look: Lookahead  # that the times at servers are moved by
     apart: Apart | None = None
     """its sockets, where they run apart"""
+    alike: Symmetry | None = None
+    """of which it has the socket that stands for all: what is counted is counted for all of them"""
     registers: Registers = field(default_factory=Registers)
     status: Status = Status.RUNNING
 
@@ -74,7 +77,17 @@ class Image:
         if self.marks is None:
             return Skipped()
         control = self.marks.control[0]
-        return Skipped(int(control["skips"]), int(control["cycles"]), int(control["firings"]))
+        return Skipped(int(control["skips"]), int(control["cycles"]), self.sockets * int(control["firings"]))
+
+    @property
+    def sockets(self) -> int:
+        """For how many sockets each actor stands."""
+        return self.alike.sockets if self.alike is not None else 1
+
+    @property
+    def firings(self) -> int:
+        """Of all actors, so far."""
+        return self.sockets * int(self.tables.actors["firings"].sum())
 
 
 # -- filling -----------------------------------------------------------------------------------------------------------
@@ -149,6 +162,13 @@ def blank(mapped: Mapped, with_values: bool, threads: int | None = None) -> Imag
     return image
 
 
+def one_for_all(alike: Symmetry) -> Image:
+    """The image, at cycle 0 and without values, of the socket that stands for all that are alike."""
+    image = blank(alike.one, False)
+    image.alike = alike
+    return image
+
+
 def take_sockets_apart(image: Image, threads: int) -> None:
     """Let the sockets of an image that stands at its first cycle run apart, in so many threads. No state is compared then,
     so a place of a queue has one cycle: at which its token is ready, and when that is taken, at which it is free."""
@@ -215,17 +235,28 @@ class Counters:
 
 
 def counters(image: Image) -> Counters:
-    """What has been counted, in the netlist's order."""
+    """What has been counted, in the order of the netlist: of all its sockets, where one stands for them."""
     actors = image.tables.actors[image.rank]
     netlist = image.mapped.netlist
     queues = image.tables.queues[: len(netlist.queues)]
     initial = np.array([q.initial for q in netlist.queues], dtype=np.int64)
     names = ("firings", "busy", "starved", "blocked", "memory", "link", "first", "last")
-    return Counters(
+    found = Counters(
         **{name: actors[name].copy() for name in names},
         pushes=queues["pushed"] - initial,
         pops=queues["popped"].copy(),
         packets=image.tables.servers["packets"][: len(image.mapped.servers)].copy(),
+    )
+    return found if image.alike is None else _of_all(found, names, image.alike)
+
+
+def _of_all(one: Counters, names: Sequence[str], alike: Symmetry) -> Counters:
+    """The counters of all sockets. `names`: those by actor."""
+    return Counters(
+        **{name: getattr(one, name)[alike.actors] for name in names},
+        pushes=one.pushes[alike.queues],
+        pops=one.pops[alike.queues],
+        packets=one.packets[alike.servers],
     )
 
 

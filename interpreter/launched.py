@@ -124,6 +124,15 @@ class Launched:
         return found
 
     @property
+    def whole(self) -> Image:
+        """The same with the tables of all sockets: run again, where one stands for them."""
+        if self.image.alike is None:
+            return self.image
+        found = build(self.compiled.mapped, scalars=self.call.numbers)
+        advance(found)
+        return found
+
+    @property
     def counted(self) -> Counted:
         return self._counted if self._counted is not None else Counted.of(self.image)
 
@@ -153,7 +162,7 @@ class Launched:
     @property
     def firings(self) -> int:
         """Of all actors, so far."""
-        return self.counted.firings if self.finished else int(self.image.tables.actors["firings"].sum())
+        return self.counted.firings if self.finished else self.image.firings
 
     @property
     def skipped(self) -> Skipped:

@@ -16,8 +16,9 @@ from rdflow.interpreter.network import Meetings, meetings, through_links
 from rdflow.interpreter.route import Route, hops
 from rdflow.interpreter.sockets import beside_links, is_link, link_room, link_servers, link_timing, node_errors
 
-CREDIT_SOURCES = ("read", "count", "drain")
-"""kinds whose queues inside a unit give room back: with the last read, not when its value is out of the pipeline"""
+CREDIT_SOURCES = ("read", "count", "round", "drain")
+"""kinds whose queues inside a unit give room back: with the last read, not when its value is out of the pipeline; a round
+goes on to the reader, whose latency counts"""
 
 
 def map_netlist(netlist: Netlist, machine: Machine) -> tuple[Mapped, Floorplan]:
@@ -114,7 +115,7 @@ def pipeline_cycles(actor: Actor, occupies: str, machine: Machine) -> int:
             return actor.stages
         case "write" | "route":
             return machine.pmu.write_latency
-        case "read" | "count":
+        case "read" | "count" | "round":
             return machine.pmu.read_latency
         case "request" | "respond" | "store" | "acknowledge" | "send":
             return machine.agcu.latency

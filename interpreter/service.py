@@ -221,6 +221,7 @@ class Service:
             choices=lambda _: 0,
             estimate=None if self.estimate is None else replace(self.estimate, points=None),
             resize=lambda shorter: self.resize({**whole, **shorter}, most),
+            one_for_all=True,
         )
         pool = checked.program.pools[self.pool.name]
         walks = {kind.label: _walk(checked, kind.first, most) for kind in pool.kinds}

@@ -23,7 +23,8 @@ def elapsed(image: Image) -> int:
 
 
 def states(image: Image) -> Cycles:
-    """Cycles of every actor by state, actors x STATES; each row adds up to `elapsed`.
+    """Cycles of every actor by state, actors x STATES; each row adds up to `elapsed`. Of the actors of all sockets, where one
+    stands for them.
 
     A wait under way belongs to what is waited for now. Where a wait has two reasons one after the other (for a token,
     then for room), its cycles so far may move from one reason to the other when it ends; `settled` undoes that.
@@ -37,7 +38,8 @@ def states(image: Image) -> Cycles:
     waits = np.maximum(now - actors["next"], 0) * (actors["waiting"] != layout.DONE)
     found[np.arange(actors.size), _reasons(image, waits)] += waits
     found[:, IDLE] = now - found[:, :IDLE].sum(axis=1)
-    return found[image.rank]
+    found = found[image.rank]
+    return found if image.alike is None else found[image.alike.actors]
 
 
 def settled(curves: Cycles) -> Cycles:

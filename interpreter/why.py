@@ -19,6 +19,7 @@ PARTS = {
     "drain": "drain",
     "route": "selectors",
     "count": "counts",
+    "round": "rounds",
     "systolic": "array",
     "request": "request",
     "respond": "answers",
@@ -190,7 +191,11 @@ class _Search:
                 return f"`{unit}` has selectors for tokens that have not come"
             case "input", ("read", "count"):
                 return f"how many tokens the next expert of `{unit}` has is not known yet"
-            case "input", ("read", "write"):
+            case "input", ("round", "write"):
+                return f"the next round of `{unit}` is not complete"
+            case "input", ("write", "round"):
+                return f"both rounds of `{unit}` are full, and the older one is not read to its end"
+            case "input", ("read", "write" | "round"):
                 return f"what `{unit}` gives back next is not written yet"
             case "input", ("write", "read"):
                 return f"all tiles of `{unit}` are full, and the oldest is not read to its end"

@@ -130,10 +130,14 @@ class Program:
         return prepared(self.checked.program, given or {}, seed, ready or {})
 
     def execution(
-        self, values: Mapping[str, NDArray[Any]] | None = None, choices: Callable[[Read], Value] | None = None
+        self,
+        values: Mapping[str, NDArray[Any]] | None = None,
+        choices: Callable[[Read], Value] | None = None,
+        one_for_all: bool = False,
     ) -> Execution:
         """The program at cycle 0, to be advanced to any cycle. Without values: timing only, which a program whose loops
-        streams bound does not have; `choices` are then what the schedule reads. Raises CompileError (RDF321)."""
+        streams bound does not have; `choices` are then what the schedule reads. `one_for_all`: without values one socket is executed
+        for all that are alike, and its tables alone can be looked at. Raises CompileError (RDF321)."""
         from rdflow.interpreter.execution import Execution
 
         self._does_something()
@@ -148,6 +152,7 @@ class Program:
             policy=self.policy,
             estimate=self.estimate,
             resize=self._resized,
+            one_for_all=one_for_all,
         )
 
     def _does_something(self) -> None:
@@ -184,7 +189,7 @@ class Program:
         choices = self.drawn(given, seed)
         if choices is None and (self.bounding or self.reading):
             return self.execution(self.inputs(given, seed))
-        return self.execution(choices=choices)
+        return self.execution(choices=choices, one_for_all=True)
 
     def drawn(self, given: Mapping[str, Any] | None = None, seed: int = 0) -> Drawn | None:
         """What the schedule reads in a run without values: as given, or drawn by chance. None: it reads nothing, or values
