@@ -4,7 +4,7 @@ All forms add in the order of the sockets, starting from the identity, so their 
 
 * direct all-reduce: the tokens of a copy are dealt by index to the sockets (token i of copy c to socket (i + c) mod n, so
   that short messages of many copies are spread, too). Each socket sums its tokens and sends every sum to all others,
-  which take them in turns. A link carries 2/n of the message.
+  which take them in turns. A link carries 2/n of the message. A long message goes in rounds, see `rounds`.
 * ring: partial sums go from socket 0 to socket 1 and on to the last, token behind token, then the sums from the last to
   socket 0 and on around. A link carries up to twice the message, but each socket sends to one neighbour alone.
 * reduce-scatter: the result has a digit on the sockets, and each socket sums what it keeps.

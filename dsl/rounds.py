@@ -20,8 +20,8 @@ from rdflow.dsl.senders import kept, passed
 
 LONG = 64
 """rounds from which a message counts as long: three more rounds in which tokens wait do not matter then"""
-ROUNDS = 2
-"""that a scratchpad holds: one fills while the other is read"""
+HELD = 64
+"""tokens that a scratchpad holds, of two rounds at least: while one is read others fill, for longer than its pipeline"""
 
 
 def in_rounds(message: Message) -> bool:
@@ -39,6 +39,7 @@ class Rounds(AllReduce):
         self.gather = task.unit("gather", "pmu", "pmu", message.copies)
         self.sum = task.unit("sum", "pcu", "pcu", message.copies)
         self.share = task.unit("share", "agcu", "send", message.copies)
+        self.held = max(2, HELD // self.sockets)
         self.loops = (Loop(nest.tokens // self.sockets), Loop(self.sockets))
 
     def reduce(self, group: Sequence[Endpoint], number: int) -> list[Endpoint]:
@@ -115,7 +116,7 @@ class Rounds(AllReduce):
 
     def _held(self, write: Draft, first: int, sign: int = 1) -> int:
         """The memory of a scratchpad whose writer puts token d of a round at place first + sign d (modulo n)."""
-        memory = self.task.nets.memory(write.name, ROUNDS * self.sockets * self.task.width, socket=write.socket)
+        memory = self.task.nets.memory(write.name, self.held * self.sockets * self.task.width, socket=write.socket)
         write.tile_level = len(self.nest.loops) + 1
         rows = Rows(write, self.task.lanes)
         out = self._place(rows, memory, first, sign)
@@ -126,8 +127,8 @@ class Rounds(AllReduce):
         """The reader of a scratchpad: a complete round, from place `first` on."""
         read = self.task.actor(unit, kind, self.nest, self.loops, write.space)
         read.tile_level = level = write.tile_level
-        free(self.task.nets, read, write, level, ROUNDS)
-        whole(self.task.nets, write, read, level, ROUNDS, "written")
+        free(self.task.nets, read, write, level, self.held)
+        whole(self.task.nets, write, read, level, self.held, "written")
         rows = Rows(read, self.task.lanes)
         value = rows.add("read", (self._place(rows, memory, first, 1),))
         return Endpoint(read, ALWAYS, value.index)
@@ -137,7 +138,7 @@ class Rounds(AllReduce):
         step = Index(self._number(sign)._replace(const=first))
         place = rows.add("imod", (step, Const(self.sockets)), width=1)
         width = rows.width
-        return Mem(memory, Affine(), tuple(range(width)), self.sockets * width, ROUNDS, ((place, width),))
+        return Mem(memory, Affine(), tuple(range(width)), self.sockets * width, self.held, ((place, width),))
 
     def _number(self, sign: int = 1) -> Affine:
         """The step of a round: the innermost loop."""

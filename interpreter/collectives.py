@@ -8,6 +8,7 @@ next unit: the AGCU, the token's service, the link's latency, a hop.
     direct  max(stream, links)
             stream = max(p, r) max(N, sigma N C / n) + 2 flights + the sum of n tokens + two pipelines + the scratchpad
             links  = (p + r) sigma ceil(N C / n) + (3 - 2 u) flights,   u = min(1, C sigma / n), where u > 1/2
+            in rounds (`dsl.rounds`) both + 3 n max(p, r) + two scratchpads
     ring    max(stream, links)
             stream = N max(s, r, s sigma C) + 2 (n - 1) flights, each with a pipeline behind it + the ends
             links  = (s + r) sigma N C + (n - 2) such flights + the ends;   p + r or s for n = 3, p or r for n = 2
@@ -25,6 +26,7 @@ from fractions import Fraction
 from math import ceil
 
 from rdflow.dsl.collectives import Choose, Form, Message
+from rdflow.dsl.rounds import in_rounds
 from rdflow.interpreter.machine import Machine
 from rdflow.interpreter.sockets import cycles_per_packet
 
@@ -34,14 +36,15 @@ def direct_cycles(message: Message, machine: Machine) -> int:
     sigma = cycles_per_packet(machine)
     n, packets = message.sockets, max(message.partial, message.result)
     flight = _flight(packets, machine)
-    ends = n * message.partial + 2 * machine.pcu.stages + machine.pmu.write_latency
+    rounds = 3 * n * packets + 2 * (machine.pmu.write_latency + machine.pmu.read_latency) if in_rounds(message) else 0
+    ends = n * message.partial + 2 * machine.pcu.stages + machine.pmu.write_latency + rounds
     service = sigma * ceil(Fraction(message.tokens * message.copies, n))
     stream = max(Fraction(message.tokens), service) * packets + 2 * flight + ends
     filled = min(Fraction(1), message.copies * sigma / n)
     if filled <= Fraction(1, 2):
         return ceil(stream)
     busy = (message.partial + message.result) * service
-    return ceil(max(stream, busy + (3 - 2 * filled) * flight + machine.pcu.stages))
+    return ceil(max(stream, busy + (3 - 2 * filled) * flight + machine.pcu.stages + rounds))
 
 
 def ring_cycles(message: Message, machine: Machine) -> int:

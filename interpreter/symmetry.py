@@ -81,6 +81,7 @@ class _Turn:
             self._queue(number, queue)
         self._order()
         self._channels()
+        self._one_each()
         return self._folded()
 
     # -- comparing -----------------------------------------------------------------------------------------------------
@@ -127,18 +128,10 @@ class _Turn:
         self.server[server] = first
 
     def _order(self) -> None:
-        """Queues of a socket come in the order of those that stand for them: servers take turns by it. And of two servers
-        of a socket one cannot stand for both."""
+        """Queues of a socket come in the order of those that stand for them: servers take turns by it."""
         source = np.array([self.socket[queue.source] for queue in self.netlist.queues])
         stands = np.array(self.stands)
-        for socket in range(self.sockets):
-            _same(bool((np.diff(stands[source == socket]) > 0).all()))
-        passed = {
-            (self.socket[queue.source], stage.server)
-            for queue, timing in zip(self.netlist.queues, self.mapped.queues, strict=True)
-            for stage in timing.stages
-        }
-        _same(len({(socket, self.server[server]) for socket, server in passed if server >= 0}) == len({p for p in passed if p[1] >= 0}))
+        _same(all(bool((np.diff(stands[source == socket]) > 0).all()) for socket in range(self.sockets)))
 
     def _channels(self) -> None:
         """Memory channels of a socket stand for those of the others, which bursts find by their addresses."""
@@ -146,6 +139,13 @@ class _Turn:
         for socket in range(1, self.sockets):
             for channel in range(size):
                 self._server(channel, socket * size + channel)
+
+    def _one_each(self) -> None:
+        """No two servers of a socket have the same one stand for them."""
+        pairs = zip(self.netlist.queues, self.mapped.queues, strict=True)
+        passed = {(self.socket[q.source], stage.server) for q, timing in pairs for stage in timing.stages}
+        own = {(socket, server) for socket, server in passed if server != BY_ADDRESS}
+        _same(len({(socket, self.server[server]) for socket, server in own}) == len(own))
 
     # -- folding -------------------------------------------------------------------------------------------------------
 

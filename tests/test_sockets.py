@@ -179,6 +179,11 @@ CASES = [
     pytest.param(ALL_REDUCE.replace("OP", "sum"), {"N": 1000, "P": 3, "E": "bf16"}, id="sum of bf16 in copies"),
     pytest.param(ALL_REDUCE.replace("OP", "max"), {"N": 100, "G": 2}, id="max"),
     pytest.param(ALL_REDUCE.replace("OP", "sum"), {"N": 100, "G": 3, "E": "int32"}, id="sum of int32"),
+    pytest.param(ALL_REDUCE.replace("OP", "sum"), {"N": 2048, "G": 2}, id="sum in rounds"),
+    pytest.param(
+        ALL_REDUCE.replace("OP", "sum"), {"N": 8192, "P": 2, "E": "bf16"}, id="sum of bf16 in copies and rounds"
+    ),
+    pytest.param(ALL_REDUCE.replace("OP", "max"), {"N": 3072, "G": 3, "E": "int32"}, id="max of int32 in rounds"),
     pytest.param(IN_LANES_AND_TIME, {"N": 128}, id="sum over sockets, time and lanes"),
     pytest.param(OVER_COPIES, {"N": 64}, id="sum over sockets and copies"),
     pytest.param(REDUCE_SCATTER, {}, id="reduce-scatter"),
@@ -415,6 +420,14 @@ def test_what_a_collective_takes() -> None:
     rows = {row.name: row.totals for row in unit_table(mapped(HELD, "direct", P=4, N=1024).netlist, NODE)}
     assert rows["y"] == (4, 0, 0) and rows["y.sum"] == (4, 4, 0)
     assert rows["y.deal"] == rows["y.share"] == (0, 0, 4) and rows["y.all"] == (0, 4, 0)
+
+
+def test_what_a_collective_in_rounds_takes() -> None:
+    """Beside that a scratchpad each for the rounds that are dealt and those that have come."""
+    rows = {row.name: row.totals for row in unit_table(mapped(HELD, "direct", P=4, N=1 << 15).netlist, NODE)}
+    assert rows["y"] == (4, 0, 0) and rows["y.sum"] == (4, 0, 0)
+    assert rows["y.turn"] == rows["y.gather"] == rows["y.all"] == (0, 4, 0)
+    assert rows["y.deal"] == rows["y.share"] == (0, 0, 4)
 
 
 def test_tensors_are_charged_where_they_are() -> None:
