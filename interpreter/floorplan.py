@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 from rdflow.dsl.diagnostics import Diagnostic
@@ -15,7 +18,7 @@ from rdflow.interpreter.edges import Cells, cells
 from rdflow.interpreter.flows import Wires, wires
 from rdflow.interpreter.links import Load, crowded, loads, streams
 from rdflow.interpreter.machine import Machine
-from rdflow.interpreter.place import SMALL, place
+from rdflow.interpreter.place import SMALL, melted, place
 from rdflow.interpreter.rates import Rates, rates_of
 from rdflow.interpreter.route import Route, routes
 from rdflow.interpreter.sites import Grid, Site, mesh
@@ -134,9 +137,19 @@ def _settled(
     key = kept.key(crowded, machine.tile, machine.socket, of, pairs, rates, ports, widths, sockets) if large else ""
     if large and (found := kept.read(key, grid, of, pairs)) is not None:
         return found
-    at = place(grid, of, crowded)
-    ends = [None if pair is None else (grid.switch(at[pair[0]]), grid.switch(at[pair[1]])) for pair in pairs]
-    ways, rounds = routes(netlist, rates, ends, mesh(machine), large, crowded)
+
+    def routed(placed: Callable[[], list[int]]) -> tuple[int, list[int], list[Route], int]:
+        at = placed()
+        ends = [None if pair is None else (grid.switch(at[pair[0]]), grid.switch(at[pair[1]])) for pair in pairs]
+        ways, rounds, over = routes(netlist, rates, ends, mesh(machine), large, crowded)
+        return over, at, ways, rounds
+
+    if large and crowded:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            tried = list(pool.map(routed, melted(grid, of)))
+    else:
+        tried = [routed(lambda: place(grid, of))]
+    _, at, ways, rounds = min(tried, key=itemgetter(0))
     if large:
         kept.write(key, at, ways, rounds)
     return at, ways, rounds

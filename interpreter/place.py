@@ -7,8 +7,9 @@ also spreads streams over the links: see `mapper.anneal`. All of it is whole num
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from math import log
 
 import numpy as np
@@ -28,19 +29,28 @@ TRIES, FEW_TRIES = 1200, 48
 """moves that it tries for each cell"""
 COOLER, FEW_COOLER = (1, 3), (3,)
 """parts of the mean cost of a hop on a link that another edge takes: where annealings begin"""
-HOTTER = (64, 40)
-"""times that mean, where streams want whole links: the greedy start is too crowded to be mended, so it melts"""
+HOTTER = ((64, 1), (40, 1), (90, 1), (64, 2))
+"""times that mean, and seeds, where streams want whole links: the greedy start is too crowded to be mended, so it melts. How
+well a place does shows only when its streams are routed, so all of these are"""
 LOGS = [round(-256 * log((2 * i + 1) / 2048)) for i in range(1024)]
 
 Near = list[dict[int, int]]  # by cell: the cells that it exchanges tokens with, and how strongly they pull
 
 
-def place(grid: Grid, of: Cells, crowded: bool = False) -> list[int]:
-    """The number of a site for every cell. There must be sites enough (`allocate.socket_errors` says so).
+def place(grid: Grid, of: Cells) -> list[int]:
+    """The number of a site for every cell. There must be sites enough (`allocate.socket_errors` says so)."""
+    return annealed(grid, of, greedy(grid, of))
 
-    `crowded`: many streams want a whole link each (see `floorplan.is_crowded`).
-    """
-    return annealed(grid, of, greedy(grid, of), crowded)
+
+def melted(grid: Grid, of: Cells) -> list[Callable[[], list[int]]]:
+    """The same of a large kernel in which many streams want a whole link each (see `floorplan.is_crowded`): several places to
+    choose from, each worked out when it is called for."""
+    start, hot = greedy(grid, of), _hot(of)
+
+    def melt(part: int, seed: int) -> list[int]:
+        return _annealed_fast(grid, of, start, hot * part, True, seed)[1]
+
+    return [partial(melt, *choice) for choice in HOTTER]
 
 
 # -- greedily ----------------------------------------------------------------------------------------------------------
@@ -95,19 +105,23 @@ def nearest(grid: Grid, kind: str, free: npt.NDArray[np.bool_], ends: Sequence[t
 # -- annealing ---------------------------------------------------------------------------------------------------------
 
 
-def annealed(grid: Grid, of: Cells, at: list[int], crowded: bool = False) -> list[int]:
+def annealed(grid: Grid, of: Cells, at: list[int]) -> list[int]:
     """The best of annealings that start from a placement, and of itself."""
     if not of.edges:
         return at
-    hot = sum(edge.pull + 4 * edge.load**2 for edge in of.edges) // len(of.edges)
+    hot = _hot(of)
     if len(of.kinds) <= SMALL:
         found = [_annealed(grid, of, at, hot // cooler) for cooler in FEW_COOLER]
     else:
-        heats = [hot * part for part in HOTTER] if crowded else [hot // part for part in COOLER]
-        with ThreadPoolExecutor(len(heats)) as pool:
-            found = list(pool.map(lambda heat: _annealed_fast(grid, of, at, heat, crowded), heats))
+        with ThreadPoolExecutor(len(COOLER)) as pool:
+            found = list(pool.map(lambda cooler: _annealed_fast(grid, of, at, hot // cooler), COOLER))
     cost, best = min(found)
     return best if cost < 0 else at
+
+
+def _hot(of: Cells) -> int:
+    """The mean cost of a hop on a link that another edge takes."""
+    return sum(edge.pull + 4 * edge.load**2 for edge in of.edges) // max(1, len(of.edges))
 
 
 def _annealed(grid: Grid, of: Cells, at: list[int], heat: int, trades: bool = False) -> tuple[int, list[int]]:
@@ -118,16 +132,18 @@ def _annealed(grid: Grid, of: Cells, at: list[int], heat: int, trades: bool = Fa
     return anneal(board, LOGS, FEW_STAGES, tries, heat, heat), board.at
 
 
-def _annealed_fast(grid: Grid, of: Cells, at: list[int], heat: int, trades: bool = False) -> tuple[int, list[int]]:
+def _annealed_fast(
+    grid: Grid, of: Cells, at: list[int], heat: int, trades: bool = False, seed: int = SEED
+) -> tuple[int, list[int]]:
     """The same, compiled, with more moves."""
     from rdflow.interpreter.mapper.compiled import fast_anneal
 
-    board = Board(*mesh(grid.machine), grid.machine.pcus, trades, *_tables(grid, of, at))
+    board = Board(*mesh(grid.machine), grid.machine.pcus, trades, *_tables(grid, of, at, seed))
     cost = fast_anneal(board, np.array(LOGS), STAGES, TRIES * len(at) // STAGES, heat, heat)
     return int(cost), [int(site) for site in board.at]
 
 
-def _tables(grid: Grid, of: Cells, at: list[int]) -> tuple[Ints, ...]:
+def _tables(grid: Grid, of: Cells, at: list[int], seed: int = SEED) -> tuple[Ints, ...]:
     """The lists of a Board, in its order."""
     owner = np.full(len(grid.sites), -1)
     owner[at] = np.arange(len(at))
@@ -152,5 +168,5 @@ def _tables(grid: Grid, of: Cells, at: list[int]) -> tuple[Ints, ...]:
         np.zeros(2 * links, dtype=np.int64),
         np.zeros(len(of.edges), dtype=np.int64),
         np.zeros(len(of.edges), dtype=np.int64),
-        np.array([SEED, 0]),
+        np.array([seed, 0]),
     )

@@ -45,8 +45,9 @@ def routes(
     mesh: tuple[int, int],
     compiled: bool = False,
     crowded: bool = False,
-) -> tuple[list[Route], int]:
-    """The route of each queue, and the most rounds that a network was negotiated in.
+) -> tuple[list[Route], int, int]:
+    """The route of each queue, the most rounds that a network was negotiated in, and the packets too many on links, over
+    all networks that differ.
 
     `ends`: by queue the switches of its source and its sink, None inside a unit, where the route is empty. `mesh`: rows
     and columns of switches. `compiled`: there is much to do; `crowded`: see `floorplan.is_crowded`. Tokens without data
@@ -55,18 +56,19 @@ def routes(
     """
     found: list[Route] = [()] * len(ends)
     settled: dict[tuple[object, ...], list[list[Route]]] = {}
-    rounds = 0
+    rounds = over = 0
     for of_mesh in _flows(netlist, rates, ends, mesh[1]):
         shape = tuple((flow.source, tuple(map(ALIKE, flow.sinks))) for flow in of_mesh)
         if shape not in settled:
             negotiation = Negotiation(of_mesh, *mesh, rates.cycles, compiled, crowded)
             negotiation.settle()
             settled[shape], rounds = negotiation.ways(), max(rounds, negotiation.rounds)
+            over += negotiation.score()[0]
         for flow, ways in zip(of_mesh, settled[shape], strict=True):
             for sink, way in zip(flow.sinks, ways, strict=True):
                 found[sink.queue] = way
     ways_of = zip(found, ends, strict=True)
-    return [way or (straight(*end) if end is not None else ()) for way, end in ways_of], rounds
+    return [way or (straight(*end) if end is not None else ()) for way, end in ways_of], rounds, over
 
 
 def _flows(

@@ -253,7 +253,7 @@ def test_networks_do_not_meet() -> None:
         sketch.unit(name, "pcu", pcus=1)
     for width, temporary in ((32, 0), (1, 1), (0, -1)):
         sketch.queue(0, 1, Queue(0, 0, width), temporary)
-    found, _ = routes(sketch.netlist, Rates([FULL] * 3, FULL), [((0, 0), (0, 1))] * 3, (1, 2))
+    found, *_ = routes(sketch.netlist, Rates([FULL] * 3, FULL), [((0, 0), (0, 1))] * 3, (1, 2))
     assert found == [((0, 0), (0, 1))] * 3
 
 
