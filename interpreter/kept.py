@@ -23,7 +23,7 @@ from rdflow.interpreter.edges import Cells
 from rdflow.interpreter.route import Route
 from rdflow.interpreter.sites import Grid
 
-SOURCES = ("edges.py", "flows.py", "negotiate.py", "place.py", "route.py", "sites.py", "mapper/*.py")
+SOURCES = ("edges.py", "floorplan.py", "flows.py", "negotiate.py", "place.py", "route.py", "sites.py", "mapper/*.py")
 
 Ends = Sequence[tuple[int, int] | None]  # by queue the cells of its source and its sink, None inside a unit
 Settled = tuple[list[int], list[Route], int]  # by cell its site, by queue its route, rounds of negotiation

@@ -48,7 +48,8 @@ def melted(grid: Grid, of: Cells) -> list[Callable[[], list[int]]]:
     start, hot = greedy(grid, of), _hot(of)
 
     def melt(part: int, seed: int) -> list[int]:
-        return _annealed_fast(grid, of, start, hot * part, True, seed)[1]
+        cost, found = _annealed_fast(grid, of, start, hot * part, True, seed)
+        return found if cost < 0 else start
 
     return [partial(melt, *choice) for choice in HOTTER]
 
