@@ -70,7 +70,8 @@ class Execution:
     log: list[Logged] = field(default_factory=list)
     """the steps that are done"""
     one_for_all: bool = False
-    """whether, without values, one socket is executed for all that are alike (`symmetry`): then images have it alone"""
+    """whether, without values and `threads`, one socket is executed for all that are alike (`symmetry`): then images have it
+    alone"""
     _steps: Iterator[Step] = field(default_factory=lambda: iter(()))
     _next: LaunchCall | None = None
     """the launch after the current one; None: there is none"""
@@ -319,5 +320,5 @@ class Execution:
         """The image of a kernel at its first cycle."""
         if self.values is not None:
             return blank(mapped, True, self.cores)
-        alike = symmetry(mapped) if self.one_for_all else None
+        alike = symmetry(mapped) if self.one_for_all and self.threads is None else None
         return one_for_all(alike) if alike is not None else blank(mapped, False, self.threads)

@@ -132,6 +132,8 @@ class Profile:
     modelled: tuple[str, ...] = ()
     """what is a model of how long launches execute and what they count, kernel by kernel"""
     launches_modelled: int = 0
+    sockets_alike: int = 1
+    """so many sockets did the same in every cycle of a kernel, and one of them was simulated"""
     cached: str = ""
     """when it was simulated, where it comes from the cache"""
 

@@ -47,10 +47,12 @@ class Counted:
     counters: Counters
     states: Cycles
     skipped: Skipped
+    sockets: int = 1
+    """for how many that are alike one was executed"""
 
     @staticmethod
     def of(image: Image) -> Counted:
-        return Counted(elapsed(image), counters(image), states(image), image.skipped)
+        return Counted(elapsed(image), counters(image), states(image), image.skipped, image.sockets)
 
     @property
     def firings(self) -> int:
@@ -138,8 +140,8 @@ class Launched:
 
     def repeats_little(self) -> bool:
         """Whether fast-forward had its time, and counted less than was simulated."""
-        counted = self.image.skipped.firings
-        simulated = self.firings - counted
+        counted = self.image.skipped.firings // self.image.sockets
+        simulated = self.firings // self.image.sockets - counted
         return simulated > PATIENCE and counted < simulated
 
     def begin_apart(self, threads: int) -> None:
@@ -163,6 +165,11 @@ class Launched:
     def firings(self) -> int:
         """Of all actors, so far."""
         return self.counted.firings if self.finished else self.image.firings
+
+    @property
+    def simulated(self) -> int:
+        """Firings that were simulated: of sockets that are alike those of one."""
+        return (self.firings - self.skipped.firings) // self.counted.sockets
 
     @property
     def skipped(self) -> Skipped:

@@ -39,7 +39,7 @@ def _profile(execution: Execution) -> Profile:
         seconds,
         sum(k.flops for k in kernels),
         sum(l.firings for l in execution.launched),
-        sum(l.firings - l.skipped.firings for l in execution.launched),
+        sum(l.simulated for l in execution.launched),
         sum(l.skipped.cycles for l in execution.launched),
         sum(l.repeats for l in execution.launched),
         sum(l.host_seconds for l in execution.launched),
@@ -51,6 +51,7 @@ def _profile(execution: Execution) -> Profile:
         ),
         execution.estimates.notes if execution.estimates is not None else (),
         sum(l.modelled for l in execution.launched),
+        sockets_alike=max((l.counted.sockets for l in execution.launched), default=1),
     )
 
 

@@ -33,7 +33,8 @@ Threads = Annotated[
         metavar="N",
         min=1,
         help="Sockets of a kernel run apart, in N threads; results are the same. Default: run: one a core; profile: "
-        "they run as one, so that what repeats is counted, or one a core where little repeats.",
+        "they run as one, so that what repeats is counted, or one a core where little repeats; of sockets that do the same "
+        "in every cycle one is simulated. With N all of them are.",
     ),
 ]
 Policy = Annotated[

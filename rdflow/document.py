@@ -64,6 +64,7 @@ def document(
             "firings_simulated": profile.firings_simulated,
             "host_seconds": profile.host_seconds,
             "fast_forwarded_cycles": profile.fast_forwarded_cycles,
+            "sockets_alike": profile.sockets_alike,
             "launches_repeated": profile.launches_repeated,
             "launches_modelled": profile.launches_modelled,
             "modelled": list(profile.modelled),

@@ -60,6 +60,10 @@ def _modelled(profile: Profile) -> list[Text]:
 def _simulated(profile: Profile) -> str:
     """How much of the run the engine did, and how much it knew."""
     text = f"{profile.firings:,} firings, {profile.firings_simulated:,} of them simulated"
+    if profile.sockets_alike > 1:
+        text += (
+            f": {profile.sockets_alike} sockets do the same in every cycle, and one was (`--threads N` simulates all)"
+        )
     if profile.fast_forwarded_cycles:
         text += f"; {profile.fast_forwarded_cycles:,} cycles repeat earlier ones and were counted as such"
     if profile.launches_repeated:

@@ -71,7 +71,7 @@ PROFILE = {
     },
     "outputs": {}, "verify": "NoneType",
     "simulation": {
-        "firings": "int", "firings_simulated": "int", "host_seconds": "float", "fast_forwarded_cycles": "int",
+        "firings": "int", "firings_simulated": "int", "host_seconds": "float", "fast_forwarded_cycles": "int", "sockets_alike": "int",
         "launches_repeated": "int", "launches_modelled": "int", "modelled": [], "cached": "NoneType",
     },
     "what_if": "NoneType",
