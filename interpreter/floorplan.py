@@ -137,6 +137,17 @@ def _settled(
     key = kept.key(crowded, machine.tile, machine.socket, of, pairs, rates, ports, widths, sockets) if large else ""
     if large and (found := kept.read(key, grid, of, pairs)) is not None:
         return found
+    settled = _best(netlist, machine, rates, of, pairs, crowded)
+    if large:
+        kept.write(key, *settled)
+    return settled
+
+
+def _best(
+    netlist: Netlist, machine: Machine, rates: Rates, of: Cells, pairs: kept.Ends, crowded: bool
+) -> tuple[list[int], list[Route], int]:
+    """The same, worked out: of several places in a large kernel that is crowded, those whose routes carry least too much."""
+    grid, large = Grid(machine), len(of.kinds) > SMALL
 
     def routed(placed: Callable[[], list[int]]) -> tuple[int, list[int], list[Route], int]:
         at = placed()
@@ -144,12 +155,7 @@ def _settled(
         ways, rounds, over = routes(netlist, rates, ends, mesh(machine), large, crowded)
         return over, at, ways, rounds
 
-    if large and crowded:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            tried = list(pool.map(routed, melted(grid, of)))
-    else:
-        tried = [routed(lambda: place(grid, of))]
-    _, at, ways, rounds = min(tried, key=itemgetter(0))
-    if large:
-        kept.write(key, at, ways, rounds)
-    return at, ways, rounds
+    if not (large and crowded):
+        return routed(lambda: place(grid, of))[1:]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return min(pool.map(routed, melted(grid, of)), key=itemgetter(0))[1:]
