@@ -22,7 +22,7 @@ def reduce_over_sockets(task: Collective, form: Choose) -> list[Endpoint]:
         return found
     nest = nest_of(parts[0][0])
     sizes = (task.packets(dtype) for dtype in (task.partial.dtype, "f32", task.dtype))
-    message = Message(task.nets.sockets, len(parts), iterations(nest.loops) * nest.tokens, *sizes)
+    message = Message(task.nets.sockets, len(parts), iterations(nest.loops) * nest.tokens, *sizes, bool(nest.loops))
     units = _units(task, message, nest, form)
     for number, group in enumerate(parts):
         found += units.reduce(group, number)

@@ -32,7 +32,7 @@ Form = Literal["direct", "ring"]
 @dataclass(frozen=True, slots=True)
 class Message:
     """What an all-reduce moves: on each of `sockets`, `copies` streams of `tokens`. A token has `partial` packets before
-    anything is added, `between` where some is, and `result` at the end."""
+    anything is added, `between` where some is, and `result` at the end. `bounded`: streams say how many tokens there are."""
 
     sockets: int
     copies: int
@@ -40,6 +40,7 @@ class Message:
     partial: int
     between: int
     result: int
+    bounded: bool = False
 
 
 Choose = Callable[[Message], Form]

@@ -25,8 +25,8 @@ HELD = 64
 
 
 def in_rounds(message: Message) -> bool:
-    """Whether a direct exchange is made in rounds: whole ones, and many."""
-    return message.tokens % message.sockets == 0 and message.tokens >= LONG * message.sockets
+    """Whether a direct exchange is made in rounds: whole ones, and many, whatever streams say."""
+    return not message.bounded and message.tokens % message.sockets == 0 and message.tokens >= LONG * message.sockets
 
 
 class Rounds(AllReduce):
@@ -40,6 +40,7 @@ class Rounds(AllReduce):
         self.sum = task.unit("sum", "pcu", "pcu", message.copies)
         self.share = task.unit("share", "agcu", "send", message.copies)
         self.held = max(2, HELD // self.sockets)
+        assert not nest.loops, "rounds are whole whatever a stream says"
         self.loops = (Loop(nest.tokens // self.sockets), Loop(self.sockets))
 
     def reduce(self, group: Sequence[Endpoint], number: int) -> list[Endpoint]:
