@@ -21,8 +21,9 @@ def reduce_over_sockets(task: Collective, form: Choose) -> list[Endpoint]:
     if not parts:
         return found
     nest = nest_of(parts[0][0])
-    sizes = (task.packets(dtype) for dtype in (task.partial.dtype, "f32", task.dtype))
-    message = Message(task.nets.sockets, len(parts), iterations(nest.loops) * nest.tokens, *sizes, bool(nest.loops))
+    partial, between, result = (task.packets(dtype) for dtype in (task.partial.dtype, "f32", task.dtype))
+    tokens = iterations(nest.loops) * nest.tokens
+    message = Message(task.nets.sockets, len(parts), tokens, partial, between, result, bool(nest.loops))
     units = _units(task, message, nest, form)
     for number, group in enumerate(parts):
         found += units.reduce(group, number)

@@ -50,7 +50,7 @@ class Rounds(AllReduce):
         gathers = [task.actor(self.gather, "write", self.nest, self.loops, space) for space in spaces]
         self._exchange(dealers, gathers)
         sums = [self._sum(write) for write in gathers]
-        shares = [self.forward(total, self.share, self._owned(total), self.size) for total in sums]
+        shares = [self.forward(total, self.share, kept(total)[1], self.size) for total in sums]
         writes = [task.actor(self.buffer, "write", self.nest, self.loops, space) for space in spaces]
         self._spread(sums, shares, writes)
         return [self._result(write) for write in writes]
@@ -100,11 +100,7 @@ class Rounds(AllReduce):
         queue = self.task.across(read.draft, draft, self.task.partial.dtype)
         read.draft.outputs.append(Port((queue,), ALWAYS, self.partial, source=read.source))
         draft.inputs.append(Port((queue,), ALWAYS, self.partial))
-        return fold(self.task, draft, len(self.nest.loops) + 1)
-
-    def _owned(self, total: Endpoint) -> tuple[Loop, ...]:
-        """The rounds, as they count the sums of a socket."""
-        return kept(total)[1][len(self.nest.loops) :]
+        return fold(self.task, draft, 1)
 
     def _result(self, write: Draft) -> Endpoint:
         """The result of a socket, in the nest of the stream."""
@@ -118,7 +114,7 @@ class Rounds(AllReduce):
     def _held(self, write: Draft, first: int, sign: int = 1) -> int:
         """The memory of a scratchpad whose writer puts token d of a round at place first + sign d (modulo n)."""
         memory = self.task.nets.memory(write.name, self.held * self.sockets * self.task.width, socket=write.socket)
-        write.tile_level = len(self.nest.loops) + 1
+        write.tile_level = 1
         rows = Rows(write, self.task.lanes)
         out = self._place(rows, memory, first, sign)
         write.rows.append(Row("write", out, (In(len(write.inputs) - 1),), rows.width))
@@ -143,4 +139,4 @@ class Rounds(AllReduce):
 
     def _number(self, sign: int = 1) -> Affine:
         """The step of a round: the innermost loop."""
-        return Affine(0, (*(0 for _ in self.nest.loops), 0, sign))
+        return Affine(0, (0, sign))
