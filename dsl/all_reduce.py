@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rdflow.dsl.checked import Carry
 from rdflow.dsl.collectives import Choose, Collective, Message, Nest, groups, iterations, nest_of, scattered
 from rdflow.dsl.drafts import Endpoint
 from rdflow.dsl.exchange import AllReduce, Direct
 from rdflow.dsl.netlist import ALWAYS, Affine, Const, In, Loop, Operand, Port
 from rdflow.dsl.rounds import Rounds, in_rounds
 from rdflow.dsl.rows import Rows
+from rdflow.dsl.senders import kept
 
 
 def reduce_over_sockets(task: Collective, form: Choose) -> list[Endpoint]:
@@ -23,11 +25,19 @@ def reduce_over_sockets(task: Collective, form: Choose) -> list[Endpoint]:
     nest = nest_of(parts[0][0])
     partial, between, result = (task.packets(dtype) for dtype in (task.partial.dtype, "f32", task.dtype))
     tokens = iterations(nest.loops) * nest.tokens
-    message = Message(task.nets.sockets, len(parts), tokens, partial, between, result, bool(nest.loops))
+    message = Message(task.nets.sockets, len(parts), tokens, partial, between, result, _cut(task, parts[0][0]))
     units = _units(task, message, nest, form)
     for number, group in enumerate(parts):
         found += units.reduce(group, number)
     return found
+
+
+def _cut(task: Collective, endpoint: Endpoint) -> bool:
+    """Whether a stream bounds the loops of an endpoint's tokens, or something is carried over one of them."""
+    lines = task.nets.kernel.lines
+    carried = {digit for line in lines if isinstance(line, Carry) for digit in line.over}
+    digits, loops = kept(endpoint)
+    return any(loop.port >= 0 for loop in loops) or not carried.isdisjoint(digits)
 
 
 def _units(task: Collective, message: Message, nest: Nest, form: Choose) -> _Ring | Direct | Rounds:

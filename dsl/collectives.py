@@ -32,7 +32,8 @@ Form = Literal["direct", "ring"]
 @dataclass(frozen=True, slots=True)
 class Message:
     """What an all-reduce moves: on each of `sockets`, `copies` streams of `tokens`. A token has `partial` packets before
-    anything is added, `between` where some is, and `result` at the end. `bounded`: streams say how many tokens there are."""
+    anything is added, `between` where some is, and `result` at the end. `cut`: streams say how many tokens there are,
+    or a carry has some wait for the results of others."""
 
     sockets: int
     copies: int
@@ -40,7 +41,7 @@ class Message:
     partial: int
     between: int
     result: int
-    bounded: bool = False
+    cut: bool = False
 
 
 Choose = Callable[[Message], Form]

@@ -25,8 +25,8 @@ HELD = 64
 
 
 def in_rounds(message: Message) -> bool:
-    """Whether a direct exchange is made in rounds: whole ones, and many, whatever streams say."""
-    return not message.bounded and message.tokens % message.sockets == 0 and message.tokens >= LONG * message.sockets
+    """Whether a direct exchange is made in rounds: whole ones, and many, whatever streams say and none waits for."""
+    return not message.cut and message.tokens % message.sockets == 0 and message.tokens >= LONG * message.sockets
 
 
 class Rounds(AllReduce):

@@ -430,6 +430,29 @@ def test_what_a_collective_in_rounds_takes() -> None:
     assert rows["y.deal"] == rows["y.share"] == (0, 0, 4)
 
 
+def test_what_a_carry_cuts_goes_token_by_token() -> None:
+    """A layer waits for the sums of the one before: its own message is short, however many layers there are."""
+    text = """
+    param G = 2, N = 64, J = 40
+    axis g = G, n = N, l = J
+    tensor X: f32[n] in hbm input
+    tensor W: f32[g @socket, l, n] in hbm input
+    tensor Y: f32[n] in hbm output
+    kernel k {
+        w = load W as [g @socket, l, n/H | n%H]
+        i = load X as [n/H | n%H]
+        x = carry y from i over l as f32 [l, n/H | n%H]
+        p = pcu x * w
+        y = pcu sum(g) p as [l, n/H | n%H]
+        z = pmu y as [l; n/H | n%H]
+        o = pcu last(l) z as [n/H | n%H]
+        store o -> Y
+    }
+    """
+    names = {unit.name for unit in mapped(text, "direct").netlist.units}
+    assert "y.deal" in names and "y.turn" not in names
+
+
 def test_tensors_are_charged_where_they_are() -> None:
     netlist = mapped(HELD).netlist
     assert {use.name: use.bytes for use in netlist.tensors} == {"X": 256 * 4, "Y": 2 * 256 * 4}
