@@ -25,19 +25,19 @@ def reduce_over_sockets(task: Collective, form: Choose) -> list[Endpoint]:
     nest = nest_of(parts[0][0])
     partial, between, result = (task.packets(dtype) for dtype in (task.partial.dtype, "f32", task.dtype))
     tokens = iterations(nest.loops) * nest.tokens
-    message = Message(task.nets.sockets, len(parts), tokens, partial, between, result, _cut(task, parts[0][0]))
+    cut = bool(nest.loops) or _carried(task, parts[0][0])
+    message = Message(task.nets.sockets, len(parts), tokens, partial, between, result, cut)
     units = _units(task, message, nest, form)
     for number, group in enumerate(parts):
         found += units.reduce(group, number)
     return found
 
 
-def _cut(task: Collective, endpoint: Endpoint) -> bool:
-    """Whether a stream bounds the loops of an endpoint's tokens, or something is carried over one of them."""
+def _carried(task: Collective, endpoint: Endpoint) -> bool:
+    """Whether something is carried over a loop of an endpoint's tokens."""
     lines = task.nets.kernel.lines
-    carried = {digit for line in lines if isinstance(line, Carry) for digit in line.over}
-    digits, loops = kept(endpoint)
-    return any(loop.port >= 0 for loop in loops) or not carried.isdisjoint(digits)
+    over = {digit for line in lines if isinstance(line, Carry) for digit in line.over}
+    return not over.isdisjoint(kept(endpoint)[0])
 
 
 def _units(task: Collective, message: Message, nest: Nest, form: Choose) -> _Ring | Direct | Rounds:

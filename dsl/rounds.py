@@ -16,7 +16,7 @@ from rdflow.dsl.elaborate_blocks import free, whole
 from rdflow.dsl.exchange import AllReduce
 from rdflow.dsl.netlist import ALWAYS, Affine, Const, In, Index, Loop, Mem, Port, Row
 from rdflow.dsl.rows import Rows
-from rdflow.dsl.senders import kept, passed
+from rdflow.dsl.senders import kept, passed, taken
 
 LONG = 64
 """rounds from which a message counts as long: three more rounds in which tokens wait do not matter then"""
@@ -57,12 +57,9 @@ class Rounds(AllReduce):
 
     def _dealer(self, endpoint: Endpoint) -> Endpoint:
         """A socket's tokens, those of a round in the order in which it sends them."""
-        task, nets = self.task, self.task.nets
+        task = self.task
         write = task.actor(self.turn, "write", self.nest, self.loops, endpoint.draft.space)
-        queue = nets.queue(endpoint.draft, write, task.width, task.stream.name, packets=self.partial)
-        pushed = -(-self.partial // endpoint.firings)
-        endpoint.draft.outputs.append(Port((queue,), endpoint.gate, pushed, source=endpoint.source))
-        write.inputs.append(Port((queue,), ALWAYS, self.partial))
+        taken(task.nets, task.stream.name, endpoint, write, task.width, self.partial)
         read = self._read(write, self.turn, self._held(write, 0), write.socket)
         return self.forward(read, self.deal, self.loops, self.partial)
 
@@ -97,9 +94,7 @@ class Rounds(AllReduce):
         """The sum of what has come to a socket, in the order of the sockets."""
         read = self._read(write, self.gather, self._held(write, write.socket, -1), 0)
         draft = self.task.actor(self.sum, "pcu", self.nest, self.loops, write.space)
-        queue = self.task.across(read.draft, draft, self.task.partial.dtype)
-        read.draft.outputs.append(Port((queue,), ALWAYS, self.partial, source=read.source))
-        draft.inputs.append(Port((queue,), ALWAYS, self.partial))
+        taken(self.task.nets, self.task.stream.name, read, draft, self.task.width, self.partial)
         return fold(self.task, draft, 1)
 
     def _result(self, write: Draft) -> Endpoint:

@@ -47,12 +47,17 @@ def send(nets: Nets, unit: int, source: Source, endpoint: Endpoint) -> Endpoint:
 
 def passed(nets: Nets, stream: str, endpoint: Endpoint, draft: Draft, width: int, size: int) -> Endpoint:
     """An actor that hands on each token of an endpoint as it is."""
-    queue = nets.queue(endpoint.draft, draft, width, stream, packets=size)
-    endpoint.draft.outputs.append(Port((queue,), endpoint.gate, -(-size // endpoint.firings), source=endpoint.source))
-    draft.inputs.append(Port((queue,), ALWAYS, size))
+    taken(nets, stream, endpoint, draft, width, size)
     out = draft.temp()
     draft.rows.append(Row("copy", out, (In(len(draft.inputs) - 1),), width))
     return Endpoint(draft, ALWAYS, out.index)
+
+
+def taken(nets: Nets, stream: str, endpoint: Endpoint, draft: Draft, width: int, size: int) -> None:
+    """An actor that takes each token of an endpoint, from its last port."""
+    queue = nets.queue(endpoint.draft, draft, width, stream, packets=size)
+    endpoint.draft.outputs.append(Port((queue,), endpoint.gate, -(-size // endpoint.firings), source=endpoint.source))
+    draft.inputs.append(Port((queue,), ALWAYS, size))
 
 
 def kept(endpoint: Endpoint) -> tuple[tuple[Digit | None, ...], tuple[Loop, ...]]:

@@ -11,7 +11,6 @@ order of the queues, by which a server takes turns. Counters of all sockets come
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -176,19 +175,9 @@ class _Turn:
         return replace(queue, source=self.place[queue.source], sink=self.place[queue.sink])
 
 
-class _Nest(NamedTuple):
-    """Of an actor, what decides when it fires."""
-
-    unit: int
-    kind: str
-    loops: object
-    interval: int
-    tile_level: int
-    burst: object
-
-
-def _timing(actor: Actor) -> _Nest:
-    return _Nest(actor.unit, actor.kind, actor.loops, actor.interval, actor.tile_level, actor.burst)
+def _timing(actor: Actor) -> tuple[object, ...]:
+    """What decides when it fires, beside its ports."""
+    return actor.unit, actor.kind, actor.loops, actor.interval, actor.tile_level, actor.burst
 
 
 def _shape(port: Port) -> tuple[object, ...]:

@@ -39,6 +39,7 @@ ALIKE = [
     pytest.param("", {"G": 2}, id="two sockets"),
     pytest.param("", {"G": 4, "P": 2, "N": 8192}, id="four sockets, two copies"),
     pytest.param("", {"G": 8, "N": 8192}, id="eight sockets"),
+    pytest.param("", {"G": 5, "N": 5 * 65 * 16, "M": 1}, id="five sockets, an odd number of rounds"),
     pytest.param("llama_prefill_layer", {**LAYER, "G": 2}, id="a prompt's layer on two"),
     pytest.param("llama_prefill_layer", {**LAYER, "T": 128, "C": 512, "G": 8}, id="a prompt's layer on eight"),
 ]

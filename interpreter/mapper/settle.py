@@ -88,11 +88,8 @@ def renew(mesh: Mesh, trees: Trees, costs: Costs, flow: int) -> None:
 # -- what a tree carries -----------------------------------------------------------------------------------------------
 
 
-PORT, GATE, FLOW = (
-    0,
-    1,
-    2,
-)  # what comes to a switch of a tree: through one port, most through one with the same gate, in all
+# What comes to a switch of a tree: through one port, most through one with the same gate, in all.
+PORT, GATE, FLOW = 0, 1, 2
 
 
 def weigh(mesh: Mesh, trees: Trees, flow: int) -> None:
